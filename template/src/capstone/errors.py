@@ -1,0 +1,25 @@
+"""The one error for everything that a user can mend."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class CapstoneError(Exception):
+    """One sentence for the user: what is wrong, where, and what to do. The command ends with code 2."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence on an unknown name: the nearest known one, or some that there are."""
+    names = list(known)
+    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    if nearest:
+        return f'; did you mean "{nearest[0]}"?'
+    return f"; there are {short_list(names)}."
+
+
+def short_list(names: Sequence[str], most: int = 8) -> str:
+    """Names separated by commas; of a long list the first ones and how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

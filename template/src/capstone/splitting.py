@@ -1,0 +1,151 @@
+"""Rows into training, validation and test parts that share nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from sklearn.model_selection import train_test_split
+
+from capstone.data import (
+    FEWEST_ROWS,
+    check_named_columns,
+    column_kind,
+    find_date_format,
+    to_dates,
+)
+from capstone.errors import CapstoneError
+from capstone.settings import Settings
+
+Parts = dict[str, pd.Index]
+
+
+def split_rows(table: pd.DataFrame, target: pd.Series, settings: Settings) -> Parts:
+    """Row numbers of "train", "validation" and "test".
+
+    `table` has the rows of `target` and all columns; rows that are equal in every column but the id
+    are kept in one part, so that no test row was seen in training.
+    """
+    used = {"group": settings.split.group_column, "time": settings.split.time_column}
+    if name := used.get(settings.split.method):
+        key = f"[split] {settings.split.method}_column"
+        check_named_columns(table, {key: [name]}, "the table after engineer()")
+    copies = duplicate_groups(table, settings.data.id)
+    if settings.split.method == "time":
+        parts = _split_by_time(table, copies, settings)
+    else:
+        parts = _split_at_random(table, target, copies, settings)
+    _check_parts(parts, target, settings)
+    return parts
+
+
+def check_enough_rows(table: pd.DataFrame, loaded: int) -> None:
+    """Refuse a table too small to be divided; `loaded` is how many rows the file had."""
+    if len(table) < FEWEST_ROWS:
+        raise CapstoneError(
+            f"{len(table)} of the {loaded} rows loaded are left after clean() and engineer(), but "
+            f"{FEWEST_ROWS} are needed to train, validate and test."
+        )
+
+
+def duplicate_groups(table: pd.DataFrame, id_column: str = "") -> np.ndarray:
+    """A number per row, shape (rows,): equal rows (the id apart) have the same number."""
+    columns = table.drop(columns=[id_column], errors="ignore")
+    return pd.factorize(pd.util.hash_pandas_object(columns, index=False))[0]
+
+
+def _split_at_random(
+    table: pd.DataFrame, target: pd.Series, copies: np.ndarray, settings: Settings
+) -> Parts:
+    """Divide units, not rows: a unit is a row with its copies and, if asked, its whole group."""
+    split = settings.split
+    units = copies
+    if split.method == "group":
+        groups = table[split.group_column]
+        if groups.isna().any():
+            raise CapstoneError(
+                f'[split] group_column "{split.group_column}" is missing in row '
+                f"{groups.isna().idxmax()}: fill it in clean()."
+            )
+        units = _linked(copies, pd.factorize(groups)[0])
+    first_rows = np.unique(units, return_index=True)[1]
+    if len(first_rows) < 5:
+        what = "groups" if split.method == "group" else "different rows"
+        raise CapstoneError(
+            f"The table has only {len(first_rows)} {what} ({len(table)} rows): too few to give "
+            "training, validation and test their own."
+        )
+    labels = target.to_numpy()[first_rows] if split.method == "stratified" else None
+    numbers = np.arange(len(first_rows))
+    try:
+        rest, test = train_test_split(
+            numbers, test_size=split.test, random_state=settings.seed, stratify=labels
+        )
+        train, validation = train_test_split(
+            rest,
+            test_size=split.validation / (1 - split.test),
+            random_state=settings.seed,
+            stratify=None if labels is None else labels[rest],
+        )
+    except ValueError as error:
+        raise CapstoneError(
+            f"The rows can't be split ({error}): give [split] test and validation larger "
+            "shares, or merge rare classes in clean()."
+        ) from None
+    unit_of_row = np.unique(units, return_inverse=True)[1]
+    chosen = {"train": train, "validation": validation, "test": test}
+    return {part: table.index[np.isin(unit_of_row, those)] for part, those in chosen.items()}
+
+
+def _linked(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """One number per row such that rows that share a number in either input share it here too."""
+    rows = len(first)
+    second = second + first.max() + 1
+    size = int(second.max()) + 1
+    graph = coo_array((np.ones(rows), (first, second)), shape=(size, size))
+    return connected_components(graph, directed=False)[1][first]
+
+
+def _split_by_time(table: pd.DataFrame, copies: np.ndarray, settings: Settings) -> Parts:
+    """The oldest rows train, the newest test; equal times stay together, later copies are left out."""
+    split = settings.split
+    column = table[split.time_column]
+    if column_kind(column, settings.data.date_format) == "date":
+        column = to_dates(column, find_date_format(column, settings.data.date_format))
+    elif not pd.api.types.is_numeric_dtype(column):
+        raise CapstoneError(f'[split] time_column "{split.time_column}" holds no dates or numbers.')
+    if column.isna().any():
+        raise CapstoneError(
+            f'[split] time_column "{split.time_column}" is missing in row {column.isna().idxmax()}: '
+            "drop or fill such rows in clean()."
+        )
+    times = np.sort(column.to_numpy())
+    first_test = times[round(len(times) * (1 - split.test))]
+    first_validation = times[round(len(times) * (1 - split.test - split.validation))]
+    order = np.argsort(column.to_numpy(), kind="stable")
+    earliest = pd.Series(order, index=copies[order]).groupby(level=0).first()
+    original = earliest.loc[copies].to_numpy() == np.arange(len(copies))
+    in_test = (column >= first_test).to_numpy()
+    in_validation = (column >= first_validation).to_numpy() & ~in_test
+    return {
+        "train": table.index[~in_test & ~in_validation],
+        "validation": table.index[in_validation & original],
+        "test": table.index[in_test & original],
+    }
+
+
+def _check_parts(parts: Parts, target: pd.Series, settings: Settings) -> None:
+    """Every part has rows and, in classification, every class."""
+    for part, rows in parts.items():
+        if len(rows) == 0:
+            raise CapstoneError(
+                f"The {part} part is empty: give it a larger share in [split], or use another method."
+            )
+        if settings.data.problem != "regression":
+            absent = set(target) - set(target[rows])
+            if absent:
+                raise CapstoneError(
+                    f"The {part} part has no row of class {min(map(str, absent))}: give it a larger share "
+                    'in [split], use method "stratified", or merge rare classes in clean().'
+                )

@@ -1,0 +1,153 @@
+"""A trained model: preprocessing, network and what its outputs mean, as one thing to save and load."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import load_file, save_file
+from scipy.special import expit, softmax
+from torch import nn
+
+from capstone.data import class_names
+from capstone.errors import CapstoneError
+from capstone.preprocessing import Preprocessor
+from capstone.project import call_student, load_attribute, package_name
+from capstone.training import predict_scores
+
+WEIGHTS, ARCHITECTURE, PREPROCESSING = "model.safetensors", "model.json", "preprocessing.skops"
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the network predicts: a standardised number, or one of the classes."""
+
+    name: str
+    problem: str
+    classes: list[str] = field(default_factory=list)
+    mean: float = 0.0
+    scale: float = 1.0
+
+    @classmethod
+    def fit(cls, train: pd.Series, problem: str, positive: object = "") -> Self:
+        """Learn mean and spread, or the classes, from the training part."""
+        name = str(train.name)
+        if problem == "regression":
+            return cls(
+                name, problem, mean=float(train.mean()), scale=float(train.std(ddof=0)) or 1.0
+            )
+        return cls(name, problem, classes=class_names(train, positive))
+
+    @property
+    def outputs(self) -> int:
+        """Neurons in the output layer."""
+        return len(self.classes) if self.problem == "multiclass" else 1
+
+    def truth(self, values: pd.Series) -> np.ndarray:
+        """The true numbers, or the number of each row's class, shape (rows,)."""
+        if self.problem == "regression":
+            return values.to_numpy(dtype=np.float64, copy=True)
+        numbers = {name: number for number, name in enumerate(self.classes)}
+        return values.astype(str).map(numbers).to_numpy(dtype=np.int64, copy=True)
+
+    def tensor(self, values: pd.Series, device: torch.device) -> torch.Tensor:
+        """What the loss function compares with: standardised numbers, 0.0/1.0, or class numbers."""
+        truth = self.truth(values)
+        if self.problem == "regression":
+            truth = (truth - self.mean) / self.scale
+        kind = torch.int64 if self.problem == "multiclass" else torch.float32
+        return torch.tensor(truth, dtype=kind, device=device)
+
+    def prediction(self, scores: np.ndarray) -> np.ndarray:
+        """Network outputs as numbers in the target's unit, or as probabilities (rows, classes)."""
+        if self.problem == "regression":
+            return scores * self.scale + self.mean
+        if self.problem == "binary":
+            positive = expit(scores)
+            return np.column_stack([1 - positive, positive])
+        return softmax(scores, axis=1)
+
+    def columns(self, prediction: np.ndarray) -> dict[str, np.ndarray]:
+        """The prediction as columns of a table: `prediction`, and `probability_<class>` for classes."""
+        if self.problem == "regression":
+            return {"prediction": prediction}
+        chosen = np.array(self.classes)[prediction.argmax(axis=1)]
+        shares = {f"probability_{name}": prediction[:, i] for i, name in enumerate(self.classes)}
+        return {"prediction": chosen, **shares}
+
+
+@dataclass
+class TrainedModel:
+    """Rows in, predictions out."""
+
+    preprocessor: Preprocessor
+    network: nn.Module
+    target: Target
+    architecture: dict[str, Any]
+
+    def predict(self, table: pd.DataFrame) -> np.ndarray:
+        """Predictions for a table as `engineer` returns it: see Target.prediction for the shape."""
+        return self.predict_matrix(self.preprocessor.transform(table))
+
+    def predict_matrix(self, matrix: np.ndarray) -> np.ndarray:
+        """Predictions for a matrix as the preprocessor makes it."""
+        device = next(self.network.parameters()).device
+        scores = predict_scores(self.network, torch.from_numpy(matrix).to(device))
+        return self.target.prediction(scores)
+
+    def save(self, folder: Path) -> None:
+        """Write weights, architecture and preprocessing; nothing in them is code."""
+        save_file(
+            {k: v.contiguous() for k, v in self.network.state_dict().items()}, folder / WEIGHTS
+        )
+        description = {
+            "architecture": self.architecture,
+            "target": vars(self.target),
+            "inputs": self.preprocessor.inputs,
+            "parameters": sum(p.numel() for p in self.network.parameters()),
+        }
+        (folder / ARCHITECTURE).write_text(
+            json.dumps(description, indent=2) + "\n", encoding="utf-8"
+        )
+        self.preprocessor.save(folder / PREPROCESSING)
+
+    @classmethod
+    def load(cls, folder: Path, root: Path) -> Self:
+        """Read a saved model; the network's class is the student's, as it is now."""
+        try:
+            description = json.loads((folder / ARCHITECTURE).read_text(encoding="utf-8"))
+            architecture, target = description["architecture"], Target(**description["target"])
+            weights = load_file(folder / WEIGHTS)
+        except Exception as error:  # a missing, cut or foreign file: each library has its own error
+            raise CapstoneError(
+                f"The model in {folder} can't be read ({type(error).__name__}): run `capstone run` again."
+            ) from None
+        network = build_network(root, architecture)
+        try:
+            network.load_state_dict(weights)
+        except RuntimeError:
+            raise CapstoneError(
+                f"The weights in {folder} don't fit NeuralNetwork in src/{package_name(root)}/network.py, "
+                "which has changed since that run: run `capstone run` again."
+            ) from None
+        return cls(Preprocessor.load(folder / PREPROCESSING), network, target, architecture)
+
+
+def build_network(root: Path, architecture: dict[str, Any]) -> nn.Module:
+    """The student's NeuralNetwork with these arguments, checked on two rows of zeros."""
+    network: nn.Module = call_student(
+        load_attribute(root, "network", "NeuralNetwork"), root, **architecture
+    )
+    rows = torch.zeros(2, architecture["inputs"])
+    shape = tuple(call_student(network.eval(), root, rows).shape)
+    if shape != (2, architecture["outputs"]):
+        raise CapstoneError(
+            f"NeuralNetwork in src/{package_name(root)}/network.py returns shape {shape} for 2 rows, "
+            f"but (2, {architecture['outputs']}) is needed: see its output layer."
+        )
+    return network

@@ -1,0 +1,196 @@
+"""Training the network: the five-step loop, early stopping, one seed, any device."""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from capstone.errors import CapstoneError
+from capstone.settings import Training
+
+LOSS_FUNCTIONS: dict[str, type[nn.Module]] = {
+    "regression": nn.MSELoss,
+    "binary": nn.BCEWithLogitsLoss,  # contains the sigmoid
+    "multiclass": nn.CrossEntropyLoss,  # contains the softmax
+}
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of history.csv: the mean losses of one pass over the training part."""
+
+    epoch: int
+    train_loss: float
+    validation_loss: float
+    learning_rate: float
+    seconds: float
+
+
+@dataclass
+class History:
+    """What happened in training, epoch by epoch, and why it ended."""
+
+    epochs: list[Epoch] = field(default_factory=list)
+    best_epoch: int = 0
+    ended: str = "all epochs done"
+
+    def table(self) -> pd.DataFrame:
+        """One row per epoch, the columns of history.csv."""
+        return pd.DataFrame([asdict(epoch) for epoch in self.epochs])
+
+
+def set_seed(seed: int) -> None:
+    """Make everything random repeatable: Python, NumPy and torch, on every device."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device to train on: CUDA, then MPS, then CPU for "auto"; else the one that is named."""
+    found = torch.accelerator.current_accelerator(check_available=True)
+    best = found or torch.device("cpu")
+    if name == "auto":
+        return best
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise CapstoneError(
+            f'[training] device "{name}" is unknown: use "auto", "cpu", "cuda" or "mps".'
+        ) from None
+    if device.type not in ("cpu", best.type):
+        raise CapstoneError(
+            f'[training] device "{name}" is not on this machine: use "{best.type}".'
+        )
+    return device
+
+
+def use_threads_for(batch_size: int) -> None:
+    """One thread for small batches: sharing them among several costs more time than it saves."""
+    torch.set_num_threads(1 if batch_size < 1000 else (os.cpu_count() or 1))
+
+
+def batch_size_for(rows: int, batch_size: str | int = "auto") -> int:
+    """Rows per batch: as set, or about 30 batches an epoch, between 32 and 256 rows each."""
+    if batch_size == "auto":
+        return min(max(2 ** round(math.log2(max(rows / 30, 1))), 32), 256)
+    return min(int(batch_size), rows)
+
+
+def batches(inputs: Tensor, targets: Tensor, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """The rows in a new random order, cut into mini-batches. Much faster than a DataLoader here,
+    because the whole table is one tensor on the device already."""
+    order = torch.randperm(len(inputs), device=inputs.device)
+    for rows in order.split(size):
+        yield inputs[rows], targets[rows]
+
+
+def train_model(
+    network: nn.Module,
+    train: tuple[Tensor, Tensor],
+    validation: tuple[Tensor, Tensor],
+    loss_function: nn.Module,
+    settings: Training,
+    seed: int,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+) -> History:
+    """Train until the validation loss stops improving, then restore the best weights.
+
+    train, validation   inputs of shape (rows, inputs) and targets, on the network's device
+    on_epoch            is called after each epoch, e.g. to draw progress
+    Ctrl-C ends training early and keeps the best weights so far.
+    """
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    size = batch_size_for(len(train[0]), settings.batch_size)
+    use_threads_for(size)
+    history = History()
+    best_loss, best_weights = math.inf, copy.deepcopy(network.state_dict())
+    try:
+        for number in range(1, settings.epochs + 1):
+            start = time.perf_counter()
+            torch.manual_seed(epoch_seed(seed, number))
+            train_loss = train_epoch(network, train, loss_function, optimizer, size)
+            validation_loss = mean_loss(network, validation, loss_function)
+            if not math.isfinite(train_loss + validation_loss):
+                raise CapstoneError(
+                    f"Training diverged in epoch {number}: the loss is no longer a number; "
+                    f"lower [training] learning_rate (now {settings.learning_rate:g})."
+                )
+            seconds = time.perf_counter() - start
+            epoch = Epoch(number, train_loss, validation_loss, settings.learning_rate, seconds)
+            history.epochs.append(epoch)
+            if validation_loss < best_loss:
+                best_loss, history.best_epoch = validation_loss, number
+                best_weights = copy.deepcopy(network.state_dict())
+            on_epoch(epoch)
+            if number - history.best_epoch >= settings.patience:
+                history.ended = f"no better for {settings.patience} epochs"
+                break
+    except KeyboardInterrupt:
+        if not history.epochs:
+            raise
+        history.ended = "stopped by Ctrl-C"
+    network.load_state_dict(best_weights)
+    return history
+
+
+def train_epoch(
+    network: nn.Module,
+    train: tuple[Tensor, Tensor],
+    loss_function: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batch_size: int,
+) -> float:
+    """One pass over the training part: the five steps for every mini-batch. Returns the mean loss."""
+    network.train()
+    total = torch.zeros((), device=train[0].device)
+    for inputs, targets in batches(*train, batch_size):
+        optimizer.zero_grad()  # 1. zero the gradients
+        outputs = network(inputs).squeeze(-1)  # 2. forward pass
+        loss = loss_function(outputs, targets)  # 3. compute the loss
+        loss.backward()  # 4. backward pass
+        optimizer.step()  # 5. update the weights
+        total += loss.detach() * len(
+            inputs
+        )  # stays on the device: reading it would wait for the GPU
+    return total.item() / len(train[0])
+
+
+@torch.inference_mode()
+def mean_loss(network: nn.Module, part: tuple[Tensor, Tensor], loss_function: nn.Module) -> float:
+    """Loss over a part of the data, without learning from it."""
+    network.eval()
+    inputs, targets = part
+    return loss_function(network(inputs).squeeze(-1), targets).item()
+
+
+@torch.inference_mode()
+def predict_scores(network: nn.Module, inputs: Tensor) -> np.ndarray:
+    """The network's raw outputs as float64: shape (rows,), or (rows, classes) for multiclass."""
+    network.eval()
+    return network(inputs).squeeze(-1).cpu().numpy().astype(np.float64)
+
+
+def epoch_seed(seed: int, epoch: int) -> int:
+    """A seed for each epoch, so that an epoch doesn't depend on the ones before it."""
+    return int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """What the numbers may depend on: device and threads."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return {"device": name, "threads": torch.get_num_threads()}

@@ -1,0 +1,1 @@
+"""Your rooms: features.py and network.py. A template update never changes what is in here."""

@@ -1,0 +1,174 @@
+"""The `capstone` command. Heavy libraries are imported where they are used, so that help is quick."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from capstone.errors import CapstoneError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="From a table of data to a trained, evaluated and saved model.",
+)
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="SECTION.KEY=VALUE", help="Change a setting for this run; repeatable."
+    ),
+]
+
+
+@app.command()
+def start() -> None:
+    """Set up git and its hooks, and make the first commit. Safe to run twice."""
+    from capstone.project import find_root
+    from capstone.start import start as start_project
+
+    start_project(find_root())
+
+
+@app.command()
+def data() -> None:
+    """Look at the table before any training: kinds, gaps, copies, suspected leaks."""
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Table
+
+    from capstone.artifacts import write_text
+    from capstone.data import check_named_columns
+    from capstone.overview import as_page, look_at
+    from capstone.project import find_root
+    from capstone.reading import fingerprint, read_table
+    from capstone.settings import load_settings
+
+    root = find_root()
+    settings = load_settings(root).data
+    path = root / settings.path
+    table, how = read_table(path, settings)
+    check_named_columns(table, {"[data] target": [settings.target]}, settings.path)
+    overview = look_at(table, settings, fingerprint(path))
+    print(f"{overview.headline} Read as {how}.\n")
+    shown = Table(*overview.columns.columns, title="Columns", box=SIMPLE, padding=(0, 1, 0, 0))
+    for line in overview.columns.head(60).astype(str).itertuples(index=False):
+        shown.add_row(*line)
+    console = Console()
+    console.print(shown)
+    if len(overview.columns) > 60:
+        print(f"... and {len(overview.columns) - 60:,} more columns: see the page.")
+    balance = Table(*overview.target.columns, title=f"Target: {settings.target}", box=SIMPLE)
+    for line in overview.target.astype(str).itertuples(index=False):
+        balance.add_row(*line)
+    console.print(balance)
+    for note in overview.notes or ["Nothing odd was found."]:
+        print(f"- {note}")
+    target = root / "runs" / "data.html"
+    target.parent.mkdir(exist_ok=True)
+    write_text(target, as_page(overview, settings))
+    print(f"\nThe same as a page: {target.relative_to(root)}")
+
+
+@app.command()
+def run(
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A smoke run: three epochs, to see every step work.")
+    ] = False,
+    set_: Set = None,
+) -> None:
+    """Load, clean, engineer, split, train, evaluate and save: one run."""
+    from capstone.project import find_root
+    from capstone.settings import QUICK, load_settings
+
+    root = find_root()
+    settings = load_settings(root, [*(QUICK if quick else ()), *(set_ or ())])
+
+    from rich.console import Console
+
+    from capstone.display import results_table, training_progress, verdict_sentence
+    from capstone.pipeline import CapstonePipeline
+
+    console = Console()
+    with training_progress(console, settings.training.epochs) as on_epoch:
+        pipeline = CapstonePipeline(settings, root, quick, print, on_epoch)
+        pipeline.load().clean().engineer().split().train().evaluate().save()
+    console.print()
+    console.print(results_table(pipeline.metrics))
+    print(verdict_sentence(pipeline.metrics))
+    if quick:
+        print(
+            "This was a quick run, to see that every step works; `capstone run` learns in earnest."
+        )
+    print(f"Everything about this run is in {pipeline.folder.relative_to(root)}")
+
+
+@app.command()
+def compare() -> None:
+    """List the finished runs: scores, and what changed in the settings between them."""
+    from capstone.compare import comparison
+    from capstone.project import find_root
+
+    print("\n".join(comparison(find_root() / "runs")))
+
+
+@app.command()
+def predict(
+    file: Annotated[Path, typer.Argument(help="A table with the columns of the training data.")],
+    run_id: Annotated[
+        str, typer.Option("--run", metavar="RUN", help="Which run's model.")
+    ] = "LATEST",
+) -> None:
+    """Predict every row of FILE and write a table with the predictions beside."""
+    from capstone.artifacts import read_run
+    from capstone.prediction import predict_file
+    from capstone.project import find_root
+
+    root = find_root()
+    found = read_run(root / "runs", run_id)
+    written, table, notes = predict_file(file, found, root)
+    for note in notes:
+        print(f"Note: {note}.")
+    print(f"{len(table):,} rows predicted with the model of {found.id}: {written}")
+
+
+@app.command()
+def doctor() -> None:
+    """Look for what is wrong with this machine or project, and say how to mend it."""
+    from capstone.doctor import examine
+    from capstone.project import find_root
+
+    wrong = 0
+    for finding in examine(find_root()):
+        print(f"{'ok   ' if finding.fine else 'WRONG'}  {finding.found}")
+        if not finding.fine:
+            print(f"       -> {finding.mend}")
+            wrong += 1
+    if wrong:
+        raise CapstoneError(f"{wrong} thing(s) to mend; see the arrows above.")
+    print("All is well.")
+
+
+def main() -> None:
+    """Run the command. What a user can mend is one sentence and exit code 2, without a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        # A Windows terminal may know fewer characters than a column name holds.
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    traceback_wanted = "--traceback" in sys.argv
+    if traceback_wanted:
+        sys.argv.remove("--traceback")
+    try:
+        app()
+    except CapstoneError as error:
+        if traceback_wanted:
+            raise
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("Stopped. Nothing was saved.", file=sys.stderr)
+        sys.exit(130)

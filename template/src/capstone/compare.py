@@ -1,0 +1,51 @@
+"""`capstone compare`: the runs side by side, and what changed in the settings between them."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from capstone.artifacts import Run, list_runs
+from capstone.display import number, verdict_sentence
+from capstone.errors import CapstoneError
+
+
+def comparison(runs_folder: Path) -> list[str]:
+    """Some lines on each finished run, oldest first. Raises CapstoneError when there is none."""
+    runs = list_runs(runs_folder)
+    if not runs:
+        raise CapstoneError(
+            f"There is no finished run in {runs_folder}: start with `capstone run`."
+        )
+    lines: list[str] = []
+    before: dict[str, Any] = {}
+    for run in runs:
+        now = flat_settings(run) | {"data.sha256": run.info["data"]["sha256"][:12]}
+        changed = [f"{key} = {value!r}" for key, value in now.items() if before.get(key) != value]
+        metric = run.metrics["primary_metric"]
+        score = run.metrics["model"][metric]
+        interval = f"{number(score['low'])} to {number(score['high'])}"
+        lines += [
+            f"{run.id}  {metric} {number(score['value'])} (95 % interval {interval})"
+            + ("  quick run" if run.info["quick"] else ""),
+            f"    {verdict_sentence(run.metrics)}",
+            f"    changed: {', '.join(changed) or 'nothing'}" if before else "    the first run",
+        ]
+        before = now
+    return lines
+
+
+def flat_settings(run: Run) -> dict[str, Any]:
+    """A run's settings as {"training.epochs": 200, ...}."""
+    try:
+        sections = tomllib.loads((run.folder / "settings.toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    flat: dict[str, Any] = {}
+    for name, value in sections.items():
+        if isinstance(value, dict):
+            flat |= {f"{name}.{key}": item for key, item in value.items()}
+        else:
+            flat[name] = value
+    return flat

@@ -1,0 +1,88 @@
+"""What commands print: tables and sentences for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from capstone.metrics import LOWER_IS_BETTER
+from capstone.training import Epoch
+
+NAMES = {
+    "model": "your network",
+    "dummy": "dummy",
+    "linear": "linear",
+    "gradient_boosting": "boosting",
+}
+
+
+def number(value: float | None) -> str:
+    """A metric with three decimals, or a big number without any."""
+    if value is None or value != value:
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3f}"
+
+
+def results_table(metrics: dict[str, Any]) -> Table:
+    """The test part's metrics: one row per metric, one column per model."""
+    baselines = metrics["baselines"]
+    table = Table(
+        *("metric", "better", NAMES["model"], "95 % interval"),
+        *(NAMES[name] for name in baselines),
+        title="On the test part",
+        box=SIMPLE,
+        padding=(0, 1, 0, 0),  # seven columns fit into 80 characters
+    )
+    for metric, score in metrics["model"].items():
+        table.add_row(
+            metric,
+            "lower" if metric in LOWER_IS_BETTER else "higher",
+            number(score["value"]),
+            f"{number(score['low'])} to {number(score['high'])}",
+            *(number(scores[metric]["value"]) for scores in baselines.values()),
+        )
+    return table
+
+
+def verdict_sentence(metrics: dict[str, Any]) -> str:
+    """Whether the network beats each baseline, in words."""
+    words = {"better": "better than", "worse": "worse than", "undecided": "undecided against"}
+    said = [f"{words[verdict]} {NAMES[name]}" for name, verdict in metrics["beats"].items()]
+    return f"By {metrics['primary_metric']}, your network is {', '.join(said)}."
+
+
+@contextmanager
+def training_progress(console: Console, epochs: int) -> Iterator[Callable[[Epoch], None]]:
+    """A function to call after each epoch; it draws a bar in a terminal and nothing in a log."""
+    columns = (
+        TextColumn("  epoch"),
+        MofNCompleteColumn(),
+        BarColumn(),
+        TextColumn("{task.description}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as progress:
+        task = progress.add_task("", total=epochs)
+        lowest = float("inf")
+
+        def show(epoch: Epoch) -> None:
+            nonlocal lowest
+            lowest = min(lowest, epoch.validation_loss)
+            losses = f"loss {epoch.train_loss:.4f}, validation {epoch.validation_loss:.4f}, best {lowest:.4f}"
+            progress.update(task, completed=epoch.epoch, description=losses)
+
+        yield show

@@ -1,0 +1,127 @@
+"""`capstone doctor`: what is wrong with this machine or project, and how to mend it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from capstone.errors import CapstoneError
+from capstone.project import load_attribute
+from capstone.provenance import git
+from capstone.settings import load_settings
+
+LEAST_FREE = 2 * 1024**3  # bytes
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: fine or not, what was found, and what to do when it is not fine."""
+
+    fine: bool
+    found: str
+    mend: str = ""
+
+
+def examine(root: Path) -> Iterator[Finding]:
+    """Everything that a project needs, one finding each."""
+    yield _python()
+    yield from _packages(root)
+    yield _device()
+    yield from _git(root)
+    yield _disk(root)
+    yield from _project(root)
+
+
+def _python() -> Finding:
+    found = ".".join(map(str, sys.version_info[:3]))
+    return Finding(sys.version_info >= (3, 11), f"Python {found}", "install Python 3.11 or newer")
+
+
+def _packages(root: Path) -> Iterator[Finding]:
+    """The dependencies in pyproject.toml against what is installed."""
+    text = (root / "pyproject.toml").read_text(encoding="utf-8-sig")
+    wanted = [Requirement(line) for line in tomllib.loads(text)["project"]["dependencies"]]
+    wrong = []
+    for requirement in wanted:
+        try:
+            installed = version(requirement.name)
+        except PackageNotFoundError:
+            wrong.append(f"{requirement.name} is missing")
+            continue
+        if not requirement.specifier.contains(installed, prereleases=True):
+            wrong.append(f"{requirement.name} is {installed}, needed is {requirement.specifier}")
+    mend = 'run `uv sync` (or `pip install -e ".[dev]"`)'
+    yield Finding(not wrong, "; ".join(wrong) or f"all {len(wanted)} packages as pinned", mend)
+
+
+def _device() -> Finding:
+    import torch
+
+    found = torch.accelerator.current_accelerator(check_available=True)
+    device = f"torch {torch.__version__} trains on {found or 'the CPU'}"
+    card_unused = shutil.which("nvidia-smi") is not None and found is None
+    mend = (
+        "this machine has an NVIDIA card, but this torch can't use it: see the README on how to "
+        "install torch with CUDA"
+    )
+    return Finding(not card_unused, device, mend)
+
+
+def _git(root: Path) -> Iterator[Finding]:
+    if shutil.which("git") is None:
+        yield Finding(False, "git is not installed", "get it from https://git-scm.com/downloads")
+        return
+    yield Finding(True, git(root, "--version") or "git")
+    known = all(
+        git(root, "config", f"user.{key}") or os.environ.get(f"GIT_AUTHOR_{key.upper()}")
+        for key in ("name", "email")
+    )
+    yield Finding(
+        known,
+        "git knows who you are" if known else "git doesn't know who you are",
+        'run `git config --global user.name "Your Name"` and `git config --global user.email "you@example.org"`',
+    )
+    hooks = git(root, "rev-parse", "--git-path", "hooks")
+    installed = hooks is not None and (root / hooks / "pre-commit").is_file()
+    yield Finding(
+        installed, f"hooks {'installed' if installed else 'not installed'}", "run `capstone start`"
+    )
+
+
+def _disk(root: Path) -> Finding:
+    free = shutil.disk_usage(root).free
+    return Finding(free >= LEAST_FREE, f"{free / 1024**3:.0f} GB of disk free", "free some space")
+
+
+def _project(root: Path) -> Iterator[Finding]:
+    try:
+        settings = load_settings(root)
+    except CapstoneError as error:
+        yield Finding(False, str(error), "mend that key in capstone.toml")
+        return
+    yield Finding(True, "capstone.toml is valid")
+    data = root / settings.data.path
+    there = data.exists()
+    yield Finding(
+        there,
+        f"data in {settings.data.path}" if there else f"no data in {settings.data.path}",
+        "put your table there, or set [data] path in capstone.toml",
+    )
+    try:
+        for module, name in (
+            ("features", "clean"),
+            ("features", "engineer"),
+            ("network", "NeuralNetwork"),
+        ):
+            load_attribute(root, module, name)
+        yield Finding(True, "clean(), engineer() and NeuralNetwork are found")
+    except CapstoneError as error:
+        yield Finding(False, str(error), "mend that file")

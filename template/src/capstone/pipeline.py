@@ -1,0 +1,235 @@
+"""The seven steps from a table to a saved model: load, clean, engineer, split, train, evaluate, save."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Concatenate
+
+import pandas as pd
+import torch
+
+from capstone.artifacts import count_test_looks, new_run, write_csv, write_json
+from capstone.data import check_columns, check_named_columns, check_target, feature_columns
+from capstone.errors import CapstoneError
+from capstone.evaluation import (
+    baseline_prediction,
+    evaluate_model,
+    fit_baselines,
+    point_metrics,
+    primary_metric,
+)
+from capstone.model import Target, TrainedModel, build_network
+from capstone.preprocessing import Preprocessor
+from capstone.project import apply_step, package_name
+from capstone.provenance import describe_run, resolved_toml
+from capstone.reading import fingerprint, read_table
+from capstone.schema import describe_columns
+from capstone.settings import Settings
+from capstone.splitting import check_enough_rows, split_rows
+from capstone.training import LOSS_FUNCTIONS, Epoch, choose_device, set_seed, train_model
+
+STEPS = ("load", "clean", "engineer", "split", "train", "evaluate", "save")
+PARTS = ("train", "validation", "test")
+
+
+def step(
+    work: Callable[[CapstonePipeline], str],
+) -> Callable[Concatenate[CapstonePipeline, ...], CapstonePipeline]:
+    """Make a method a step: it runs in its turn, says what it did in one line, and returns self."""
+    name = work.__name__
+
+    @functools.wraps(work)
+    def run_step(self: CapstonePipeline) -> CapstonePipeline:
+        missing = [earlier for earlier in STEPS[: STEPS.index(name)] if earlier not in self.seconds]
+        if missing:
+            raise CapstoneError(
+                f"{name}() needs {missing[0]}() first; the order is {', '.join(STEPS)}."
+            )
+        start = time.perf_counter()
+        said = work(self)
+        self.seconds[name] = time.perf_counter() - start
+        self.say(f"{name:<9} {said} ({self.seconds[name]:.1f} s)")
+        return self
+
+    return run_step
+
+
+class CapstonePipeline:
+    """The project's whole path. Each step returns self, so that the steps can be written as a chain:
+
+    CapstonePipeline(settings).load().clean().engineer().split().train().evaluate().save()
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        root: Path | str = ".",
+        quick: bool = False,
+        say: Callable[[str], Any] = print,
+        on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    ) -> None:
+        self.settings = settings
+        self.root = Path(root)
+        self.quick = quick
+        self.say = say
+        self.on_epoch = on_epoch
+        self.seconds: dict[str, float] = {}
+        self.place = f"src/{package_name(self.root)}/features.py"
+        self.primary = primary_metric(settings.data.problem, settings.evaluation.primary_metric)
+        set_seed(settings.seed)
+
+    @step
+    def load(self) -> str:
+        """Read the table; forget the columns to leave out, so that no later step can use them."""
+        data = self.settings.data
+        path = self.root / data.path
+        table, how = read_table(path, data)
+        named = {
+            "[data] target": [data.target],
+            "[data] id": [data.id] if data.id else [],
+            "[data] leave_out": data.leave_out,
+            "[data] sensitive": data.sensitive,
+        }
+        check_named_columns(table, named, data.path)
+        self.sha256 = fingerprint(path)
+        self.raw = table.drop(columns=data.leave_out)
+        return f"{len(table):,} rows, {len(table.columns)} columns from {data.path} ({how})"
+
+    @step
+    def clean(self) -> str:
+        """The student's clean(): mend what is wrong in the table."""
+        self.table, changes = apply_step("clean", self.raw, self.root, self.settings.data.target)
+        return "; ".join(changes) or "nothing dropped"
+
+    @step
+    def engineer(self) -> str:
+        """The student's engineer(): new columns made from a row's own values."""
+        self.table, changes = apply_step(
+            "engineer", self.table, self.root, self.settings.data.target
+        )
+        return "; ".join(changes) or "no new columns"
+
+    @step
+    def split(self) -> str:
+        """Divide the rows into training, validation and test parts that share nothing."""
+        data = self.settings.data
+        check_enough_rows(self.table, len(self.raw))
+        self.target = check_target(self.table[data.target], data)
+        without_target = len(self.table) - len(self.target)
+        self.table = self.table.loc[self.target.index]
+        self.features = feature_columns(self.table, data)
+        check_columns(self.table[self.features], data, self.place)
+        self.parts = split_rows(self.table, self.target, self.settings)
+        said = ", ".join(f"{part} {len(self.parts[part]):,}" for part in PARTS)
+        unknown = f"; {without_target:,} rows without a target left out" if without_target else ""
+        copies = len(self.table) - sum(map(len, self.parts.values()))
+        later = f"; {copies:,} copies of earlier rows left out" if copies else ""
+        return f"{said} rows ({self.settings.split.method}){unknown}{later}"
+
+    @step
+    def train(self) -> str:
+        """Fit the preprocessing on the training part, then train the network."""
+        settings, data = self.settings, self.settings.data
+        device = choose_device(settings.training.device)
+        preprocessor = Preprocessor(settings.preprocessing.max_categories, data.date_format)
+        preprocessor.fit(self._features("train"))
+        for note in preprocessor.notes(len(self.parts["train"])):
+            self.say(f"  {note}")
+        target = Target.fit(self.target[self.parts["train"]], data.problem, data.positive)
+        set_seed(settings.seed)
+        sizes = {"inputs": len(preprocessor.inputs), "outputs": target.outputs}
+        architecture = {**sizes, **settings.network.model_dump()}
+        network = build_network(self.root, architecture).to(device)
+        self.model = TrainedModel(preprocessor, network, target, architecture)
+        self.matrices = {part: preprocessor.transform(self._features(part)) for part in PARTS}
+        self.device = device
+        self.history = train_model(
+            network,
+            self._tensors("train"),
+            self._tensors("validation"),
+            LOSS_FUNCTIONS[data.problem](),
+            settings.training,
+            settings.seed,
+            self.on_epoch,
+        )
+        done = len(self.history.epochs)
+        return (
+            f"{done} epochs on {device}, best {self.history.best_epoch} ({self.history.ended}); "
+            f"{len(preprocessor.inputs)} inputs, {sum(p.numel() for p in network.parameters()):,} parameters"
+        )
+
+    @step
+    def evaluate(self) -> str:
+        """Measure network and baselines on the test part: the one look at it in this run."""
+        settings, problem = self.settings, self.settings.data.problem
+        truth = {part: self.model.target.truth(self.target[self.parts[part]]) for part in PARTS}
+        baselines = fit_baselines(self.matrices["train"], truth["train"], problem, settings.seed)
+        self.prediction = self.model.predict_matrix(self.matrices["test"])
+        predictions = {"model": self.prediction} | {
+            name: baseline_prediction(baseline, self.matrices["test"], problem)
+            for name, baseline in baselines.items()
+        }
+        self.metrics = evaluate_model(
+            truth["test"],
+            predictions,
+            problem,
+            self.primary,
+            settings.evaluation.bootstrap,
+            settings.seed,
+        )
+        validation = self.model.predict_matrix(self.matrices["validation"])
+        self.metrics["validation"] = point_metrics(truth["validation"], validation, problem)
+        score = self.metrics["model"][self.primary]
+        return f"{self.primary} {score['value']:.3f} (95 % interval {score['low']:.3f} to {score['high']:.3f})"
+
+    @step
+    def save(self) -> str:
+        """Write the run folder: complete or absent."""
+        runs = self.root / "runs"
+        info = describe_run(
+            self.root,
+            self.settings,
+            self.sha256,
+            self.parts,
+            self.seconds,
+            self.device,
+            self.history,
+        )
+        info["quick"] = self.quick
+        info["test_looks"] = count_test_looks(runs) + 1
+        with new_run(runs) as folder:
+            (folder / "settings.toml").write_text(
+                resolved_toml(self.settings), encoding="utf-8", newline="\n"
+            )
+            write_csv(folder / "history.csv", self.history.table())
+            write_json(folder / "metrics.json", self.metrics)
+            write_csv(folder / "predictions.csv", self._predictions())
+            write_json(
+                folder / "schema.json",
+                describe_columns(self.raw, self.parts["train"], self.settings),
+            )
+            self.model.save(folder)
+            write_json(folder / "run.json", info)
+        self.folder = runs / folder.name.removeprefix(".partial-")
+        return str(self.folder.relative_to(self.root))
+
+    def _features(self, part: str) -> pd.DataFrame:
+        return self.table.loc[self.parts[part], self.features]
+
+    def _tensors(self, part: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """Inputs and targets of a part, on the device."""
+        inputs = torch.from_numpy(self.matrices[part]).to(self.device)
+        return inputs, self.model.target.tensor(self.target[self.parts[part]], self.device)
+
+    def _predictions(self) -> pd.DataFrame:
+        """The test part: row number, id, truth, prediction, and the groups of the sensitive columns."""
+        data, rows = self.settings.data, self.parts["test"]
+        table = pd.DataFrame({"row": rows})
+        for name in [data.id, *data.sensitive]:
+            if name and name in self.table:
+                table[name] = self.table.loc[rows, name].to_numpy()
+        table["truth"] = self.target[rows].to_numpy()
+        return table.assign(**self.model.target.columns(self.prediction))

@@ -1,0 +1,92 @@
+"""What a run depended on: seed, data, code, versions, device. run.json and settings.toml."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import tomli_w
+import torch
+
+from capstone.settings import Settings
+from capstone.training import History, batch_size_for, environment
+
+PACKAGES = (
+    "torch",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "pyarrow",
+    "safetensors",
+    "skops",
+    "pydantic",
+)
+
+
+def describe_run(
+    root: Path,
+    settings: Settings,
+    sha256: str,
+    parts: dict[str, pd.Index],
+    seconds: dict[str, float],
+    device: torch.device,
+    history: History,
+) -> dict[str, Any]:
+    """The contents of run.json, as far as the pipeline's steps don't know them themselves."""
+    rows = {part: len(index) for part, index in parts.items()}
+    return {
+        "seed": settings.seed,
+        "data": {"path": settings.data.path, "sha256": sha256},
+        "rows": rows,
+        "epochs": len(history.epochs),
+        "best_epoch": history.best_epoch,
+        "ended": history.ended,
+        "batch_size": batch_size_for(rows["train"], settings.training.batch_size),
+        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+        "git": git_state(root),
+        "versions": installed_versions(),
+        **environment(device),
+    }
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions of Python, the system and the libraries that the numbers come from."""
+    found = {"python": platform.python_version(), "system": platform.platform()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def git_state(root: Path) -> dict[str, Any]:
+    """The commit that the project is at, and whether files have changed since; None without git."""
+    commit = git(root, "rev-parse", "HEAD")
+    changes = git(root, "status", "--porcelain")
+    return {"commit": commit or None, "dirty": None if changes is None else bool(changes)}
+
+
+def git(root: Path, *arguments: str) -> str | None:
+    """Output of a git command in the project, or None when it failed or git is not installed."""
+    try:
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+    except OSError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def resolved_toml(settings: Settings) -> str:
+    """All settings of a run, defaults and --set included, as TOML that capstone.toml could hold."""
+    return tomli_w.dumps(settings.model_dump())

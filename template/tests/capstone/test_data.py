@@ -1,0 +1,45 @@
+"""Nothing leaks from the test part into training."""
+
+from capstone.pipeline import CapstonePipeline
+from capstone.splitting import duplicate_groups
+
+
+def test_the_parts_share_no_row(split_pipeline: CapstonePipeline) -> None:
+    train, validation, test = (
+        set(split_pipeline.parts[p]) for p in ("train", "validation", "test")
+    )
+    assert not train & validation
+    assert not train & test
+    assert not validation & test
+
+
+def test_no_row_of_one_part_is_a_copy_of_a_row_in_another(split_pipeline: CapstonePipeline) -> None:
+    table = split_pipeline.table
+    groups = dict(
+        zip(table.index, duplicate_groups(table, split_pipeline.settings.data.id), strict=True)
+    )
+    train, validation, test = (
+        {groups[row] for row in split_pipeline.parts[part]}
+        for part in ("train", "validation", "test")
+    )
+    assert not train & validation
+    assert not (train | validation) & test
+
+
+def test_every_part_has_rows(split_pipeline: CapstonePipeline) -> None:
+    assert all(len(rows) > 0 for rows in split_pipeline.parts.values())
+
+
+def test_what_must_stay_hidden_is_no_feature(split_pipeline: CapstonePipeline) -> None:
+    data = split_pipeline.settings.data
+    hidden = {data.target, data.id, *data.leave_out}
+    if not data.use_sensitive:
+        hidden |= set(data.sensitive)
+    assert not hidden & set(split_pipeline.features)
+
+
+def test_the_same_seed_splits_the_same_way(split_pipeline: CapstonePipeline) -> None:
+    from capstone.splitting import split_rows
+
+    again = split_rows(split_pipeline.table, split_pipeline.target, split_pipeline.settings)
+    assert all(again[part].equals(rows) for part, rows in split_pipeline.parts.items())

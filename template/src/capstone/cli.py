@@ -43,11 +43,11 @@ def data() -> None:
     from rich.table import Table
 
     from capstone.artifacts import write_text
-    from capstone.data import check_named_columns
     from capstone.overview import as_page, look_at
     from capstone.project import find_root
     from capstone.reading import fingerprint, read_table
     from capstone.settings import load_settings
+    from capstone.table_checks import check_named_columns
 
     root = find_root()
     settings = load_settings(root).data

@@ -10,12 +10,13 @@ import pandas as pd
 from sklearn.model_selection import cross_val_score
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from capstone.data import check_target, column_kind
+from capstone.data import column_kind, day_and_month_unclear, find_date_format
 from capstone.errors import CapstoneError
 from capstone.pages import bullets, page, section
 from capstone.schema import describe_column
 from capstone.settings import Data
 from capstone.splitting import duplicate_groups
+from capstone.table_checks import check_target
 
 LEAK = 0.98  # a single column that scores this much nearly determines the target
 MOST_ROWS, MOST_COLUMNS = 2000, 300  # looked at when searching for leaks
@@ -51,7 +52,7 @@ def as_page(overview: Overview, data: Data) -> str:
     """The overview as an HTML page."""
     return page(
         f"The data: {data.path}",
-        f"<p>{overview.headline}</p>\n",
+        section("In short", overview.headline),
         bullets("Worth a look", overview.notes or ["Nothing odd was found."]),
         section("Columns", table=overview.columns),
         section(f"Target: {data.target}", table=overview.target),
@@ -87,6 +88,8 @@ def _values(column: pd.Series, about: dict[str, Any]) -> str:
         return f"{low} to {high}, median {middle}"
     if about["kind"] == "date":
         return f"{about['low'][:10]} to {about['high'][:10]}"
+    if about["kind"] in ("text", "empty"):
+        return ", ".join(str(value)[:30] for value in column.dropna().unique()[:3])
     shares = column.astype(str).value_counts(normalize=True).head(3)
     return ", ".join(f"{value[:30]} ({share:.0%})" for value, share in shares.items())
 
@@ -130,6 +133,11 @@ def _notes(table: pd.DataFrame, data: Data) -> list[str]:
         elif role == "feature" and kind == "text":
             notes.append(
                 f'"{name}" is free text, which is not used: make columns from it in engineer().'
+            )
+        shape = find_date_format(column, data.date_format) if kind == "date" else None
+        if shape and day_and_month_unclear(column, shape):
+            notes.append(
+                f'"{name}" is read with days before months: if not, set [data] date_format.'
             )
         if kind == "category" and (variants := _spelling_variants(column)):
             notes.append(

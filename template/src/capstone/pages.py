@@ -10,12 +10,13 @@ STYLE = """
 :root { color-scheme: light dark; --line: #8884; --mark: #b45309; }
 @media (prefers-color-scheme: dark) { :root { --mark: #fbbf24; } }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 0 auto; padding: 1rem; }
-h1 { line-height: 1.2; } h2 { margin-top: 2.5rem; }
+h1, h2 { line-height: 1.2; overflow-wrap: anywhere; }
+h2 { margin-top: 2.5rem; }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
+table { width: max-content; border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; vertical-align: top; padding: 0.35rem 0.75rem; border-bottom: 1px solid var(--line); }
 thead th { border-bottom-width: 2px; white-space: nowrap; }
-td { overflow-wrap: anywhere; min-width: 4rem; }
+td { max-width: 24rem; overflow-wrap: break-word; }
 strong { color: var(--mark); }
 """
 

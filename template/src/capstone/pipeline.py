@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 
 from capstone.artifacts import count_test_looks, new_run, write_csv, write_json
-from capstone.data import check_columns, check_named_columns, check_target, feature_columns
+from capstone.data import feature_columns
 from capstone.errors import CapstoneError
 from capstone.evaluation import (
     baseline_prediction,
@@ -28,7 +28,13 @@ from capstone.provenance import describe_run, resolved_toml
 from capstone.reading import fingerprint, read_table
 from capstone.schema import describe_columns
 from capstone.settings import Settings
-from capstone.splitting import check_enough_rows, split_rows
+from capstone.splitting import split_rows
+from capstone.table_checks import (
+    check_columns,
+    check_enough_rows,
+    check_named_columns,
+    check_target,
+)
 from capstone.training import LOSS_FUNCTIONS, Epoch, choose_device, set_seed, train_model
 
 STEPS = ("load", "clean", "engineer", "split", "train", "evaluate", "save")

@@ -8,15 +8,10 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import train_test_split
 
-from capstone.data import (
-    FEWEST_ROWS,
-    check_named_columns,
-    column_kind,
-    find_date_format,
-    to_dates,
-)
+from capstone.data import column_kind, find_date_format, to_dates
 from capstone.errors import CapstoneError
 from capstone.settings import Settings
+from capstone.table_checks import check_named_columns
 
 Parts = dict[str, pd.Index]
 
@@ -38,15 +33,6 @@ def split_rows(table: pd.DataFrame, target: pd.Series, settings: Settings) -> Pa
         parts = _split_at_random(table, target, copies, settings)
     _check_parts(parts, target, settings)
     return parts
-
-
-def check_enough_rows(table: pd.DataFrame, loaded: int) -> None:
-    """Refuse a table too small to be divided; `loaded` is how many rows the file had."""
-    if len(table) < FEWEST_ROWS:
-        raise CapstoneError(
-            f"{len(table)} of the {loaded} rows loaded are left after clean() and engineer(), but "
-            f"{FEWEST_ROWS} are needed to train, validate and test."
-        )
 
 
 def duplicate_groups(table: pd.DataFrame, id_column: str = "") -> np.ndarray:

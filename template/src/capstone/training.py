@@ -55,7 +55,8 @@ def set_seed(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    if torch.cuda.is_available():  # on the CPU what we use is deterministic anyway
+        torch.use_deterministic_algorithms(True, warn_only=True)
 
 
 def choose_device(name: str = "auto") -> torch.device:

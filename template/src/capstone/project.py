@@ -76,7 +76,8 @@ def call_student(function: Callable[..., Any], root: Path, *args: Any, **kwargs:
     try:
         return function(*args, **kwargs)
     except Exception as error:
-        raise _student_error(error, root, f"{function.__name__}()") from error
+        name = getattr(function, "__name__", type(function).__name__)
+        raise _student_error(error, root, f"{name}()") from error
 
 
 def apply_step(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ def describe_run(
     """The contents of run.json, as far as the pipeline's steps don't know them themselves."""
     rows = {part: len(index) for part, index in parts.items()}
     return {
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": settings.seed,
         "data": {"path": settings.data.path, "sha256": sha256},
         "rows": rows,

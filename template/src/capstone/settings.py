@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from capstone.errors import CapstoneError, did_you_mean
 
@@ -108,17 +108,19 @@ class Training(Section):
     """How the network learns."""
 
     epochs: int = Field(default=200, ge=1, le=100_000)
-    batch_size: Literal["auto"] | int = "auto"
+    batch_size: str | int = "auto"
     learning_rate: float = Field(default=0.001, gt=0, le=10)
     weight_decay: float = Field(default=0.01, ge=0, le=10)
     patience: int = Field(default=20, ge=1)
     device: str = "auto"
 
-    @model_validator(mode="after")
-    def batch_size_is_positive(self) -> Self:
-        if self.batch_size != "auto" and self.batch_size < 1:
-            raise ValueError(f'batch_size is {self.batch_size}; give "auto" or a number from 1 up')
-        return self
+    @field_validator("batch_size", mode="before")
+    @classmethod
+    def batch_size_is_auto_or_a_count(cls, size: object) -> object:
+        count = isinstance(size, int) and not isinstance(size, bool) and size >= 1
+        if size != "auto" and not count:
+            raise ValueError(f'batch_size is {size!r}; give "auto" or a whole number from 1 up')
+        return size
 
 
 class Evaluation(Section):

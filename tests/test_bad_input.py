@@ -352,6 +352,56 @@ SLIPS = {
 }
 
 
+NETWORK = """import torch
+from torch import nn
+
+
+class NeuralNetwork(nn.Module):
+    def __init__(self, inputs, outputs, hidden=(8,), activation="relu", dropout=0.0):
+        super().__init__()
+        self.layers = nn.Linear(inputs, outputs)
+
+    def forward(self, x):
+        return self.layers(x)
+"""
+# (what is changed in that network, into what, what the sentence says)
+NETWORK_SLIPS = {
+    "too many outputs": (
+        "outputs)\n\n",
+        "outputs + 1)\n\n",
+        r"shape \(2, 2\) .* \(2, 1\) is needed",
+    ),
+    "layers that don't fit": (
+        "nn.Linear(inputs",
+        "nn.Linear(3 + inputs",
+        r"network.py, line 11: Runtime",
+    ),
+    "an argument missing": (', activation="relu"', "", r"TypeError: .*'activation'"),
+    "another name": (
+        "class NeuralNetwork",
+        "class Network",
+        r"network.py has no NeuralNetwork\(\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NETWORK_SLIPS)
+def test_a_slip_in_the_students_network_is_said_before_training(
+    capstone: Capstone, own: Path, table: Path, name: str
+) -> None:
+    table.write_text(TEXT, encoding="utf-8")
+    path = own / "src" / "my_capstone" / "network.py"
+    kept = path.read_bytes()
+    right, wrong, sentence = NETWORK_SLIPS[name]
+    path.write_text(NETWORK.replace(right, wrong, 1), encoding="utf-8")
+    try:
+        ended, _, said = capstone(own, "run", "--quick")
+    finally:
+        path.write_bytes(kept)
+    assert (ended, said.count("\n")) == (2, 1), said
+    assert re.search(sentence, said), said
+
+
 @pytest.mark.parametrize("name", SLIPS)
 def test_a_slip_in_the_students_code_names_its_line(
     capstone: Capstone, own: Path, table: Path, features: Path, name: str

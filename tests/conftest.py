@@ -1,0 +1,115 @@
+"""Fixtures: rendered projects, each made once, and a way to run a project's command."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import copier
+import pytest
+
+from capstone.cli import main
+from tests.helpers import PROBLEMS, Capstone, Render, RunCapstone, copy_template, run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def git_identity(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """git as on a student's machine: a name, an address, and nothing of whoever runs the tests."""
+    config = tmp_path_factory.mktemp("git") / "config"
+    config.write_text(
+        "[user]\nname = Test Student\nemail = student@example.org\n[init]\ndefaultBranch = main\n"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GIT_CONFIG_GLOBAL", str(config))
+        patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+        yield
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the template, with leavings of Python and its tools in it, as in a working copy."""
+    folder = copy_template(tmp_path_factory.mktemp("template") / "capstone-template")
+    for leaving in (
+        "src/capstone/__pycache__/cli.pyc",
+        "src/.mypy_cache/a.json",
+        "tests/.DS_Store",
+    ):
+        path = folder / "template" / leaving
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"\0")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def render(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Render:
+    """`render(problem="binary")` gives a project made so. It is shared: only read it."""
+    made: dict[str, Path] = {}
+
+    def render_once(**answers: Any) -> Path:
+        key = json.dumps(answers, sort_keys=True)
+        if key not in made:
+            folder = tmp_path_factory.mktemp("project") / "project"
+            copier.run_copy(str(template), folder, data=answers, defaults=True, quiet=True)
+            made[key] = folder
+        return made[key]
+
+    return render_once
+
+
+@pytest.fixture
+def copy_of(render: Render, tmp_path: Path) -> Render:
+    """`copy_of(problem="binary")` gives a project of the test's own, to change at will."""
+
+    def copy(**answers: Any) -> Path:
+        return Path(shutil.copytree(render(**answers), tmp_path / "my-capstone"))
+
+    return copy
+
+
+@pytest.fixture(params=PROBLEMS)
+def project(request: pytest.FixtureRequest, copy_of: Render) -> Path:
+    """A project of the test's own for each problem, on its bundled example."""
+    return copy_of(problem=request.param)
+
+
+@pytest.fixture(scope="session")
+def run_capstone() -> RunCapstone:
+    """`run_capstone(project, "run", "--quick")` runs the command without installing it."""
+
+    def run_command(project: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        paths = {"PYTHONPATH": str(project / "src"), "PYTHONDONTWRITEBYTECODE": "1", **env}
+        return run(sys.executable, "-m", "capstone", *arguments, cwd=project, **paths)
+
+    return run_command
+
+
+@pytest.fixture(scope="session")
+def pre_commit_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where pre-commit keeps the hooks' tools: installed once for all tests, which takes a minute."""
+    return tmp_path_factory.mktemp("pre-commit")
+
+
+@pytest.fixture
+def capstone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Capstone:
+    """`capstone(project, "run")` runs the command in this process, which saves its imports.
+
+    Gives the exit code, what was printed, and what was said of errors.
+    """
+
+    def command(project: Path, *arguments: str) -> tuple[int, str, str]:
+        for name in [name for name in sys.modules if name.split(".")[0] == "my_capstone"]:
+            del sys.modules[name]  # another project's, or as it was before a change
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "dont_write_bytecode", True)
+            patch.setattr(sys, "argv", ["capstone", *arguments])
+            patch.syspath_prepend(str(project / "src"))
+            patch.chdir(project)
+            with pytest.raises(SystemExit) as ended:
+                main()
+        printed = capsys.readouterr()
+        return int(ended.value.code or 0), printed.out, printed.err
+
+    return command

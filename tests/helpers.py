@@ -1,0 +1,62 @@
+"""What the tests share that is no fixture: where things are, and how to run a command."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PARTS = ("copier.yml", "questions", "licenses", "examples", "template")  # what Copier reads
+LEAVINGS = shutil.ignore_patterns("__pycache__", ".*_cache", ".hypothesis")
+PROBLEMS = ("regression", "binary", "multiclass")
+
+Render = Callable[..., Path]
+RunCapstone = Callable[..., subprocess.CompletedProcess[str]]
+Capstone = Callable[..., tuple[int, str, str]]
+
+
+def copy_template(target: Path) -> Path:
+    """The template as it lies in the working copy, without git: as in a clone or a ZIP."""
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, target / part, ignore=LEAVINGS)
+        else:
+            target.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target / part)
+    return target
+
+
+def tool(name: str) -> str:
+    """The command of a Python package, from the environment that runs the tests."""
+    found = shutil.which(name, path=str(Path(sys.executable).parent))
+    assert found, f"{name} is not installed beside {sys.executable}"
+    return found
+
+
+def run(*command: str | Path, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; the caller looks at how it ended."""
+    return subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env={**os.environ, **env},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+def must_run(*command: str | Path, cwd: Path, **env: str) -> str:
+    """Run a command that has to succeed; returns what it printed."""
+    done = run(*command, cwd=cwd, **env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def files_of(project: Path) -> set[str]:
+    """Every file of a project, as a path with forward slashes."""
+    return {path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()}

@@ -1,0 +1,117 @@
+"""The READMEs: what they name exists, and each command in the project's README does what it says."""
+
+import json
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import PROBLEMS, ROOT, Render, RunCapstone, must_run, tool
+
+bash = pytest.mark.skipif(shutil.which("bash") is None, reason="the README's lines are for bash")
+
+
+def blocks(readme: str, language: str) -> list[str]:
+    """The fenced code blocks of this language, in order."""
+    return re.findall(rf"^```{language}\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
+
+
+def readme_of(project: Path) -> str:
+    return (project / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_every_file_in_its_table_exists(render: Render, problem: str) -> None:
+    project = render(problem=problem, docker=True)
+    rows = re.findall(r"^\| (`.*?) \|.*\| (?:yours|the template's) \|$", readme_of(project), re.M)
+    named = [name for row in rows for name in re.findall(r"`(.*?)`", row)]
+    assert len(named) > 15
+    for name in named:
+        assert list(project.glob(name)), name
+
+
+def test_every_file_of_a_project_is_in_its_table(render: Render) -> None:
+    project = render(docker=True)
+    named = re.findall(r"`([^`\s]+)`", readme_of(project))
+    for path in project.rglob("*"):
+        name = path.relative_to(project).as_posix()
+        if path.is_file() and not name.endswith("/__init__.py"):
+            found = [path.match(pattern) or name.startswith(pattern) for pattern in named]
+            assert any(found), f"{name} is not explained"
+
+
+def test_every_command_it_names_exists(render: Render, run_capstone: RunCapstone) -> None:
+    project = render()
+    named = set(re.findall(r"\bcapstone ([a-z]+)", " ".join(blocks(readme_of(project), "[a-z]+"))))
+    named |= set(re.findall(r"`capstone ([a-z]+)", readme_of(project)))
+    help = run_capstone(project, "--help").stdout
+    assert named == set(re.findall(r"^  ([a-z]+) {2,}[A-Z]", help, re.MULTILINE))
+
+
+def test_own_data_is_explained_where_it_matters(render: Render) -> None:
+    readme = readme_of(render(data_source="own", data_path="data/raw/mine.parquet"))
+    assert "First put your table at `data/raw/mine.parquet`." in readme
+
+
+def test_our_readme_opens_with_the_two_commands() -> None:
+    commands = blocks((ROOT / "README.md").read_text(encoding="utf-8"), "sh")
+    for session, block in zip(("demo", "tests"), commands, strict=True):
+        assert f"python -m pip install nox && python -m nox -s {session} " in block
+        assert f"uvx nox -s {session} " in block
+    noxfile = (ROOT / "noxfile.py").read_text(encoding="utf-8")
+    assert re.findall(r"^def (\w+)\(session", noxfile, re.MULTILINE)[:3] == [
+        "tests",
+        "lint",
+        "demo",
+    ]
+
+
+def clean_environment(project: Path) -> dict[str, str]:
+    """Settings for a new virtual environment, as if no other were active."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    env = {"PATH": path, "PRE_COMMIT_HOME": str(project.parent / "pre-commit"), "VIRTUAL_ENV": ""}
+    if "PIP_FIND_LINKS" in os.environ:  # uv does not read pip's settings
+        env["UV_FIND_LINKS"] = os.environ["PIP_FIND_LINKS"]
+    return env
+
+
+@bash
+@pytest.mark.slow
+@pytest.mark.network
+def test_with_pip_every_command_works_as_written(copy_of: Render) -> None:
+    project = copy_of()
+    readme = readme_of(project)
+    setup = next(block for block in blocks(readme, "bash") if "venv" in block)
+    daily = blocks(readme, "sh")
+    script = "set -euo pipefail\n" + setup + "".join(daily)
+    must_run("bash", "-c", script, cwd=project, **clean_environment(project))
+
+    assert (project / ".git" / "hooks" / "pre-commit").is_file()
+    assert must_run("git", "rev-list", "--count", "HEAD", cwd=project).strip() == "1"
+    assert (project / "runs" / "data.html").is_file()
+    run = project / "runs" / (project / "runs" / "LATEST").read_text(encoding="utf-8").strip()
+    metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["model"]["r2"]["value"] > metrics["baselines"]["dummy"]["r2"]["value"]
+    table = re.findall(r"^\| `([\w.]+)`(?:, `([\w.]+)`)? \|", readme, re.MULTILINE)
+    of_a_run = [name for row in table for name in row if name and not (project / name).exists()]
+    assert "metrics.json" in of_a_run
+    assert all((run / name).is_file() for name in of_a_run), of_a_run
+    assert (project / "data" / "raw" / "house_prices_predictions.csv").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_with_uv_one_command_sets_everything_up(copy_of: Render) -> None:
+    project = copy_of(problem="binary")
+    first = blocks(readme_of(project), "bash")[0]
+    assert first == "uv run capstone start\n"
+    env = clean_environment(project)
+    uv = tool("uv")
+    must_run(uv, *first.split()[1:], cwd=project, **env)
+    assert must_run("git", "rev-list", "--count", "HEAD", cwd=project).strip() == "1"
+    must_run(uv, "run", "capstone", "run", "--quick", cwd=project, **env)
+    must_run(uv, "run", "pytest", "--version", cwd=project, **env)
+    assert must_run("git", "status", "--porcelain", cwd=project) == ""

@@ -1,0 +1,96 @@
+"""The template's own jobs: `nox -s demo` shows what it does, `nox -s tests` proves it.
+
+Nothing to prepare: each session makes its environment with pip, so pip's own settings apply.
+"""
+
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import nox
+
+HERE = Path(__file__).parent.resolve()
+CPU_TORCH = "https://download.pytorch.org/whl/cpu"
+
+nox.needs_version = ">=2025.2.9"
+# Not uv, even where `uvx nox` starts us: pip's settings (mirrors, folders of wheels) are to apply.
+nox.options.default_venv_backend = "virtualenv"
+nox.options.sessions = ["tests"]
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests; arguments after -- go to pytest."""
+    install_for_tests(session)
+    # No .pyc files: template/ would fill with them.
+    session.run("python", "-m", "pytest", *session.posargs, env={"PYTHONDONTWRITEBYTECODE": "1"})
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Lint, format and types of everything that is written here."""
+    install_for_tests(session)
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("mypy")
+    session.run("yamllint", "--strict", ".")
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Render a project, install it and run it on the bundled example."""
+    session.install(*group("render"))
+    # Not below this repository, for the project becomes a repository itself.
+    project = render(session, Path(tempfile.mkdtemp(prefix="capstone-demo-")) / "my-capstone")
+    install_cpu_torch(session, project)
+    session.install("--editable", f"{project}[dev]")
+    session.chdir(project)
+    # git wants to know who commits; a machine that has never used it can't say.
+    who = {f"GIT_{role}_NAME": "Capstone demo" for role in ("AUTHOR", "COMMITTER")}
+    who |= {f"GIT_{role}_EMAIL": "demo@example.org" for role in ("AUTHOR", "COMMITTER")}
+    session.run("capstone", "start", env=who)
+    session.run("capstone", "run")
+
+    run = project / "runs" / (project / "runs" / "LATEST").read_text(encoding="utf-8").strip()
+    metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    name = metrics["primary_metric"]
+    session.log(f"{name} on the test part, with its 95 % interval:")
+    for who, scores in {"network": metrics["model"], **metrics["baselines"]}.items():
+        score = scores[name]
+        value, low, high = score["value"], score["low"], score["high"]
+        session.log(f"  {who:<18} {value:.3f}  ({low:.3f} to {high:.3f})")
+    session.log(f"The project is in {project}")
+    session.log(f"The run is in     {run}")
+
+
+def group(name: str) -> tuple[str, ...]:
+    """A dependency group of pyproject.toml."""
+    return nox.project.dependency_groups(nox.project.load_toml(HERE / "pyproject.toml"), name)
+
+
+def render(session: nox.Session, folder: Path) -> Path:
+    """A fresh project with the default answers, of the template as it lies here."""
+    shutil.rmtree(folder, ignore_errors=True)
+    # HEAD: as it is now, not as of the newest tag. The path is absolute, so that updates find it.
+    copy = ["copier", "copy", "--quiet", "--defaults", "--vcs-ref", "HEAD"]
+    session.run(*copy, str(HERE), str(folder))
+    return folder
+
+
+def install_for_tests(session: nox.Session) -> None:
+    """What a project needs, with the versions that a project gets, and the tools of the tests."""
+    session.install(*group("tests"))
+    project = render(session, Path(session.create_tmp()) / "for-its-pins")
+    install_cpu_torch(session, project)
+    metadata = nox.project.load_toml(project / "pyproject.toml")["project"]
+    session.install(*metadata["dependencies"], *metadata["optional-dependencies"]["dev"])
+
+
+def install_cpu_torch(session: nox.Session, project: Path) -> None:
+    """On Linux without an NVIDIA card: torch without CUDA, which saves gigabytes."""
+    if sys.platform == "linux" and shutil.which("nvidia-smi") is None:
+        metadata = nox.project.load_toml(project / "pyproject.toml")["project"]
+        torch = next(line for line in metadata["dependencies"] if line.startswith("torch"))
+        session.install("--no-deps", "--extra-index-url", CPU_TORCH, torch)

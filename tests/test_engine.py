@@ -1,0 +1,99 @@
+"""The engine as a whole: what it may import, how long it may be, what it must never do."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import ROOT, Render, run
+
+ENGINE = ROOT / "template" / "src" / "capstone"
+FILES = sorted(ENGINE.rglob("*.py"))
+# The seven steps, and the order in which the rooms may use each other.
+PATH = ("pipeline", "data", "splitting", "preprocessing", "training", "evaluation", "artifacts")
+DISTRIBUTIONS = {"sklearn": "scikit-learn", "tomli_w": "tomli-w"}
+
+
+def imports(path: Path) -> set[str]:
+    """Everything that a file imports, at its top or inside a function."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            found.add(node.module or "")
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found
+
+
+def test_every_library_it_imports_is_a_dependency(render: Render) -> None:
+    text = (render() / "pyproject.toml").read_text(encoding="utf-8")
+    stated = {
+        re.split(r"[~=<>]", line)[0] for line in tomllib.loads(text)["project"]["dependencies"]
+    }
+    used = {name.split(".")[0] for path in FILES for name in imports(path)}
+    used -= set(sys.stdlib_module_names) | {"capstone"}
+    assert {DISTRIBUTIONS.get(name, name) for name in used} <= stated
+
+
+def test_the_seven_steps_stay_short_enough_to_read() -> None:
+    lines = {
+        name: len((ENGINE / f"{name}.py").read_text(encoding="utf-8").splitlines()) for name in PATH
+    }
+    assert sum(lines.values()) <= 1200, lines
+
+
+def test_no_step_knows_the_pipeline_and_nothing_knows_the_command() -> None:
+    for path in FILES:
+        known = {name.removeprefix("capstone.") for name in imports(path) if "capstone." in name}
+        if path.stem not in ("cli", "__main__"):
+            assert "cli" not in known, path
+            assert "pipeline" not in known, path
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_nothing_is_unpickled_or_run_from_a_file(path: Path) -> None:
+    assert not imports(path) & {"pickle", "joblib", "cloudpickle", "dill", "shelve", "marshal"}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            assert called not in ("eval", "exec", "torch.load", "pd.read_pickle", "os.system")
+            assert not any(
+                isinstance(word.value, ast.Constant) and word.value.value is True
+                for word in node.keywords
+                if word.arg == "shell"
+            )
+
+
+def test_importing_it_does_nothing(render: Render) -> None:
+    """No file is written, nothing is printed."""
+    modules = ", ".join(f"capstone.{path.stem}" for path in FILES if path.stem != "__main__")
+    project = render()
+    before = {path for path in project.rglob("*")}
+    done = run(
+        sys.executable,
+        *("-B", "-W", "error", "-c", f"import {modules}"),
+        cwd=project,
+        PYTHONPATH=str(project / "src"),
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert {path for path in project.rglob("*")} == before
+
+
+def test_help_imports_no_heavy_library(render: Render) -> None:
+    """What keeps `capstone --help` quick."""
+    project = render()
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "capstone", "--help"],
+        cwd=project,
+        env={"PYTHONPATH": str(project / "src"), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+    assert "typer" in imported
+    assert not imported & {"torch", "pandas", "numpy", "sklearn", "pydantic", "rich.console"}

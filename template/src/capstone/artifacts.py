@@ -118,6 +118,12 @@ def list_runs(runs: Path) -> list[Run]:
     return found
 
 
+def newest_run(runs: Path) -> Run | None:
+    """The newest whole run, or None."""
+    runs_found = list_runs(runs)
+    return runs_found[-1] if runs_found else None
+
+
 def count_test_looks(runs: Path) -> int:
     """How often the test part has been looked at, by the highest count in the runs that are kept."""
     return max((run.info.get("test_looks", 0) for run in list_runs(runs)), default=0)

@@ -80,6 +80,9 @@ def run(
     quick: Annotated[
         bool, typer.Option("--quick", help="A smoke run: three epochs, to see every step work.")
     ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with training that was stopped half way.")
+    ] = False,
     set_: Set = None,
 ) -> None:
     """Load, clean, engineer, split, train, evaluate and save: one run."""
@@ -96,7 +99,7 @@ def run(
 
     console = Console()
     with training_progress(console, settings.training.epochs) as on_epoch:
-        pipeline = CapstonePipeline(settings, root, quick, print, on_epoch)
+        pipeline = CapstonePipeline(settings, root, quick, resume, say=print, on_epoch=on_epoch)
         pipeline.load().clean().engineer().split().train().evaluate().save()
     console.print()
     console.print(results_table(pipeline.metrics))
@@ -115,6 +118,27 @@ def compare() -> None:
     from capstone.project import find_root
 
     print("\n".join(comparison(find_root() / "runs")))
+
+
+@app.command()
+def reproduce(
+    run_id: Annotated[
+        str, typer.Argument(metavar="[RUN]", help="Which run; the newest if none.")
+    ] = "LATEST",
+) -> None:
+    """Run again with a run's settings and say whether every bit came out the same."""
+    from capstone.artifacts import read_run
+    from capstone.project import find_root
+    from capstone.reproduction import reproduce as run_again
+
+    root = find_root()
+    found = read_run(root / "runs", run_id)
+    result = run_again(root, found)
+    for change in result.changed:
+        print(f"Note: {change}.")
+    if not result.identical:
+        raise CapstoneError(f"{found.id} was not reproduced: {'; '.join(result.differences)}.")
+    print(f"{found.id} is identical: the same weights, metrics and predictions, bit by bit.")
 
 
 @app.command()

@@ -11,7 +11,8 @@ from typing import Any, Concatenate
 import pandas as pd
 import torch
 
-from capstone.artifacts import count_test_looks, new_run, write_csv, write_json
+from capstone.artifacts import count_test_looks, new_run, newest_run, write_csv, write_json
+from capstone.checkpoints import Checkpoint
 from capstone.data import feature_columns
 from capstone.errors import CapstoneError
 from capstone.evaluation import (
@@ -24,7 +25,7 @@ from capstone.evaluation import (
 from capstone.model import Target, TrainedModel, build_network
 from capstone.preprocessing import Preprocessor
 from capstone.project import apply_step, package_name
-from capstone.provenance import describe_run, resolved_toml
+from capstone.provenance import describe_run, resolved_toml, training_identity
 from capstone.reading import fingerprint, read_table
 from capstone.schema import describe_columns
 from capstone.settings import Settings
@@ -74,12 +75,15 @@ class CapstonePipeline:
         settings: Settings,
         root: Path | str = ".",
         quick: bool = False,
+        resume: bool = False,
+        keep_checkpoints: bool = True,
         say: Callable[[str], Any] = print,
         on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     ) -> None:
         self.settings = settings
         self.root = Path(root)
         self.quick = quick
+        self.resume, self.keep_checkpoints = resume, keep_checkpoints
         self.say = say
         self.on_epoch = on_epoch
         self.seconds: dict[str, float] = {}
@@ -152,6 +156,9 @@ class CapstonePipeline:
         self.model = TrainedModel(preprocessor, network, target, architecture)
         self.matrices = {part: preprocessor.transform(self._features(part)) for part in PARTS}
         self.device = device
+        checkpoint = self.checkpoint() if self.keep_checkpoints else None
+        if checkpoint and (note := checkpoint.note(self.resume, newest_run(self.root / "runs"))):
+            self.say(f"  {note}")
         self.history = train_model(
             network,
             self._tensors("train"),
@@ -160,6 +167,8 @@ class CapstonePipeline:
             settings.training,
             settings.seed,
             self.on_epoch,
+            checkpoint,
+            self.resume,
         )
         done = len(self.history.epochs)
         return (
@@ -178,13 +187,9 @@ class CapstonePipeline:
             name: baseline_prediction(baseline, self.matrices["test"], problem)
             for name, baseline in baselines.items()
         }
+        resamples, seed = settings.evaluation.bootstrap, settings.seed
         self.metrics = evaluate_model(
-            truth["test"],
-            predictions,
-            problem,
-            self.primary,
-            settings.evaluation.bootstrap,
-            settings.seed,
+            truth["test"], predictions, problem, self.primary, resamples, seed
         )
         validation = self.model.predict_matrix(self.matrices["validation"])
         self.metrics["validation"] = point_metrics(truth["validation"], validation, problem)
@@ -195,32 +200,35 @@ class CapstonePipeline:
     def save(self) -> str:
         """Write the run folder: complete or absent."""
         runs = self.root / "runs"
-        info = describe_run(
-            self.root,
-            self.settings,
-            self.sha256,
-            self.parts,
-            self.seconds,
-            self.device,
-            self.history,
-        )
+        info = describe_run(self.root, self.settings, self.sha256, self.device, self.history)
+        info["rows"] = {part: len(rows) for part, rows in self.parts.items()}
+        info["seconds"] = {name: round(seconds, 3) for name, seconds in self.seconds.items()}
         info["quick"] = self.quick
+        info["trained_from"] = self.checkpoint().digest()
         info["test_looks"] = count_test_looks(runs) + 1
         with new_run(runs) as folder:
-            (folder / "settings.toml").write_text(
-                resolved_toml(self.settings), encoding="utf-8", newline="\n"
-            )
-            write_csv(folder / "history.csv", self.history.table())
-            write_json(folder / "metrics.json", self.metrics)
-            write_csv(folder / "predictions.csv", self._predictions())
-            write_json(
-                folder / "schema.json",
-                describe_columns(self.raw, self.parts["train"], self.settings),
-            )
-            self.model.save(folder)
+            self.write_to(folder)
             write_json(folder / "run.json", info)
+        self.checkpoint().remove()
         self.folder = runs / folder.name.removeprefix(".partial-")
         return str(self.folder.relative_to(self.root))
+
+    def write_to(self, folder: Path) -> None:
+        """Write what the run has made: settings, history, metrics, predictions, schema, model."""
+        settings = resolved_toml(self.settings)
+        (folder / "settings.toml").write_text(settings, encoding="utf-8", newline="\n")
+        write_csv(folder / "history.csv", self.history.table())
+        write_json(folder / "metrics.json", self.metrics)
+        write_csv(folder / "predictions.csv", self._predictions())
+        schema = describe_columns(self.raw, self.parts["train"], self.settings)
+        write_json(folder / "schema.json", schema)
+        self.model.save(folder)
+
+    def checkpoint(self) -> Checkpoint:
+        """Where unfinished training is kept."""
+        identity = training_identity(self.root, self.settings, self.sha256)
+        seconds = self.settings.training.checkpoint_seconds
+        return Checkpoint(self.root / "runs" / "checkpoint.pt", identity, seconds)
 
     def _features(self, part: str) -> pd.DataFrame:
         return self.table.loc[self.parts[part], self.features]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import subprocess
 from datetime import UTC, datetime
@@ -9,12 +10,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import tomli_w
 import torch
 
+from capstone.project import package_name
 from capstone.settings import Settings
-from capstone.training import History, batch_size_for, environment
+from capstone.training import History, environment
 
 PACKAGES = (
     "torch",
@@ -29,30 +30,39 @@ PACKAGES = (
 
 
 def describe_run(
-    root: Path,
-    settings: Settings,
-    sha256: str,
-    parts: dict[str, pd.Index],
-    seconds: dict[str, float],
-    device: torch.device,
-    history: History,
+    root: Path, settings: Settings, sha256: str, device: torch.device, history: History
 ) -> dict[str, Any]:
     """The contents of run.json, as far as the pipeline's steps don't know them themselves."""
-    rows = {part: len(index) for part, index in parts.items()}
     return {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": settings.seed,
         "data": {"path": settings.data.path, "sha256": sha256},
-        "rows": rows,
         "epochs": len(history.epochs),
         "best_epoch": history.best_epoch,
         "ended": history.ended,
-        "batch_size": batch_size_for(rows["train"], settings.training.batch_size),
-        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+        "batch_size": history.batch_size,
         "git": git_state(root),
         "versions": installed_versions(),
         **environment(device),
     }
+
+
+def training_identity(root: Path, settings: Settings, sha256: str) -> dict[str, Any]:
+    """What the weights depend on, by name: settings, data, and the student's own code."""
+    sections = {"seed", "data", "split", "preprocessing", "network", "training"}
+    values = settings.model_dump(mode="json", include=sections)
+    for key in ("device", "checkpoint_seconds"):
+        del values["training"][key]
+    flat = {
+        f"{section}.{key}": value
+        for section, its in values.items()
+        if isinstance(its, dict)
+        for key, value in its.items()
+    }
+    package = root / "src" / package_name(root)
+    code = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(package.glob("*.py"))))
+    names = {"the table's bytes": sha256, "your package's code": code.hexdigest()}
+    return {"seed": settings.seed, **flat, **names}
 
 
 def installed_versions() -> dict[str, str]:

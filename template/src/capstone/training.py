@@ -16,6 +16,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from capstone.checkpoints import Checkpoint
 from capstone.errors import CapstoneError
 from capstone.settings import Training
 
@@ -43,7 +44,16 @@ class History:
 
     epochs: list[Epoch] = field(default_factory=list)
     best_epoch: int = 0
+    batch_size: int = 0
     ended: str = "all epochs done"
+
+    def best_loss(self) -> float:
+        """The validation loss of the best epoch so far."""
+        return self.epochs[self.best_epoch - 1].validation_loss if self.best_epoch else math.inf
+
+    def epochs_without_progress(self) -> int:
+        """How many epochs have passed since the best one."""
+        return len(self.epochs) - self.best_epoch
 
     def table(self) -> pd.DataFrame:
         """One row per epoch, the columns of history.csv."""
@@ -106,11 +116,14 @@ def train_model(
     settings: Training,
     seed: int,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    checkpoint: Checkpoint | None = None,
+    resume: bool = False,
 ) -> History:
     """Train until the validation loss stops improving, then restore the best weights.
 
     train, validation   inputs of shape (rows, inputs) and targets, on the network's device
     on_epoch            is called after each epoch, e.g. to draw progress
+    checkpoint, resume  where unfinished training is kept, and whether to go on from there
     Ctrl-C ends training early and keeps the best weights so far.
     """
     optimizer = torch.optim.AdamW(
@@ -118,10 +131,18 @@ def train_model(
     )
     size = batch_size_for(len(train[0]), settings.batch_size)
     use_threads_for(size)
-    history = History()
-    best_loss, best_weights = math.inf, copy.deepcopy(network.state_dict())
+    history, best_weights = History(), copy.deepcopy(network.state_dict())
+    if checkpoint and resume and (state := checkpoint.read()):
+        network.load_state_dict(state["network"])
+        optimizer.load_state_dict(state["optimizer"])
+        best_weights = state["best_weights"]
+        history = History([Epoch(**epoch) for epoch in state["epochs"]], state["best_epoch"])
+    history.batch_size = size
     try:
-        for number in range(1, settings.epochs + 1):
+        for number in range(len(history.epochs) + 1, settings.epochs + 1):
+            if history.epochs_without_progress() >= settings.patience:
+                history.ended = f"no better for {settings.patience} epochs"
+                break
             start = time.perf_counter()
             torch.manual_seed(epoch_seed(seed, number))
             train_loss = train_epoch(network, train, loss_function, optimizer, size)
@@ -134,13 +155,12 @@ def train_model(
             seconds = time.perf_counter() - start
             epoch = Epoch(number, train_loss, validation_loss, settings.learning_rate, seconds)
             history.epochs.append(epoch)
-            if validation_loss < best_loss:
-                best_loss, history.best_epoch = validation_loss, number
+            if validation_loss < history.best_loss():
+                history.best_epoch = number
                 best_weights = copy.deepcopy(network.state_dict())
+            if checkpoint:
+                checkpoint.save_if_due(network, optimizer, history, best_weights)
             on_epoch(epoch)
-            if number - history.best_epoch >= settings.patience:
-                history.ended = f"no better for {settings.patience} epochs"
-                break
     except KeyboardInterrupt:
         if not history.epochs:
             raise
@@ -165,9 +185,8 @@ def train_epoch(
         loss = loss_function(outputs, targets)  # 3. compute the loss
         loss.backward()  # 4. backward pass
         optimizer.step()  # 5. update the weights
-        total += loss.detach() * len(
-            inputs
-        )  # stays on the device: reading it would wait for the GPU
+        # The sum stays on the device: reading it for every batch would make the GPU wait.
+        total += loss.detach() * len(inputs)
     return total.item() / len(train[0])
 
 

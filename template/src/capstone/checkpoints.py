@@ -1,0 +1,126 @@
+"""Checkpoints: stopped training goes on where it was, with the bits it would have had anyway.
+
+Everything random in an epoch comes from (seed, epoch), so no state of a random generator is kept:
+network, optimiser and history are enough.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from capstone.errors import CapstoneError, short_list
+
+if TYPE_CHECKING:
+    from capstone.artifacts import Run
+    from capstone.training import History
+
+Weights = dict[str, torch.Tensor]
+
+
+@dataclass
+class Checkpoint:
+    """One file that holds unfinished training, replaced as training goes on.
+
+    identity  what the training depends on (settings, data), to refuse resuming another one
+    seconds   time between two checkpoints; 0 writes one after every epoch
+    """
+
+    path: Path
+    identity: dict[str, Any]
+    seconds: float = 0.0
+    written: float = field(default=0.0, init=False)
+
+    def save_if_due(
+        self,
+        network: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        history: History,
+        best_weights: Weights,
+    ) -> None:
+        """Write the state of training, whole or not at all, unless the last one is recent."""
+        if time.monotonic() - self.written < self.seconds:
+            return
+        state = {
+            "identity": json.dumps(self.identity),
+            "network": network.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "best_weights": best_weights,
+            "best_epoch": history.best_epoch,
+            "epochs": [asdict(epoch) for epoch in history.epochs],
+        }
+        partial = self.path.with_name(f".partial-{self.path.name}")
+        try:
+            self.path.parent.mkdir(exist_ok=True)
+            torch.save(state, partial)
+            os.replace(partial, self.path)
+        except (OSError, RuntimeError) as error:  # torch says RuntimeError when the disk is full
+            raise CapstoneError(
+                f"The checkpoint {self.path} can't be written ({_reason(error)}): free some space; "
+                "then `capstone run --resume` goes on from the last one."
+            ) from None
+        finally:
+            partial.unlink(missing_ok=True)
+        self.written = time.monotonic()
+
+    def read(self) -> dict[str, Any] | None:
+        """The state that was written last; None when there is none.
+
+        Raises CapstoneError when the file is damaged, or is of other settings or data.
+        """
+        if not self.path.exists():
+            return None
+        try:
+            state = torch.load(self.path, map_location="cpu", weights_only=True)
+            identity = json.loads(state["identity"])
+        except Exception as error:  # cut, foreign or hostile: torch has an error for each
+            raise CapstoneError(
+                f"The checkpoint {self.path} can't be read ({type(error).__name__}): delete it and "
+                "start again with `capstone run`."
+            ) from None
+        changed = [key for key in self.identity if identity.get(key) != self.identity[key]]
+        if changed:
+            raise CapstoneError(
+                f"The checkpoint {self.path} is of other settings or data ({short_list(changed)}): set "
+                "them back to resume, or start again with `capstone run`."
+            )
+        return state
+
+    def note(self, resume: bool, finished: Run | None) -> str:
+        """What to say before training; `finished` is the newest complete run, if there is one.
+
+        Raises CapstoneError when there is nothing to resume, because that very run is complete.
+        """
+        if not resume:
+            return (
+                f"{self.path} is of a run that was stopped; this one starts anew"
+                * self.path.exists()
+            )
+        state = self.read()
+        if state:
+            return f"going on after epoch {len(state['epochs'])}, from {self.path}"
+        if finished and finished.info.get("trained_from") == self.digest():
+            raise CapstoneError(
+                f"There is nothing to resume: the run with these settings, {finished.id}, is complete."
+            )
+        return "no checkpoint was left: training starts from the beginning"
+
+    def digest(self) -> str:
+        """A short name for what the training depends on."""
+        return hashlib.sha256(json.dumps(self.identity).encode()).hexdigest()[:16]
+
+    def remove(self) -> None:
+        """Forget the checkpoint: its run is complete."""
+        self.path.unlink(missing_ok=True)
+
+
+def _reason(error: OSError | RuntimeError) -> str:
+    return getattr(error, "strerror", None) or str(error).splitlines()[0]

@@ -94,24 +94,22 @@ class Checkpoint:
             )
         return state
 
-    def note(self, resume: bool, finished: Run | None) -> str:
+    def notes(self, resume: bool, finished: Run | None) -> list[str]:
         """What to say before training; `finished` is the newest complete run, if there is one.
 
         Raises CapstoneError when there is nothing to resume, because that very run is complete.
         """
         if not resume:
-            return (
-                f"{self.path} is of a run that was stopped; this one starts anew"
-                * self.path.exists()
-            )
+            stopped = self.path.exists()
+            return [f"{self.path} is of a run that was stopped; this one starts anew"] * stopped
         state = self.read()
         if state:
-            return f"going on after epoch {len(state['epochs'])}, from {self.path}"
+            return [f"going on after epoch {len(state['epochs'])}, from {self.path}"]
         if finished and finished.info.get("trained_from") == self.digest():
             raise CapstoneError(
                 f"There is nothing to resume: the run with these settings, {finished.id}, is complete."
             )
-        return "no checkpoint was left: training starts from the beginning"
+        return ["no checkpoint was left: training starts from the beginning"]
 
     def digest(self) -> str:
         """A short name for what the training depends on."""

@@ -16,6 +16,7 @@ from torch import nn
 
 from capstone.data import class_names
 from capstone.errors import CapstoneError
+from capstone.inspection import describe_layers
 from capstone.preprocessing import Preprocessor
 from capstone.project import call_student, load_attribute, package_name
 from capstone.training import predict_scores
@@ -100,6 +101,10 @@ class TrainedModel:
         scores = predict_scores(self.network, torch.from_numpy(matrix).to(device))
         return self.target.prediction(scores)
 
+    def parameters(self) -> int:
+        """How many weights and biases the network has."""
+        return sum(weights.numel() for weights in self.network.parameters())
+
     def save(self, folder: Path) -> None:
         """Write weights, architecture and preprocessing; nothing in them is code."""
         save_file(
@@ -109,7 +114,8 @@ class TrainedModel:
             "architecture": self.architecture,
             "target": vars(self.target),
             "inputs": self.preprocessor.inputs,
-            "parameters": sum(p.numel() for p in self.network.parameters()),
+            "parameters": self.parameters(),
+            "layers": describe_layers(self.network, len(self.preprocessor.inputs)),
         }
         (folder / ARCHITECTURE).write_text(
             json.dumps(description, indent=2) + "\n", encoding="utf-8"
@@ -143,6 +149,10 @@ def build_network(root: Path, architecture: dict[str, Any]) -> nn.Module:
     network: nn.Module = call_student(
         load_attribute(root, "network", "NeuralNetwork"), root, **architecture
     )
+    if not list(network.parameters()):
+        raise CapstoneError(
+            f"NeuralNetwork in src/{package_name(root)}/network.py has no weights to train: give it a layer."
+        )
     rows = torch.zeros(2, architecture["inputs"])
     shape = tuple(call_student(network.eval(), root, rows).shape)
     if shape != (2, architecture["outputs"]):

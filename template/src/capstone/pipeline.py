@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Concatenate
+from typing import Any
 
 import pandas as pd
 import torch
@@ -14,7 +12,6 @@ import torch
 from capstone.artifacts import count_test_looks, new_run, newest_run, write_csv, write_json
 from capstone.checkpoints import Checkpoint
 from capstone.data import feature_columns
-from capstone.errors import CapstoneError
 from capstone.evaluation import (
     baseline_prediction,
     evaluate_model,
@@ -22,6 +19,7 @@ from capstone.evaluation import (
     point_metrics,
     primary_metric,
 )
+from capstone.inspection import check_health, describe_layers, summary_lines
 from capstone.model import Target, TrainedModel, build_network
 from capstone.preprocessing import Preprocessor
 from capstone.project import apply_step, package_name
@@ -30,6 +28,7 @@ from capstone.reading import fingerprint, read_table
 from capstone.schema import describe_columns
 from capstone.settings import Settings
 from capstone.splitting import split_rows
+from capstone.steps import step
 from capstone.table_checks import (
     check_columns,
     check_enough_rows,
@@ -38,30 +37,7 @@ from capstone.table_checks import (
 )
 from capstone.training import LOSS_FUNCTIONS, Epoch, choose_device, set_seed, train_model
 
-STEPS = ("load", "clean", "engineer", "split", "train", "evaluate", "save")
 PARTS = ("train", "validation", "test")
-
-
-def step(
-    work: Callable[[CapstonePipeline], str],
-) -> Callable[Concatenate[CapstonePipeline, ...], CapstonePipeline]:
-    """Make a method a step: it runs in its turn, says what it did in one line, and returns self."""
-    name = work.__name__
-
-    @functools.wraps(work)
-    def run_step(self: CapstonePipeline) -> CapstonePipeline:
-        missing = [earlier for earlier in STEPS[: STEPS.index(name)] if earlier not in self.seconds]
-        if missing:
-            raise CapstoneError(
-                f"{name}() needs {missing[0]}() first; the order is {', '.join(STEPS)}."
-            )
-        start = time.perf_counter()
-        said = work(self)
-        self.seconds[name] = time.perf_counter() - start
-        self.say(f"{name:<9} {said} ({self.seconds[name]:.1f} s)")
-        return self
-
-    return run_step
 
 
 class CapstonePipeline:
@@ -146,8 +122,7 @@ class CapstonePipeline:
         device = choose_device(settings.training.device)
         preprocessor = Preprocessor(settings.preprocessing.max_categories, data.date_format)
         preprocessor.fit(self._features("train"))
-        for note in preprocessor.notes(len(self.parts["train"])):
-            self.say(f"  {note}")
+        self._tell(preprocessor.notes(len(self.parts["train"])))
         target = Target.fit(self.target[self.parts["train"]], data.problem, data.positive)
         set_seed(settings.seed)
         sizes = {"inputs": len(preprocessor.inputs), "outputs": target.outputs}
@@ -157,23 +132,27 @@ class CapstonePipeline:
         self.matrices = {part: preprocessor.transform(self._features(part)) for part in PARTS}
         self.device = device
         checkpoint = self.checkpoint() if self.keep_checkpoints else None
-        if checkpoint and (note := checkpoint.note(self.resume, newest_run(self.root / "runs"))):
-            self.say(f"  {note}")
+        if checkpoint:
+            self._tell(checkpoint.notes(self.resume, newest_run(self.root / "runs")))
+        self._tell(summary_lines(describe_layers(network, len(preprocessor.inputs))))
+        loss_function = LOSS_FUNCTIONS[data.problem]()
         self.history = train_model(
             network,
             self._tensors("train"),
             self._tensors("validation"),
-            LOSS_FUNCTIONS[data.problem](),
+            loss_function,
             settings.training,
             settings.seed,
             self.on_epoch,
             checkpoint,
             self.resume,
         )
+        self.health = check_health(network, self._tensors("train"), loss_function)
+        self._tell(self.health)
         done = len(self.history.epochs)
         return (
             f"{done} epochs on {device}, best {self.history.best_epoch} ({self.history.ended}); "
-            f"{len(preprocessor.inputs)} inputs, {sum(p.numel() for p in network.parameters()):,} parameters"
+            f"{len(preprocessor.inputs)} inputs, {self.model.parameters():,} parameters"
         )
 
     @step
@@ -203,6 +182,7 @@ class CapstonePipeline:
         info = describe_run(self.root, self.settings, self.sha256, self.device, self.history)
         info["rows"] = {part: len(rows) for part, rows in self.parts.items()}
         info["seconds"] = {name: round(seconds, 3) for name, seconds in self.seconds.items()}
+        info["health"] = self.health
         info["quick"] = self.quick
         info["trained_from"] = self.checkpoint().digest()
         info["test_looks"] = count_test_looks(runs) + 1
@@ -229,6 +209,11 @@ class CapstonePipeline:
         identity = training_identity(self.root, self.settings, self.sha256)
         seconds = self.settings.training.checkpoint_seconds
         return Checkpoint(self.root / "runs" / "checkpoint.pt", identity, seconds)
+
+    def _tell(self, notes: list[str]) -> None:
+        """Say something on the way, below the step that is under way."""
+        for note in notes:
+            self.say(f"  {note}")
 
     def _features(self, part: str) -> pd.DataFrame:
         return self.table.loc[self.parts[part], self.features]

@@ -10,7 +10,8 @@ import pytest
 from capstone.artifacts import new_run, read_run
 from capstone.errors import CapstoneError
 from capstone.model import TrainedModel
-from capstone.pipeline import STEPS, CapstonePipeline
+from capstone.pipeline import CapstonePipeline
+from capstone.steps import STEPS
 
 FILES = {
     *("settings.toml", "run.json", "history.csv", "metrics.json", "predictions.csv"),

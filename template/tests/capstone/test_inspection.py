@@ -1,0 +1,59 @@
+"""The network is described as it is, and what ails it is found."""
+
+import pytest
+import torch
+from torch import nn
+
+from capstone.inspection import check_health, describe_layers
+from capstone.pipeline import CapstonePipeline
+
+ROWS = torch.randn(200, 4, generator=torch.Generator().manual_seed(0))
+PART = (ROWS, ROWS[:, 0])
+
+
+def deep(activation: type[nn.Module], layers: int) -> nn.Module:
+    torch.manual_seed(0)
+    hidden = [module for _ in range(layers) for module in (nn.Linear(16, 16), activation())]
+    return nn.Sequential(nn.Linear(4, 16), activation(), *hidden, nn.Linear(16, 1))
+
+
+def test_layers_shapes_and_parameters_are_counted() -> None:
+    layers = describe_layers(nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1)), inputs=4)
+    assert [layer["layer"] for layer in layers] == ["Linear", "ReLU", "Linear"]
+    assert [layer["outputs"] for layer in layers] == [8, 8, 1]
+    assert [layer["parameters"] for layer in layers] == [40, 0, 9]
+
+
+def test_a_sound_network_is_healthy() -> None:
+    assert check_health(deep(nn.ReLU, 1), PART, nn.MSELoss()) == []
+
+
+def test_dead_neurons_are_counted_with_a_remedy() -> None:
+    network = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
+    with torch.no_grad():
+        network[0].bias[:3] = -1000.0
+    (found,) = check_health(network, PART, nn.MSELoss())
+    assert found.startswith("3 of the 8 neurons in hidden layer 1 are dead")
+    assert "leaky_relu" in found
+
+
+@pytest.mark.parametrize(("activation", "remedy"), [(nn.Sigmoid, '"relu"'), (nn.ReLU, "fewer")])
+def test_vanished_gradients_are_found_with_a_remedy(
+    activation: type[nn.Module], remedy: str
+) -> None:
+    found = check_health(deep(activation, 20), PART, nn.MSELoss())
+    assert any("gradients vanish" in line and remedy in line for line in found), found
+
+
+def test_the_check_changes_nothing() -> None:
+    network = deep(nn.ReLU, 1)
+    before = [weights.clone() for weights in network.parameters()]
+    check_health(network, PART, nn.MSELoss())
+    assert all(torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
+    assert all(weights.grad is None for weights in network.parameters())
+
+
+def test_your_networks_layers_are_saved_with_its_parameters(finished: CapstonePipeline) -> None:
+    network = finished.model.network
+    layers = describe_layers(network, len(finished.model.preprocessor.inputs))
+    assert sum(layer["parameters"] for layer in layers) == finished.model.parameters()

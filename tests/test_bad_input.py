@@ -377,6 +377,7 @@ NETWORK_SLIPS = {
         r"network.py, line 11: Runtime",
     ),
     "an argument missing": (', activation="relu"', "", r"TypeError: .*'activation'"),
+    "no weights": ("nn.Linear(inputs, outputs)", "nn.Identity()", r"has no weights to train"),
     "another name": (
         "class NeuralNetwork",
         "class Network",

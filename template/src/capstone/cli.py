@@ -142,6 +142,23 @@ def reproduce(
 
 
 @app.command()
+def tune(
+    trials: Annotated[
+        int, typer.Option("--trials", min=1, help="How many settings to try in all.")
+    ] = 30,
+    set_: Set = None,
+) -> None:
+    """Search for better settings on the validation part; the test part is not looked at."""
+    from capstone.project import find_root
+    from capstone.settings import load_settings
+    from capstone.tuning import tune as search
+
+    root = find_root()
+    for line in search(root, load_settings(root, set_ or ()), trials, print):
+        print(line)
+
+
+@app.command()
 def predict(
     file: Annotated[Path, typer.Argument(help="A table with the columns of the training data.")],
     run_id: Annotated[

@@ -20,7 +20,7 @@ import pytest
 
 from capstone.errors import CapstoneError
 from capstone.reading import read_table
-from capstone.settings import load_settings
+from capstone.settings_file import load_settings
 from tests.helpers import Capstone, Render
 
 ROWS = 200

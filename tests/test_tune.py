@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from capstone.settings import load_settings
+from capstone.settings_file import load_settings
 from capstone.tuning import patch
 from tests.helpers import Capstone, Render
 

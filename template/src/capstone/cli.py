@@ -46,7 +46,7 @@ def data() -> None:
     from capstone.overview import as_page, look_at
     from capstone.project import find_root
     from capstone.reading import fingerprint, read_table
-    from capstone.settings import load_settings
+    from capstone.settings_file import load_settings
     from capstone.table_checks import check_named_columns
 
     root = find_root()
@@ -87,7 +87,7 @@ def run(
 ) -> None:
     """Load, clean, engineer, split, train, evaluate and save: one run."""
     from capstone.project import find_root
-    from capstone.settings import QUICK, load_settings
+    from capstone.settings_file import QUICK, load_settings
 
     root = find_root()
     settings = load_settings(root, [*(QUICK if quick else ()), *(set_ or ())])
@@ -150,7 +150,7 @@ def tune(
 ) -> None:
     """Search for better settings on the validation part; the test part is not looked at."""
     from capstone.project import find_root
-    from capstone.settings import load_settings
+    from capstone.settings_file import load_settings
     from capstone.tuning import tune as search
 
     root = find_root()

@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from capstone.errors import CapstoneError
 from capstone.project import load_attribute
 from capstone.provenance import git
-from capstone.settings import load_settings
+from capstone.settings_file import load_settings
 
 LEAST_FREE = 2 * 1024**3  # bytes
 

@@ -9,7 +9,14 @@ from typing import Any
 import pandas as pd
 import torch
 
-from capstone.artifacts import count_test_looks, new_run, newest_run, write_csv, write_json
+from capstone.artifacts import (
+    count_test_looks,
+    new_run,
+    newest_run,
+    read_run,
+    write_csv,
+    write_json,
+)
 from capstone.checkpoints import Checkpoint
 from capstone.data import feature_columns
 from capstone.evaluation import (
@@ -36,6 +43,7 @@ from capstone.table_checks import (
     check_target,
 )
 from capstone.training import LOSS_FUNCTIONS, Epoch, choose_device, set_seed, train_model
+from capstone.transfer import start_from
 
 PARTS = ("train", "validation", "test")
 
@@ -128,6 +136,9 @@ class CapstonePipeline:
         sizes = {"inputs": len(preprocessor.inputs), "outputs": target.outputs}
         architecture = {**sizes, **settings.network.model_dump()}
         network = build_network(self.root, architecture).to(device)
+        if settings.training.start_from:
+            earlier = read_run(self.root / "runs", Path(settings.training.start_from).name)
+            self._tell([start_from(network, preprocessor.inputs, earlier, self.root)])
         self.model = TrainedModel(preprocessor, network, target, architecture)
         self.matrices = {part: preprocessor.transform(self._features(part)) for part in PARTS}
         self.device = device

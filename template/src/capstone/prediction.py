@@ -13,7 +13,7 @@ from capstone.model import TrainedModel
 from capstone.project import apply_step
 from capstone.reading import PREDICTIONS, read_table
 from capstone.schema import check_new_table
-from capstone.settings import load_settings
+from capstone.settings_file import load_settings
 
 
 def predict_file(path: Path, run: Run, root: Path) -> tuple[Path, pd.DataFrame, list[str]]:

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from capstone.errors import CapstoneError
-from capstone.settings import FILE_NAME
+from capstone.settings_file import FILE_NAME
 
 
 def find_root(start: Path | None = None) -> Path:

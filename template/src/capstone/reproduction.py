@@ -18,7 +18,7 @@ from capstone.model import WEIGHTS
 from capstone.pipeline import CapstonePipeline
 from capstone.provenance import git_state, installed_versions
 from capstone.reading import fingerprint
-from capstone.settings import load_settings
+from capstone.settings_file import load_settings
 
 VERDICT = "reproduction.json"
 COMPARED = (WEIGHTS, "model.json", "metrics.json", "predictions.csv", "schema.json")

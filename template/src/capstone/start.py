@@ -12,7 +12,7 @@ from pathlib import Path
 
 from capstone.errors import CapstoneError
 from capstone.provenance import git
-from capstone.settings import FILE_NAME, load_settings
+from capstone.settings_file import FILE_NAME, load_settings
 
 MESSAGE = "Start the capstone project"
 

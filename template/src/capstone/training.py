@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from capstone.checkpoints import Checkpoint
 from capstone.errors import CapstoneError
+from capstone.layers import body_and_head, freeze
 from capstone.settings import Training
 
 LOSS_FUNCTIONS: dict[str, type[nn.Module]] = {
@@ -126,9 +127,7 @@ def train_model(
     checkpoint, resume  where unfinished training is kept, and whether to go on from there
     Ctrl-C ends training early and keeps the best weights so far.
     """
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
+    optimizer = make_optimizer(network, settings)
     size = batch_size_for(len(train[0]), settings.batch_size)
     use_threads_for(size)
     history, best_weights = History(), copy.deepcopy(network.state_dict())
@@ -145,6 +144,8 @@ def train_model(
                 break
             start = time.perf_counter()
             torch.manual_seed(epoch_seed(seed, number))
+            if settings.freeze == "body":
+                freeze(body_and_head(network)[0], settings.body_is_frozen(number))
             train_loss = train_epoch(network, train, loss_function, optimizer, size)
             validation_loss = mean_loss(network, validation, loss_function)
             if not math.isfinite(train_loss + validation_loss):
@@ -167,6 +168,16 @@ def train_model(
         history.ended = "stopped by Ctrl-C"
     network.load_state_dict(best_weights)
     return history
+
+
+def make_optimizer(network: nn.Module, settings: Training) -> torch.optim.Optimizer:
+    """AdamW; a body that is frozen at first learns more slowly than the head, once it is set free."""
+    groups: list[dict[str, Any]] = [{"params": list(network.parameters())}]
+    if settings.freeze == "body":
+        body, head = body_and_head(network)
+        slow = settings.learning_rate * settings.unfrozen_rate
+        groups = [{"params": head}, {"params": body, "lr": slow}]
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay)
 
 
 def train_epoch(

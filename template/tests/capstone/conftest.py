@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from capstone.pipeline import CapstonePipeline
-from capstone.settings import QUICK, Settings, load_settings
+from capstone.settings import Settings
+from capstone.settings_file import QUICK, load_settings
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from capstone.errors import CapstoneError
-from capstone.settings import FILE_NAME, load_settings
+from capstone.settings_file import FILE_NAME, load_settings
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,0 +1,29 @@
+"""The parts of a network: its first layer, its body and its head."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from capstone.errors import CapstoneError
+
+
+def linear_layers(network: nn.Module) -> list[str]:
+    """Names of the linear layers, in order. Raises CapstoneError when there are fewer than two."""
+    names = [name for name, layer in network.named_modules() if isinstance(layer, nn.Linear)]
+    if len(names) < 2:
+        raise CapstoneError("[training] start_from needs a network of two linear layers or more.")
+    return names
+
+
+def body_and_head(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """The weights of all layers but the last linear one, and those of the last."""
+    last = linear_layers(network)[-1] + "."
+    body = [weights for name, weights in network.named_parameters() if not name.startswith(last)]
+    head = [weights for name, weights in network.named_parameters() if name.startswith(last)]
+    return body, head
+
+
+def freeze(weights: list[nn.Parameter], frozen: bool) -> None:
+    """Frozen weights get no gradient, so no optimiser changes them."""
+    for weight in weights:
+        weight.requires_grad_(not frozen)

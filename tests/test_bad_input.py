@@ -136,6 +136,21 @@ REFUSED: dict[str, tuple[bytes, tuple[str, ...], str]] = {
     ),
     "nothing but the target": (GOOD[["y"]].to_csv(index=False).encode(), (), r"No column is left"),
     "an unknown key": (TEXT.encode(), ("--set", "training.epoch=3"), r'did you mean "epochs"'),
+    "no hidden layer": (
+        TEXT.encode(),
+        ("--set", "network.hidden=[]"),
+        r"\[network\] hidden is \[\], but .* at least 1 item",
+    ),
+    "a layer without neurons": (
+        TEXT.encode(),
+        ("--set", "network.hidden=[64, 0]"),
+        r"\[network\] hidden has a layer of 0 neurons",
+    ),
+    "a layer of a milliard neurons": (
+        TEXT.encode(),
+        ("--set", "network.hidden=[1000000000]"),
+        r"\[network\] hidden has a layer of 1000000000 neurons",
+    ),
     "a negative epoch count": (
         TEXT.encode(),
         ("--set", "training.epochs=-3"),
@@ -157,6 +172,16 @@ LIVED_WITH: dict[str, tuple[bytes, tuple[str, ...], str]] = {
         .encode(),
         (),
         r"5,00\d inputs for 120 training rows: expect it to learn by heart",
+    ),
+    "a batch larger than the table": (
+        TEXT.encode(),
+        ("--set", "training.batch_size=100000"),
+        r"train     3 epochs",
+    ),
+    "patience beyond the epochs": (
+        TEXT.encode(),
+        ("--set", "training.patience=500"),
+        r"patience \(500\) is not below epochs \(3\)",
     ),
     "a byte-order mark": (TEXT.encode("utf-8-sig"), (), r"200 rows, 3 columns .*utf-8"),
     "UTF-16": (TEXT.encode("utf-16"), (), r"200 rows, 3 columns .*utf-16"),
@@ -401,6 +426,43 @@ def test_a_slip_in_the_students_network_is_said_before_training(
         path.write_bytes(kept)
     assert (ended, said.count("\n")) == (2, 1), said
     assert re.search(sentence, said), said
+
+
+BATCH_NORM = NETWORK.replace(
+    "nn.Linear(inputs, outputs)",
+    "nn.Sequential(nn.BatchNorm1d(inputs), nn.Linear(inputs, outputs))",
+)
+
+
+def test_batch_norm_survives_a_last_batch_of_one_row(
+    capstone: Capstone, own: Path, table: Path
+) -> None:
+    table.write_text(TEXT, encoding="utf-8")  # 120 training rows: 7 batches of 17 and a row
+    path = own / "src" / "my_capstone" / "network.py"
+    kept = path.read_bytes()
+    path.write_text(BATCH_NORM, encoding="utf-8")
+    try:
+        ended, _, said = capstone(own, "run", "--quick", "--set", "training.batch_size=17")
+    finally:
+        path.write_bytes(kept)
+    assert (ended, said) == (0, "")
+
+
+def test_a_rate_far_too_high_is_said_and_nothing_is_saved(
+    capstone: Capstone, own: Path, table: Path
+) -> None:
+    table.write_bytes(changed(size=GOOD["size"] * 1e6))
+    options = ("--set", "training.learning_rate=10.0", "--set", "network.dropout=0.0")
+    network = own / "src" / "my_capstone" / "network.py"
+    kept = network.read_bytes()
+    network.write_text(NETWORK.replace("self.layers(x)", "self.layers(x).exp().exp()"), "utf-8")
+    try:
+        ended, _, said = capstone(own, "run", *options)
+    finally:
+        network.write_bytes(kept)
+    assert (ended, said.count("\n")) == (2, 1), said
+    assert re.search(r"Training diverged in epoch \d+: .*learning_rate \(now 10\)", said)
+    assert not [path for path in (own / "runs").glob("*") if path.is_dir()]
 
 
 @pytest.mark.parametrize("name", SLIPS)

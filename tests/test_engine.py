@@ -92,7 +92,7 @@ def test_help_imports_no_heavy_library(render: Render) -> None:
     """What keeps `capstone --help` quick."""
     project = render()
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "capstone", "--help"],
+        [sys.executable, "-B", "-X", "importtime", "-m", "capstone", "--help"],
         cwd=project,
         env={"PYTHONPATH": str(project / "src"), "PATH": ""},
         capture_output=True,

@@ -142,6 +142,16 @@ def test_predict_names_what_is_wrong_with_new_rows(copy_of: Render, capstone: Ca
     assert "can't be read" in cut[2]
 
 
+def test_json_lines_can_be_read_by_a_program(copy_of: Render, capstone: Capstone) -> None:
+    project = copy_of(problem="regression")
+    code, said, _ = capstone(project, "run", "--quick", "--json")
+    assert code == 0
+    events = [json.loads(line) for line in said.splitlines()]
+    assert [event["epoch"] for event in events if event["event"] == "epoch"] == [1, 2, 3]
+    assert events[-1]["run"] == latest(project).name
+    assert events[-1]["metrics"] == metrics_of(project)
+
+
 def test_compare_lists_the_runs_and_what_changed(copy_of: Render, capstone: Capstone) -> None:
     project = copy_of(problem="binary")
     assert capstone(project, "run", "--quick")[0] == 0

@@ -37,7 +37,7 @@ class Checkpoint:
     path: Path
     identity: dict[str, Any]
     seconds: float = 0.0
-    written: float = field(default=0.0, init=False)
+    written: float = field(default_factory=time.monotonic, init=False)
 
     def save_if_due(
         self,

@@ -83,6 +83,9 @@ def run(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with training that was stopped half way.")
     ] = False,
+    json_lines: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object a line, for programs.")
+    ] = False,
     set_: Set = None,
 ) -> None:
     """Load, clean, engineer, split, train, evaluate and save: one run."""
@@ -94,9 +97,23 @@ def run(
 
     from rich.console import Console
 
-    from capstone.display import results_table, training_progress, verdict_sentence
+    from capstone.display import (
+        epoch_as_json,
+        print_json,
+        results_table,
+        said_as_json,
+        training_progress,
+        verdict_sentence,
+    )
     from capstone.pipeline import CapstonePipeline
 
+    if json_lines:
+        pipeline = CapstonePipeline(
+            settings, root, quick, resume, say=said_as_json, on_epoch=epoch_as_json
+        )
+        pipeline.load().clean().engineer().split().train().evaluate().save()
+        print_json({"event": "run", "run": pipeline.folder.name, "metrics": pipeline.metrics})
+        return
     console = Console()
     with training_progress(console, settings.training.epochs) as on_epoch:
         pipeline = CapstonePipeline(settings, root, quick, resume, say=print, on_epoch=on_epoch)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 from rich.box import SIMPLE
@@ -63,6 +65,21 @@ def verdict_sentence(metrics: dict[str, Any]) -> str:
     return f"By {metrics['primary_metric']}, your network is {', '.join(said)}."
 
 
+def print_json(value: dict[str, Any]) -> None:
+    """One line that a program can read, at once."""
+    print(json.dumps(value, ensure_ascii=False), flush=True)
+
+
+def said_as_json(line: str) -> None:
+    """What a step said."""
+    print_json({"event": "said", "line": line.strip()})
+
+
+def epoch_as_json(epoch: Epoch) -> None:
+    """The losses of an epoch."""
+    print_json({"event": "epoch", **asdict(epoch)})
+
+
 @contextmanager
 def training_progress(console: Console, epochs: int) -> Iterator[Callable[[Epoch], None]]:
     """A function to call after each epoch; it draws a bar in a terminal and nothing in a log."""
@@ -83,6 +100,7 @@ def training_progress(console: Console, epochs: int) -> Iterator[Callable[[Epoch
             nonlocal lowest
             lowest = min(lowest, epoch.validation_loss)
             losses = f"loss {epoch.train_loss:.4f}, validation {epoch.validation_loss:.4f}, best {lowest:.4f}"
+            losses += f", {epoch.seconds:.2f} s an epoch"
             progress.update(task, completed=epoch.epoch, description=losses)
 
         yield show

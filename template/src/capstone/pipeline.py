@@ -145,6 +145,7 @@ class CapstonePipeline:
         checkpoint = self.checkpoint() if self.keep_checkpoints else None
         if checkpoint:
             self._tell(checkpoint.notes(self.resume, newest_run(self.root / "runs")))
+        self._tell(settings.training.notes())
         self._tell(summary_lines(describe_layers(network, len(preprocessor.inputs))))
         loss_function = LOSS_FUNCTIONS[data.problem]()
         self.history = train_model(

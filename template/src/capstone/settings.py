@@ -113,6 +113,14 @@ class Training(Section):
         """Whether only the head learns in this epoch (from 1)."""
         return self.freeze == "body" and (not self.unfreeze_after or epoch <= self.unfreeze_after)
 
+    def notes(self) -> list[str]:
+        """What is allowed but has no effect."""
+        if self.patience >= self.epochs:
+            return [
+                f"patience ({self.patience}) is not below epochs ({self.epochs}): no early stopping"
+            ]
+        return []
+
     @model_validator(mode="after")
     def what_is_frozen_has_learnt_before(self) -> Self:
         if self.freeze and not self.start_from:

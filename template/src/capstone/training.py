@@ -91,7 +91,7 @@ def choose_device(name: str = "auto") -> torch.device:
 
 def use_threads_for(batch_size: int) -> None:
     """One thread for small batches: sharing them among several costs more time than it saves."""
-    torch.set_num_threads(1 if batch_size < 1000 else (os.cpu_count() or 1))
+    torch.set_num_threads(1 if batch_size < 10_000 else (os.cpu_count() or 1))
 
 
 def batch_size_for(rows: int, batch_size: str | int = "auto") -> int:
@@ -106,7 +106,9 @@ def batches(inputs: Tensor, targets: Tensor, size: int) -> Iterator[tuple[Tensor
     because the whole table is one tensor on the device already."""
     order = torch.randperm(len(inputs), device=inputs.device)
     for rows in order.split(size):
-        yield inputs[rows], targets[rows]
+        if len(rows) > 1 or len(inputs) == 1:  # batch norm can't learn from a single row
+            # The same as inputs[rows] and targets[rows], but faster.
+            yield inputs.index_select(0, rows), targets.index_select(0, rows)
 
 
 def train_model(
@@ -177,7 +179,12 @@ def make_optimizer(network: nn.Module, settings: Training) -> torch.optim.Optimi
         body, head = body_and_head(network)
         slow = settings.learning_rate * settings.unfrozen_rate
         groups = [{"params": head}, {"params": body, "lr": slow}]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    return torch.optim.AdamW(
+        groups,
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        fused=True,  # all weights in one call, which is faster
+    )
 
 
 def train_epoch(
@@ -189,7 +196,7 @@ def train_epoch(
 ) -> float:
     """One pass over the training part: the five steps for every mini-batch. Returns the mean loss."""
     network.train()
-    total = torch.zeros((), device=train[0].device)
+    total, rows = torch.zeros((), device=train[0].device), 0
     for inputs, targets in batches(*train, batch_size):
         optimizer.zero_grad()  # 1. zero the gradients
         outputs = network(inputs).squeeze(-1)  # 2. forward pass
@@ -197,8 +204,9 @@ def train_epoch(
         loss.backward()  # 4. backward pass
         optimizer.step()  # 5. update the weights
         # The sum stays on the device: reading it for every batch would make the GPU wait.
-        total += loss.detach() * len(inputs)
-    return total.item() / len(train[0])
+        total.add_(loss.detach(), alpha=len(inputs))
+        rows += len(inputs)
+    return total.item() / rows
 
 
 @torch.inference_mode()

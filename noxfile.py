@@ -72,7 +72,6 @@ def group(name: str) -> tuple[str, ...]:
 
 def render(session: nox.Session, folder: Path) -> Path:
     """A fresh project with the default answers, of the template as it lies here."""
-    shutil.rmtree(folder, ignore_errors=True)
     # HEAD: as it is now, not as of the newest tag. The path is absolute, so that updates find it.
     copy = ["copier", "copy", "--quiet", "--defaults", "--vcs-ref", "HEAD"]
     session.run(*copy, str(HERE), str(folder))
@@ -82,9 +81,11 @@ def render(session: nox.Session, folder: Path) -> Path:
 def install_for_tests(session: nox.Session) -> None:
     """What a project needs, with the versions that a project gets, and the tools of the tests."""
     session.install(*group("tests"))
-    project = render(session, Path(session.create_tmp()) / "for-its-pins")
-    install_cpu_torch(session, project)
-    metadata = nox.project.load_toml(project / "pyproject.toml")["project"]
+    # Not session.create_tmp(): it would move the tests' own temporary folders into this repository.
+    with tempfile.TemporaryDirectory() as folder:
+        project = render(session, Path(folder) / "my-capstone")
+        install_cpu_torch(session, project)
+        metadata = nox.project.load_toml(project / "pyproject.toml")["project"]
     session.install(*metadata["dependencies"], *metadata["optional-dependencies"]["dev"])
 
 

@@ -22,10 +22,12 @@ nox.options.sessions = ["tests"]
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests; arguments after -- go to pytest."""
+    """Run the tests, two files at a time; arguments after -- go to pytest."""
     install_for_tests(session)
+    two = ["--numprocesses", "2", "--dist", "loadfile"]
     # No .pyc files: template/ would fill with them.
-    session.run("python", "-m", "pytest", *session.posargs, env={"PYTHONDONTWRITEBYTECODE": "1"})
+    env = {"PYTHONDONTWRITEBYTECODE": "1"}
+    session.run("python", "-m", "pytest", *two, *session.posargs, env=env)
 
 
 @nox.session
@@ -63,6 +65,20 @@ def demo(session: nox.Session) -> None:
         session.log(f"  {who:<18} {value:.3f}  ({low:.3f} to {high:.3f})")
     session.log(f"The project is in {project}")
     session.log(f"The run is in     {run}")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure: `nox -s bench -- training first_run`; what is no benchmark's name goes to each of them."""
+    names = [path.stem for path in sorted((HERE / "benchmarks").glob("*.py"))]
+    chosen = [argument for argument in session.posargs if argument in names]
+    if not chosen:
+        session.error(f"Say which, after --: {', '.join(names)}")
+    install_for_tests(session)
+    session.install(*group("bench"))
+    options = [argument for argument in session.posargs if argument not in names]
+    for name in chosen:
+        session.run("python", f"benchmarks/{name}.py", *options)
 
 
 def group(name: str) -> tuple[str, ...]:

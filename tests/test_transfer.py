@@ -10,8 +10,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.helpers import Capstone, Render
+from tests.helpers import Capstone, Render, RunCapstone
 
+PLAIN = ("--set", "network.dropout=0.0")
 COLUMNS = ["age", "income", "rooms", "distance", "noise"]
 
 
@@ -37,20 +38,16 @@ def r2(project: Path) -> float:
 
 
 @pytest.fixture(scope="module")
-def trained(render: Render, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(
+    render: Render, run_capstone: RunCapstone, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A project with a run on a city of many rows, to be copied; its next table has few."""
     made = render(data_source="own", data_path="data/raw/rents.csv", target_column="rent")
     project = Path(shutil.copytree(made, tmp_path_factory.mktemp("rents") / "my-capstone"))
     (project / "data" / "raw").mkdir(parents=True, exist_ok=True)
     city(3000, 1, 100.0).to_csv(project / "data" / "raw" / "rents.csv", index=False)
-    with pytest.MonkeyPatch.context() as patch:
-        from capstone.pipeline import CapstonePipeline
-        from capstone.settings_file import load_settings
-
-        patch.syspath_prepend(str(project / "src"))
-        settings = load_settings(project, ["network.dropout=0.0", "training.epochs=60"])
-        pipeline = CapstonePipeline(settings, project, say=lambda line: None)
-        pipeline.load().clean().engineer().split().train().evaluate().save()
+    done = run_capstone(project, "run", *PLAIN, "--set", "training.epochs=60")
+    assert done.returncode == 0, done.stderr
     city(120, 2, 140.0).to_csv(project / "data" / "raw" / "rents.csv", index=False)
     return project
 
@@ -58,9 +55,6 @@ def trained(render: Render, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def few_rows(trained: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained, tmp_path / "my-capstone"))
-
-
-PLAIN = ("--set", "network.dropout=0.0")
 
 
 def transfer(project: Path, *options: str) -> tuple[str, ...]:

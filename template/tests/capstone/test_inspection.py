@@ -29,9 +29,10 @@ def test_a_sound_network_is_healthy() -> None:
 
 
 def test_dead_neurons_are_counted_with_a_remedy() -> None:
-    network = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
+    first = nn.Linear(4, 8)
     with torch.no_grad():
-        network[0].bias[:3] = -1000.0
+        first.bias[:3] = -1000.0
+    network = nn.Sequential(first, nn.ReLU(), nn.Linear(8, 1))
     (found,) = check_health(network, PART, nn.MSELoss())
     assert found.startswith("3 of the 8 neurons in hidden layer 1 are dead")
     assert "leaky_relu" in found

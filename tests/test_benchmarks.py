@@ -1,0 +1,32 @@
+"""The benchmarks still run. What they measure is for `nox -s bench`, on a quiet machine."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import ROOT, must_run
+
+pytestmark = pytest.mark.slow
+
+
+def measure(name: str, folder: Path) -> tuple[str, dict[str, list[dict[str, object]]]]:
+    """A benchmark on next to nothing: what it printed, and what it kept."""
+    script, kept = ROOT / "benchmarks" / f"{name}.py", folder / "kept.json"
+    env = {"PYTHONDONTWRITEBYTECODE": "1"}
+    printed = must_run(sys.executable, script, "--tiny", "--json", kept, cwd=folder, **env)
+    return printed, json.loads(kept.read_text(encoding="utf-8"))
+
+
+def test_training(tmp_path: Path) -> None:
+    printed, kept = measure("training", tmp_path)
+    assert "| capstone |" in printed and "| DataLoader loop |" in printed
+    assert len(kept["goals"]) == 2
+    assert len(kept["growth"]) == 1
+
+
+def test_first_run(tmp_path: Path) -> None:
+    printed, kept = measure("first_run", tmp_path)
+    assert printed.count("| capstone run, ") == 3
+    assert len(kept["goals"]) == 3

@@ -38,9 +38,8 @@ def accuracy(truth: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> 
 
 def f1(truth: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Harmonic mean of precision and recall: of the last class when there are two, else the classes' mean."""
-    chosen, classes = prediction.argmax(axis=1), prediction.shape[1]
-    scores = []
-    for number in [1] if classes == 2 else range(classes):
+    chosen, scores = prediction.argmax(axis=1), []
+    for number in _judged_classes(prediction):
         hits = weights @ ((chosen == number) & (truth == number)).astype(float)
         named = weights @ ((chosen == number).astype(float) + (truth == number))
         scores.append(np.where(named > 0, 2 * hits / np.maximum(named, 1e-12), 0.0))
@@ -54,24 +53,34 @@ def log_loss(truth: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> 
 
 
 def brier(truth: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Mean squared error of the last class's probability (binary problems)."""
-    return _mean((prediction[:, 1] - truth) ** 2, weights)
+    """Mean squared error of the probabilities: of the last class when there are two, else summed."""
+    errors = [(prediction[:, k] - (truth == k)) ** 2 for k in _judged_classes(prediction)]
+    return _mean(np.sum(errors, axis=0), weights)
 
 
 def roc_auc(truth: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Chance that a random positive row is ranked above a random negative one (binary problems)."""
-    positive, negative = _counts_by_score(truth, prediction[:, 1], weights)
-    below = np.cumsum(negative, axis=1) - negative
-    pairs = positive.sum(axis=1) * negative.sum(axis=1)
-    return _divide((positive * (below + negative / 2)).sum(axis=1), pairs)
+    """Chance that a random positive row is ranked above a random negative one.
+
+    With more than two classes: the mean over the classes, each against the rest.
+    """
+    areas = []
+    for k in _judged_classes(prediction):
+        positive, negative = _counts_by_score(truth == k, prediction[:, k], weights)
+        below = np.cumsum(negative, axis=1) - negative
+        pairs = positive.sum(axis=1) * negative.sum(axis=1)
+        areas.append(_divide((positive * (below + negative / 2)).sum(axis=1), pairs))
+    return np.mean(areas, axis=0)
 
 
 def pr_auc(truth: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Average precision: area under the precision-recall curve (binary problems)."""
-    positive, negative = _counts_by_score(truth, -prediction[:, 1], weights)
-    hits, alarms = np.cumsum(positive, axis=1), np.cumsum(negative, axis=1)
-    precision = hits / np.maximum(hits + alarms, 1e-12)
-    return _divide((positive * precision).sum(axis=1), positive.sum(axis=1))
+    """Average precision, the area under the precision-recall curve; classes as in roc_auc."""
+    areas = []
+    for k in _judged_classes(prediction):
+        positive, negative = _counts_by_score(truth == k, -prediction[:, k], weights)
+        hits, alarms = np.cumsum(positive, axis=1), np.cumsum(negative, axis=1)
+        precision = hits / np.maximum(hits + alarms, 1e-12)
+        areas.append(_divide((positive * precision).sum(axis=1), positive.sum(axis=1)))
+    return np.mean(areas, axis=0)
 
 
 METRICS: dict[str, dict[str, Metric]] = {
@@ -84,7 +93,14 @@ METRICS: dict[str, dict[str, Metric]] = {
         "log_loss": log_loss,
         "brier": brier,
     },
-    "multiclass": {"accuracy": accuracy, "f1": f1, "log_loss": log_loss},
+    "multiclass": {
+        "accuracy": accuracy,
+        "f1": f1,
+        "roc_auc": roc_auc,
+        "pr_auc": pr_auc,
+        "log_loss": log_loss,
+        "brier": brier,
+    },
 }
 LOWER_IS_BETTER = {"rmse", "mae", "log_loss", "brier"}
 
@@ -98,14 +114,19 @@ def _divide(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
     return np.divide(top, bottom, out=np.full_like(top, np.nan), where=bottom > 0)
 
 
+def _judged_classes(prediction: np.ndarray) -> range:
+    """The last class alone when there are two (the positive one), else every class."""
+    classes = prediction.shape[1]
+    return range(1, 2) if classes == 2 else range(classes)
+
+
 def _counts_by_score(
-    truth: np.ndarray, score: np.ndarray, weights: np.ndarray
+    positive: np.ndarray, score: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weights of positive and of negative rows at each distinct score, from low to high."""
     order = np.argsort(score, kind="stable")
     starts = np.unique(score[order], return_index=True)[1]
-    positive = truth[order] == 1
-    ordered = weights[:, order].astype(float)
+    ordered, positive = weights[:, order].astype(float), positive[order]
     return (
         np.add.reduceat(ordered * positive, starts, axis=1),
         np.add.reduceat(ordered * ~positive, starts, axis=1),

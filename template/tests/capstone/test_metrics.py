@@ -35,7 +35,17 @@ EXPECTED = {
     "multiclass": {
         "accuracy": lambda w: sk.accuracy_score(CLASSES, SHARES.argmax(1), sample_weight=w),
         "f1": lambda w: sk.f1_score(CLASSES, SHARES.argmax(1), sample_weight=w, average="macro"),
+        "roc_auc": lambda w: sk.roc_auc_score(
+            CLASSES, SHARES, sample_weight=w, multi_class="ovr", average="macro"
+        ),
+        "pr_auc": lambda w: np.mean(
+            [
+                sk.average_precision_score(CLASSES == k, SHARES[:, k], sample_weight=w)
+                for k in range(3)
+            ]
+        ),
         "log_loss": lambda w: sk.log_loss(CLASSES, SHARES, sample_weight=w),
+        "brier": lambda w: sk.brier_score_loss(CLASSES, SHARES, sample_weight=w),
     },
 }
 DATA = {"regression": (NUMBERS, GUESSES), "binary": (YES, CHANCES), "multiclass": (CLASSES, SHARES)}

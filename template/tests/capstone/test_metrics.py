@@ -40,7 +40,7 @@ EXPECTED = {
         ),
         "pr_auc": lambda w: np.mean(
             [
-                sk.average_precision_score(CLASSES == k, SHARES[:, k], sample_weight=w)
+                sk.average_precision_score(k == CLASSES, SHARES[:, k], sample_weight=w)
                 for k in range(3)
             ]
         ),

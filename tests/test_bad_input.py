@@ -178,6 +178,11 @@ LIVED_WITH: dict[str, tuple[bytes, tuple[str, ...], str]] = {
         ("--set", "training.batch_size=100000"),
         r"train     3 epochs",
     ),
+    "batches of a single row": (
+        TEXT.encode(),
+        ("--set", "training.batch_size=1"),
+        r"train     3 epochs",
+    ),
     "patience beyond the epochs": (
         TEXT.encode(),
         ("--set", "training.patience=500"),

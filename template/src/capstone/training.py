@@ -106,7 +106,7 @@ def batches(inputs: Tensor, targets: Tensor, size: int) -> Iterator[tuple[Tensor
     because the whole table is one tensor on the device already."""
     order = torch.randperm(len(inputs), device=inputs.device)
     for rows in order.split(size):
-        if len(rows) > 1 or len(inputs) == 1:  # batch norm can't learn from a single row
+        if len(rows) > 1 or size == 1:  # a single row left over is no use to batch norm
             # The same as inputs[rows] and targets[rows], but faster.
             yield inputs.index_select(0, rows), targets.index_select(0, rows)
 

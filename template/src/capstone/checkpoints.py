@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from capstone.artifacts import PARTIAL
 from capstone.errors import CapstoneError, short_list
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Checkpoint:
             "best_epoch": history.best_epoch,
             "epochs": [asdict(epoch) for epoch in history.epochs],
         }
-        partial = self.path.with_name(f".partial-{self.path.name}")
+        partial = self.path.with_name(f"{PARTIAL}{self.path.name}")
         try:
             self.path.parent.mkdir(exist_ok=True)
             torch.save(state, partial)

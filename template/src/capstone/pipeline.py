@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 
 from capstone.artifacts import (
+    PARTIAL,
     count_test_looks,
     new_run,
     newest_run,
@@ -202,7 +203,7 @@ class CapstonePipeline:
             self.write_to(folder)
             write_json(folder / "run.json", info)
         self.checkpoint().remove()
-        self.folder = runs / folder.name.removeprefix(".partial-")
+        self.folder = runs / folder.name.removeprefix(PARTIAL)
         return str(self.folder.relative_to(self.root))
 
     def write_to(self, folder: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from capstone.artifacts import Run, write_csv
+from capstone.artifacts import PARTIAL, Run, write_csv
 from capstone.errors import CapstoneError
 from capstone.model import TrainedModel
 from capstone.project import apply_step
@@ -44,7 +44,7 @@ def predict_file(path: Path, run: Run, root: Path) -> tuple[Path, pd.DataFrame, 
         notes.append("this model is from a quick run, which learned next to nothing")
     result = table.join(predicted)
     target = path.with_name(path.stem + PREDICTIONS)
-    partial = target.with_name(f".partial-{target.name}")
+    partial = target.with_name(f"{PARTIAL}{target.name}")
     try:
         write_csv(partial, result)
         partial.replace(target)

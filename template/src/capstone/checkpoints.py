@@ -6,8 +6,10 @@ network, optimiser and history are enough.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
+import math
 import os
 import time
 from dataclasses import asdict, dataclass, field
@@ -15,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from capstone.artifacts import PARTIAL
 from capstone.errors import CapstoneError, short_list
@@ -24,7 +26,22 @@ if TYPE_CHECKING:
     from capstone.artifacts import Run
     from capstone.training import History
 
-Weights = dict[str, torch.Tensor]
+
+class Best:
+    """The weights of the epoch with the lowest validation loss: of each member, if there are several."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.weights = copy.deepcopy(network.state_dict())
+        self.loss = torch.tensor(math.inf)
+
+    def update(self, network: nn.Module, loss: Tensor) -> bool:
+        """Keep the weights where the loss, of shape () or (members,), is lower; whether it is anywhere."""
+        better = loss < self.loss.to(loss.device)
+        self.loss = torch.where(better, loss, self.loss.to(loss.device))
+        for name, weights in network.state_dict().items():
+            of_each = better.reshape(better.shape + (1,) * (weights.dim() - better.dim()))
+            self.weights[name] = torch.where(of_each, weights, self.weights[name])
+        return bool(better.any())
 
 
 @dataclass
@@ -44,8 +61,9 @@ class Checkpoint:
         self,
         network: nn.Module,
         optimizer: torch.optim.Optimizer,
+        schedule: torch.optim.lr_scheduler.LRScheduler,
         history: History,
-        best_weights: Weights,
+        best: Best,
     ) -> None:
         """Write the state of training, whole or not at all, unless the last one is recent."""
         if time.monotonic() - self.written < self.seconds:
@@ -54,7 +72,9 @@ class Checkpoint:
             "identity": json.dumps(self.identity),
             "network": network.state_dict(),
             "optimizer": optimizer.state_dict(),
-            "best_weights": best_weights,
+            "schedule": schedule.state_dict(),
+            "best_weights": best.weights,
+            "best_loss": best.loss,
             "best_epoch": history.best_epoch,
             "epochs": [asdict(epoch) for epoch in history.epochs],
         }

@@ -115,7 +115,7 @@ def run(
         print_json({"event": "run", "run": pipeline.folder.name, "metrics": pipeline.metrics})
         return
     console = Console()
-    with training_progress(console, settings.training.epochs) as on_epoch:
+    with training_progress(console) as on_epoch:
         pipeline = CapstonePipeline(settings, root, quick, resume, say=print, on_epoch=on_epoch)
         pipeline.load().clean().engineer().split().train().evaluate().save()
     console.print()

@@ -81,7 +81,7 @@ def epoch_as_json(epoch: Epoch) -> None:
 
 
 @contextmanager
-def training_progress(console: Console, epochs: int) -> Iterator[Callable[[Epoch], None]]:
+def training_progress(console: Console) -> Iterator[Callable[[Epoch], None]]:
     """A function to call after each epoch; it draws a bar in a terminal and nothing in a log."""
     columns = (
         TextColumn("  epoch"),
@@ -93,7 +93,7 @@ def training_progress(console: Console, epochs: int) -> Iterator[Callable[[Epoch
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as progress:
-        task = progress.add_task("", total=epochs)
+        task = progress.add_task("", total=None)
         lowest = float("inf")
 
         def show(epoch: Epoch) -> None:
@@ -101,6 +101,6 @@ def training_progress(console: Console, epochs: int) -> Iterator[Callable[[Epoch
             lowest = min(lowest, epoch.validation_loss)
             losses = f"loss {epoch.train_loss:.4f}, validation {epoch.validation_loss:.4f}, best {lowest:.4f}"
             losses += f", {epoch.seconds:.2f} s an epoch"
-            progress.update(task, completed=epoch.epoch, description=losses)
+            progress.update(task, completed=epoch.epoch, total=epoch.of, description=losses)
 
         yield show

@@ -13,12 +13,12 @@ VANISHED = 1000.0  # times smaller than in the last layer
 BOUNDED = (nn.Sigmoid, nn.Tanh)  # activations whose derivative goes to zero on both sides
 
 
-def describe_layers(network: nn.Module, inputs: int) -> list[dict[str, Any]]:
+def describe_layers(network: nn.Module, inputs: Tensor) -> list[dict[str, Any]]:
     """The layers in the order of the forward pass: kind, neurons out, parameters.
 
-    inputs  number of input columns
+    inputs  a few rows of any numbers
     """
-    outputs = _outputs(network.eval(), torch.zeros(2, inputs, device=_device(network)))
+    outputs = _outputs(network.eval(), inputs)
     return [
         {
             "layer": type(layer).__name__,
@@ -48,7 +48,7 @@ def check_health(
     network.eval()
     network.zero_grad()
     outputs = _outputs(network, inputs)
-    loss_function(network(inputs).squeeze(-1), targets).backward()
+    loss_function(network(inputs).squeeze(1), targets).backward()
     found = _dead_neurons(outputs) + _vanished_gradients(network, outputs)
     network.zero_grad()
     return found
@@ -100,7 +100,3 @@ def _outputs(network: nn.Module, inputs: Tensor) -> list[tuple[nn.Module, Tensor
         for hook in hooks:
             hook.remove()
     return [(layer, output) for layer, output in seen if isinstance(output, Tensor)]
-
-
-def _device(network: nn.Module) -> torch.device:
-    return next(network.parameters()).device

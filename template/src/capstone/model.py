@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -15,8 +16,10 @@ from scipy.special import expit, softmax
 from torch import nn
 
 from capstone.data import class_names
+from capstone.encoding import PiecewiseLinear
 from capstone.errors import CapstoneError
 from capstone.inspection import describe_layers
+from capstone.members import Ensemble, build_ensemble
 from capstone.preprocessing import Preprocessor
 from capstone.project import call_student, load_attribute, package_name
 from capstone.training import predict_scores
@@ -84,7 +87,10 @@ class Target:
 
 @dataclass
 class TrainedModel:
-    """Rows in, predictions out."""
+    """Rows in, predictions out.
+
+    architecture  arguments of NeuralNetwork, how many `members` there are, and the `pieces` of numbers
+    """
 
     preprocessor: Preprocessor
     network: nn.Module
@@ -95,15 +101,30 @@ class TrainedModel:
         """Predictions for a table as `engineer` returns it: see Target.prediction for the shape."""
         return self.predict_matrix(self.preprocessor.transform(table))
 
-    def predict_matrix(self, matrix: np.ndarray) -> np.ndarray:
-        """Predictions for a matrix as the preprocessor makes it."""
+    def predict_matrix(self, matrix: np.ndarray, folds: np.ndarray | None = None) -> np.ndarray:
+        """Predictions for a matrix as the preprocessor makes it: the mean of the members'.
+
+        folds  predict each row by the one member that never learnt from it
+        """
         device = next(self.network.parameters()).device
         scores = predict_scores(self.network, torch.from_numpy(matrix).to(device))
-        return self.target.prediction(scores)
+        members = self.architecture["members"]
+        if members == 1:
+            return self.target.prediction(scores)
+        each = np.stack([self.target.prediction(scores[..., number]) for number in range(members)])
+        return each.mean(axis=0) if folds is None else each[folds, np.arange(len(matrix))]
 
     def parameters(self) -> int:
         """How many weights and biases the network has."""
         return sum(weights.numel() for weights in self.network.parameters())
+
+    def layers(self) -> list[dict[str, Any]]:
+        """The layers of the network; of one member, when there are several."""
+        encoding, network = one_member(self.network)
+        device = next(network.parameters()).device
+        return describe_layers(
+            network, encoding(torch.zeros(2, self.architecture["inputs"], device=device))
+        )
 
     def save(self, folder: Path) -> None:
         """Write weights, architecture and preprocessing; nothing in them is code."""
@@ -115,7 +136,7 @@ class TrainedModel:
             "target": vars(self.target),
             "inputs": self.preprocessor.inputs,
             "parameters": self.parameters(),
-            "layers": describe_layers(self.network, len(self.preprocessor.inputs)),
+            "layers": self.layers(),
         }
         (folder / ARCHITECTURE).write_text(
             json.dumps(description, indent=2) + "\n", encoding="utf-8"
@@ -133,7 +154,8 @@ class TrainedModel:
             raise CapstoneError(
                 f"The model in {folder} can't be read ({type(error).__name__}): run `capstone run` again."
             ) from None
-        network = build_network(root, architecture)
+        pieces = architecture["pieces"]
+        network = build_model(root, architecture, PiecewiseLinear(**pieces) if pieces else None)
         try:
             network.load_state_dict(weights)
         except RuntimeError:
@@ -142,6 +164,36 @@ class TrainedModel:
                 "which has changed since that run: run `capstone run` again."
             ) from None
         return cls(Preprocessor.load(folder / PREPROCESSING), network, target, architecture)
+
+
+def build_model(
+    root: Path,
+    architecture: dict[str, Any],
+    encoding: PiecewiseLinear | None = None,
+    prepare: Callable[..., Any] | None = None,
+) -> nn.Module:
+    """As many of the student's networks as there are members, side by side, behind the encoding.
+
+    prepare  is called with each of them and its number, from 0, e.g. to copy weights into it
+    """
+    ours = ("members", "pieces")
+    arguments = {name: value for name, value in architecture.items() if name not in ours}
+    if encoding:
+        arguments["inputs"] += len(encoding.column)
+    networks = [build_network(root, arguments) for _ in range(architecture["members"])]
+    if prepare:
+        for number, network in enumerate(networks):
+            prepare(network, number=number)
+    network = build_ensemble(networks)
+    return nn.Sequential(encoding, network) if encoding else network
+
+
+def one_member(model: nn.Module) -> tuple[nn.Module, nn.Module]:
+    """The encoding, and the student's network (the first, when there are several)."""
+    encoding: nn.Module = nn.Identity()
+    if isinstance(model, nn.Sequential) and isinstance(model[0], PiecewiseLinear):
+        encoding, model = model
+    return encoding, model.member(0) if isinstance(model, Ensemble) else model
 
 
 def build_network(root: Path, architecture: dict[str, Any]) -> nn.Module:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -14,7 +15,6 @@ from capstone.artifacts import (
     count_test_looks,
     new_run,
     newest_run,
-    read_run,
     write_csv,
     write_json,
 )
@@ -27,15 +27,16 @@ from capstone.evaluation import (
     point_metrics,
     primary_metric,
 )
-from capstone.inspection import check_health, describe_layers, summary_lines
-from capstone.model import Target, TrainedModel, build_network
+from capstone.fitting import Lesson, fit_model, lesson_with_folds
+from capstone.inspection import check_health
+from capstone.model import Target, one_member
 from capstone.preprocessing import Preprocessor
 from capstone.project import apply_step, package_name
 from capstone.provenance import describe_run, resolved_toml, training_identity
 from capstone.reading import fingerprint, read_table
 from capstone.schema import describe_columns
 from capstone.settings import Settings
-from capstone.splitting import split_rows
+from capstone.splitting import deal_folds, split_rows
 from capstone.steps import step
 from capstone.table_checks import (
     check_columns,
@@ -43,10 +44,7 @@ from capstone.table_checks import (
     check_named_columns,
     check_target,
 )
-from capstone.training import LOSS_FUNCTIONS, Epoch, choose_device, set_seed, train_model
-from capstone.transfer import start_from
-
-PARTS = ("train", "validation", "test")
+from capstone.training import LOSS_FUNCTIONS, Epoch, choose_device, set_seed
 
 
 class CapstonePipeline:
@@ -118,7 +116,8 @@ class CapstonePipeline:
         self.features = feature_columns(self.table, data)
         check_columns(self.table[self.features], data, self.place)
         self.parts = split_rows(self.table, self.target, self.settings)
-        said = ", ".join(f"{part} {len(self.parts[part]):,}" for part in PARTS)
+        self.folds = deal_folds(self.table, self.target, self.parts["train"], self.settings)
+        said = ", ".join(f"{part} {len(rows):,}" for part, rows in self.parts.items())
         unknown = f"; {without_target:,} rows without a target left out" if without_target else ""
         copies = len(self.table) - sum(map(len, self.parts.values()))
         later = f"; {copies:,} copies of earlier rows left out" if copies else ""
@@ -128,43 +127,34 @@ class CapstonePipeline:
     def train(self) -> str:
         """Fit the preprocessing on the training part, then train the network."""
         settings, data = self.settings, self.settings.data
-        device = choose_device(settings.training.device)
+        self.device = choose_device(settings.training.device)
         preprocessor = Preprocessor(settings.preprocessing.max_categories, data.date_format)
         preprocessor.fit(self._features("train"))
         self._tell(preprocessor.notes(len(self.parts["train"])))
         target = Target.fit(self.target[self.parts["train"]], data.problem, data.positive)
-        set_seed(settings.seed)
-        sizes = {"inputs": len(preprocessor.inputs), "outputs": target.outputs}
-        architecture = {**sizes, **settings.network.model_dump()}
-        network = build_network(self.root, architecture).to(device)
-        if settings.training.start_from:
-            earlier = read_run(self.root / "runs", Path(settings.training.start_from).name)
-            self._tell([start_from(network, preprocessor.inputs, earlier, self.root)])
-        self.model = TrainedModel(preprocessor, network, target, architecture)
-        self.matrices = {part: preprocessor.transform(self._features(part)) for part in PARTS}
-        self.device = device
+        self.matrices = {part: preprocessor.transform(self._features(part)) for part in self.parts}
         checkpoint = self.checkpoint() if self.keep_checkpoints else None
         if checkpoint:
             self._tell(checkpoint.notes(self.resume, newest_run(self.root / "runs")))
         self._tell(settings.training.notes())
-        self._tell(summary_lines(describe_layers(network, len(preprocessor.inputs))))
-        loss_function = LOSS_FUNCTIONS[data.problem]()
-        self.history = train_model(
-            network,
-            self._tensors("train"),
-            self._tensors("validation"),
-            loss_function,
-            settings.training,
-            settings.seed,
+        self.model, self.history = fit_model(
+            self.root,
+            settings,
+            preprocessor,
+            target,
+            self._lesson(target),
+            self._tell,
             self.on_epoch,
             checkpoint,
             self.resume,
         )
-        self.health = check_health(network, self._tensors("train"), loss_function)
+        encoding, network = one_member(self.model.network)
+        inputs, targets = self._tensors("train", target)
+        self.health = check_health(network, (encoding(inputs), targets), self.loss_function)
         self._tell(self.health)
         done = len(self.history.epochs)
         return (
-            f"{done} epochs on {device}, best {self.history.best_epoch} ({self.history.ended}); "
+            f"{done} epochs on {self.device}, best {self.history.best_epoch} ({self.history.ended}); "
             f"{len(preprocessor.inputs)} inputs, {self.model.parameters():,} parameters"
         )
 
@@ -172,7 +162,7 @@ class CapstonePipeline:
     def evaluate(self) -> str:
         """Measure network and baselines on the test part: the one look at it in this run."""
         settings, problem = self.settings, self.settings.data.problem
-        truth = {part: self.model.target.truth(self.target[self.parts[part]]) for part in PARTS}
+        truth = {part: self._truth(part) for part in self.parts}
         baselines = fit_baselines(self.matrices["train"], truth["train"], problem, settings.seed)
         self.prediction = self.model.predict_matrix(self.matrices["test"])
         predictions = {"model": self.prediction} | {
@@ -183,8 +173,7 @@ class CapstonePipeline:
         self.metrics = evaluate_model(
             truth["test"], predictions, problem, self.primary, resamples, seed
         )
-        validation = self.model.predict_matrix(self.matrices["validation"])
-        self.metrics["validation"] = point_metrics(truth["validation"], validation, problem)
+        self.metrics["validation"] = point_metrics(*self._validation(), problem)
         score = self.metrics["model"][self.primary]
         return f"{self.primary} {score['value']:.3f} (95 % interval {score['low']:.3f} to {score['high']:.3f})"
 
@@ -231,10 +220,26 @@ class CapstonePipeline:
     def _features(self, part: str) -> pd.DataFrame:
         return self.table.loc[self.parts[part], self.features]
 
-    def _tensors(self, part: str) -> tuple[torch.Tensor, torch.Tensor]:
+    def _truth(self, part: str) -> np.ndarray:
+        return self.model.target.truth(self.target[self.parts[part]])
+
+    def _tensors(self, part: str, target: Target) -> tuple[torch.Tensor, torch.Tensor]:
         """Inputs and targets of a part, on the device."""
         inputs = torch.from_numpy(self.matrices[part]).to(self.device)
-        return inputs, self.model.target.tensor(self.target[self.parts[part]], self.device)
+        return inputs, target.tensor(self.target[self.parts[part]], self.device)
+
+    def _lesson(self, target: Target) -> Lesson:
+        """What to learn from: with several members, they share the training part among them."""
+        self.loss_function = LOSS_FUNCTIONS[target.problem]()
+        train = self._tensors("train", target)
+        if self.folds is not None:
+            return lesson_with_folds(train, self.folds, self.loss_function)
+        return Lesson(train, self._tensors("validation", target), self.loss_function)
+
+    def _validation(self) -> tuple[np.ndarray, np.ndarray]:
+        """Truth and prediction of rows that decided when training stopped, by who never learnt them."""
+        part = "validation" if self.folds is None else "train"
+        return self._truth(part), self.model.predict_matrix(self.matrices[part], self.folds)
 
     def _predictions(self) -> pd.DataFrame:
         """The test part: row number, id, truth, prediction, and the groups of the sensitive columns."""

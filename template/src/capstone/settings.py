@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 
 class Section(BaseModel):
@@ -77,14 +84,16 @@ class Preprocessing(Section):
     """How columns become numbers."""
 
     max_categories: int = Field(default=20, ge=2, le=1000)
+    numbers: Literal["auto", "plain", "piecewise"] = "auto"
 
 
 class Network(Section):
-    """The shape of the neural network."""
+    """The shape of the neural network, and how many of it are trained side by side."""
 
+    members: int = Field(default=8, ge=1, le=64)
     hidden: list[int] = Field(default=[64, 32], min_length=1, max_length=20)
-    activation: Literal["relu", "leaky_relu", "silu", "tanh", "sigmoid"] = "relu"
-    dropout: float = Field(default=0.1, ge=0, lt=1)
+    activation: Literal["relu", "leaky_relu", "silu", "tanh", "sigmoid"] = "silu"
+    dropout: float = Field(default=0.0, ge=0, lt=1)
 
     @model_validator(mode="after")
     def layers_have_a_sensible_size(self) -> Self:
@@ -97,9 +106,10 @@ class Network(Section):
 class Training(Section):
     """How the network learns."""
 
-    epochs: int = Field(default=200, ge=1, le=100_000)
+    epochs: str | int = "auto"
     batch_size: str | int = "auto"
-    learning_rate: float = Field(default=0.001, gt=0, le=10)
+    learning_rate: float = Field(default=0.003, gt=0, le=10)
+    schedule: Literal["one_cycle", "constant"] = "one_cycle"
     weight_decay: float = Field(default=0.01, ge=0, le=10)
     patience: int = Field(default=20, ge=1)
     device: str = "auto"
@@ -115,7 +125,7 @@ class Training(Section):
 
     def notes(self) -> list[str]:
         """What is allowed but has no effect."""
-        if self.patience >= self.epochs:
+        if isinstance(self.epochs, int) and self.patience >= self.epochs:
             return [
                 f"patience ({self.patience}) is not below epochs ({self.epochs}): no early stopping"
             ]
@@ -127,13 +137,15 @@ class Training(Section):
             raise ValueError('freeze = "body" needs start_from: a new body knows nothing to keep')
         return self
 
-    @field_validator("batch_size", mode="before")
+    @field_validator("batch_size", "epochs", mode="before")
     @classmethod
-    def batch_size_is_auto_or_a_count(cls, size: object) -> object:
-        count = isinstance(size, int) and not isinstance(size, bool) and size >= 1
-        if size != "auto" and not count:
-            raise ValueError(f'batch_size is {size!r}; give "auto" or a whole number from 1 up')
-        return size
+    def auto_or_a_count(cls, value: object, info: ValidationInfo) -> object:
+        count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+        if value != "auto" and not count:
+            raise ValueError(
+                f'{info.field_name} is {value!r}; give "auto" or a whole number from 1 up'
+            )
+        return value
 
 
 class Evaluation(Section):

@@ -26,13 +26,44 @@ def split_rows(table: pd.DataFrame, target: pd.Series, settings: Settings) -> Pa
     if name := used.get(settings.split.method):
         key = f"[split] {settings.split.method}_column"
         check_named_columns(table, {key: [name]}, "the table after engineer()")
-    copies = duplicate_groups(table, settings.data.id)
     if settings.split.method == "time":
-        parts = _split_by_time(table, copies, settings)
+        parts = _split_by_time(table, settings)
     else:
-        parts = _split_at_random(table, target, copies, settings)
+        parts = _split_at_random(table, target, settings)
+    if settings.network.members > 1:  # each of them holds out rows of its own instead
+        keeps = table.index.isin(parts["train"].union(parts.pop("validation")))
+        parts["train"] = table.index[keeps]
     _check_parts(parts, target, settings)
     return parts
+
+
+def deal_folds(
+    table: pd.DataFrame, target: pd.Series, rows: pd.Index, settings: Settings
+) -> np.ndarray | None:
+    """A fold for each of these training rows, from 0, one for each member; None for a single member.
+
+    What must stay in one part (copies, a group) stays in one fold. Classes are spread evenly over the
+    folds; in a split by time, a fold is a stretch of time.
+    """
+    table, target = table.loc[rows], target[rows]
+    units = _units(table, settings)
+    first_rows, unit_of_row = np.unique(units, return_index=True, return_inverse=True)[1:]
+    count = len(first_rows)
+    members = max(2, min(settings.network.members, count // 2))
+    if settings.network.members == 1:
+        return None
+    if settings.split.method == "time":
+        order = np.argsort(_times(table, settings).to_numpy()[first_rows], kind="stable")
+        dealt = np.arange(count) * members // count
+    else:
+        order = np.random.default_rng(settings.seed).permutation(count)
+        if settings.data.problem != "regression":
+            labels = pd.factorize(target.iloc[first_rows])[0]
+            order = order[np.argsort(labels[order], kind="stable")]
+        dealt = np.arange(count) % members
+    fold_of_unit = np.empty(count, dtype=np.int64)
+    fold_of_unit[order] = dealt
+    return fold_of_unit[unit_of_row]
 
 
 def duplicate_groups(table: pd.DataFrame, id_column: str = "") -> np.ndarray:
@@ -41,20 +72,23 @@ def duplicate_groups(table: pd.DataFrame, id_column: str = "") -> np.ndarray:
     return pd.factorize(pd.util.hash_pandas_object(columns, index=False))[0]
 
 
-def _split_at_random(
-    table: pd.DataFrame, target: pd.Series, copies: np.ndarray, settings: Settings
-) -> Parts:
-    """Divide units, not rows: a unit is a row with its copies and, if asked, its whole group."""
-    split = settings.split
-    units = copies
-    if split.method == "group":
-        groups = table[split.group_column]
-        if groups.isna().any():
-            raise CapstoneError(
-                f'[split] group_column "{split.group_column}" is missing in row '
-                f"{groups.isna().idxmax()}: fill it in clean()."
-            )
-        units = _linked(copies, pd.factorize(groups)[0])
+def _units(table: pd.DataFrame, settings: Settings) -> np.ndarray:
+    """A number per row; rows of one number stay together: copies and, if asked, a whole group."""
+    copies, split = duplicate_groups(table, settings.data.id), settings.split
+    if split.method != "group":
+        return copies
+    groups = table[split.group_column]
+    if groups.isna().any():
+        raise CapstoneError(
+            f'[split] group_column "{split.group_column}" is missing in row '
+            f"{groups.isna().idxmax()}: fill it in clean()."
+        )
+    return _linked(copies, pd.factorize(groups)[0])
+
+
+def _split_at_random(table: pd.DataFrame, target: pd.Series, settings: Settings) -> Parts:
+    """Divide units, not rows."""
+    split, units = settings.split, _units(table, settings)
     first_rows = np.unique(units, return_index=True)[1]
     if len(first_rows) < 5:
         what = "groups" if split.method == "group" else "different rows"
@@ -93,8 +127,8 @@ def _linked(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return connected_components(graph, directed=False)[1][first]
 
 
-def _split_by_time(table: pd.DataFrame, copies: np.ndarray, settings: Settings) -> Parts:
-    """The oldest rows train, the newest test; equal times stay together, later copies are left out."""
+def _times(table: pd.DataFrame, settings: Settings) -> pd.Series:
+    """The column that orders the rows, as dates or numbers."""
     split = settings.split
     column = table[split.time_column]
     if column_kind(column, settings.data.date_format) == "date":
@@ -106,6 +140,13 @@ def _split_by_time(table: pd.DataFrame, copies: np.ndarray, settings: Settings) 
             f'[split] time_column "{split.time_column}" is missing in row {column.isna().idxmax()}: '
             "drop or fill such rows in clean()."
         )
+    return column
+
+
+def _split_by_time(table: pd.DataFrame, settings: Settings) -> Parts:
+    """The oldest rows train, the newest test; equal times stay together, later copies are left out."""
+    split, column = settings.split, _times(table, settings)
+    copies = duplicate_groups(table, settings.data.id)
     times = np.sort(column.to_numpy())
     first_test = times[round(len(times) * (1 - split.test))]
     first_validation = times[round(len(times) * (1 - split.test - split.validation))]

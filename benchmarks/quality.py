@@ -141,9 +141,7 @@ def ours(root: Path, settings: Settings) -> Callable[[Preprocessor, Table, np.nd
         else:
             lesson = lesson_with_folds(rows, folds, loss)
         quiet = lambda *_: None  # noqa: E731
-        return fit_model(
-            root, settings, preprocessor, target, lesson, quiet, quiet, None, False
-        )[0]
+        return fit_model(root, settings, preprocessor, target, lesson, quiet, quiet, None, False)[0]
 
     return fit
 
@@ -155,14 +153,18 @@ def peers(problem: str, quick: bool) -> dict[str, Callable[[], Any]]:
             "linear": Ridge,
             TREES: lambda: HistGradientBoostingRegressor(random_state=SEED),
             "forest": lambda: RandomForestRegressor(random_state=SEED, n_jobs=-1),
-            "MLP": lambda: MLPRegressor(hidden_layer_sizes=(64, 32), early_stopping=True, random_state=SEED),
+            "MLP": lambda: MLPRegressor(
+                hidden_layer_sizes=(64, 32), early_stopping=True, random_state=SEED
+            ),
         }
     else:
         models = {
             "linear": lambda: LogisticRegression(max_iter=2000),
             TREES: lambda: HistGradientBoostingClassifier(random_state=SEED),
             "forest": lambda: RandomForestClassifier(random_state=SEED, n_jobs=-1),
-            "MLP": lambda: MLPClassifier(hidden_layer_sizes=(64, 32), early_stopping=True, random_state=SEED),
+            "MLP": lambda: MLPClassifier(
+                hidden_layer_sizes=(64, 32), early_stopping=True, random_state=SEED
+            ),
         }
     if not quick:
         try:
@@ -256,11 +258,17 @@ def report(results: dict[str, dict[str, Any]]) -> None:
         line = f"{name:<14}{METRIC[TABLES[name]().problem]:<10}"
         print(line + "".join(f"{mean:>10.4f}" for mean in means) + f"  ({verdicts[-1]})")
     print(f"{'mean rank':<24}" + "".join(f"{statistics.mean(ranks[m]):>10.2f}" for m in models))
-    seconds = {m: statistics.median(s for r in results.values() for s in r[m]["seconds"]) for m in models}
+    seconds = {
+        m: statistics.median(s for r in results.values() for s in r[m]["seconds"]) for m in models
+    }
     print(f"{'median s per fit':<24}" + "".join(f"{seconds[model]:>10.1f}" for model in models))
     held = sum(word != "worse" for word in verdicts)
     share = held / len(verdicts)
-    goal("better than or undecided against boosting on 90 %", share >= 0.9, f"{held} of {len(verdicts)}")
+    goal(
+        "better than or undecided against boosting on 90 %",
+        share >= 0.9,
+        f"{held} of {len(verdicts)}",
+    )
     best = min(models, key=lambda model: statistics.mean(ranks[model]))
     goal("best mean rank", best == OURS, f"{best} has {statistics.mean(ranks[best]):.2f}")
 
@@ -285,7 +293,9 @@ def goal(what: str, met: bool, figure: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="three small tables, no RealMLP or TabM")
+    parser.add_argument(
+        "--quick", action="store_true", help="three small tables, no RealMLP or TabM"
+    )
     parser.add_argument("--json", type=Path, help="keep every figure here, and go on from it")
     parser.add_argument("--set", action="append", default=[], help="e.g. network.members=1")
     parser.add_argument("--tables", nargs="*", choices=list(TABLES), help="only these")

@@ -12,7 +12,8 @@ from safetensors.torch import load_file
 
 from tests.helpers import Capstone, Render, RunCapstone
 
-PLAIN = ("--set", "network.dropout=0.0")
+# One network and the numbers as they are, so that its weights are easily looked at.
+PLAIN = ("--set", "network.members=1", "--set", "preprocessing.numbers=plain")
 COLUMNS = ["age", "income", "rooms", "distance", "noise"]
 
 
@@ -75,6 +76,23 @@ def test_it_helps_where_there_are_few_rows(
     assert code == 0, error
     assert "5 of 5 inputs are known there; a new head" in said
     assert r2(few_rows) > from_scratch + 0.1
+
+
+def test_several_members_and_pieces_are_taken_over_too(few_rows: Path, capstone: Capstone) -> None:
+    several = ("--set", "network.members=2", "--set", "preprocessing.numbers=piecewise")
+    table = few_rows / "data" / "raw" / "rents.csv"
+    few = table.read_bytes()
+    city(600, 1, 100.0).to_csv(table, index=False)
+    assert capstone(few_rows, "run", *several, "--set", "training.epochs=20")[0] == 0
+    before = latest(few_rows)
+    table.write_bytes(few)
+    start = ("--set", f"training.start_from=runs/{before}", *FROZEN, "--set", "training.epochs=2")
+    code, said, error = capstone(few_rows, "run", *several, *start)
+    assert code == 0, error
+    assert "numbers encoded as in that run" in said
+    old, new = weights(few_rows, before), weights(few_rows, latest(few_rows))
+    changed = {name.rpartition(".")[0] for name in old if not torch.equal(old[name], new[name])}
+    assert changed == {"1.network.layers.6"}, "the heads alone"
 
 
 def weights(project: Path, name: str) -> dict[str, torch.Tensor]:

@@ -23,7 +23,7 @@ def poor(copy_of: Render) -> Path:
     project = copy_of(problem="regression")
     path = project / "capstone.toml"
     text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace("learning_rate = 0.001 ", "learning_rate = 0.0001 "), "utf-8")
+    path.write_text(text.replace("learning_rate = 0.003 ", "learning_rate = 0.0001 "), "utf-8")
     return project
 
 

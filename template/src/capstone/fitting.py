@@ -27,7 +27,7 @@ from capstone.training import (
     set_seed,
     train_model,
 )
-from capstone.transfer import load_source, start_from
+from capstone.transfer import adopt_pieces, all_names, load_source, start_from
 
 TRIAL = 5  # trying an encoding takes a fifth of the epochs
 
@@ -74,11 +74,10 @@ def fit_model(
         **settings.network.model_dump(),
     }
     architecture["members"] = lesson.members
-    begin = None
+    source = None
     if settings.training.start_from:
         run = read_run(root / "runs", Path(settings.training.start_from).name)
         source = load_source(run, names, root)
-        begin = partial(start_from, inputs=names, source=source)
         known = len(set(names) & set(source.preprocessor.inputs))
         tell(
             [f"starting from {run.id}: {known} of {len(names)} inputs are known there; a new head"]
@@ -86,9 +85,16 @@ def fit_model(
 
     def build(encoding: PiecewiseLinear | None) -> nn.Module:
         set_seed(settings.seed)
+        begin = None
+        if source:
+            pieces = encoding.pieces() if encoding else None
+            begin = partial(start_from, names=all_names(names, pieces), source=source)
         return build_model(root, architecture, encoding, begin).to(lesson.train[0].device)
 
-    encoding, why = choose_encoding(lesson, settings, build)
+    if source:
+        encoding, why = adopt_pieces(names, source), "numbers encoded as in that run"
+    else:
+        encoding, why = choose_encoding(lesson, settings, build)
     architecture["pieces"] = encoding.pieces() if encoding else None
     model = TrainedModel(preprocessor, build(encoding), target, architecture)
     several = f"{lesson.members} networks side by side, each of these layers:"
@@ -115,7 +121,7 @@ def choose_encoding(
     build  makes a new network behind an encoding
     """
     numbers, training = settings.preprocessing.numbers, settings.training
-    if numbers == "plain" or (numbers == "auto" and training.start_from):
+    if numbers == "plain":
         return None, "numbers as they are"
     inputs = lesson.train[0]
     pieces = fit_pieces(inputs.cpu().numpy())

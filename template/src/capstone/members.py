@@ -59,11 +59,11 @@ class Ensemble(nn.Module):
     def member(self, number: int) -> nn.Module:
         """One of the networks, from 0, as a copy that can be used alone."""
         network = copy.deepcopy(self.network)
-        for name, weights in self.network.named_parameters():
-            leaf = _owner(network, name)
-            leaf._parameters[name.split(".")[-1]] = nn.Parameter(weights[number].detach().clone())
-        for name, values in self.network.named_buffers():
-            _owner(network, name)._buffers[name.split(".")[-1]] = values[number].clone()
+        for path, weights in self.network.named_parameters():
+            leaf = _owner(network, path)
+            leaf._parameters[path.split(".")[-1]] = nn.Parameter(weights[number].detach().clone())
+        for path, values in self.network.named_buffers():
+            _owner(network, path)._buffers[path.split(".")[-1]] = values[number].clone()
         return network
 
 
@@ -77,8 +77,7 @@ class MembersLoss(nn.Module):
 
     def __init__(self, loss_function: nn.Module, members: int) -> None:
         super().__init__()
-        self.each_row = copy.copy(loss_function)
-        self.each_row.reduction = "none"
+        self.each_row = type(loss_function)(reduction="none")
         self.register_buffer("numbers", torch.arange(members))
 
     def forward(self, scores: Tensor, targets: Tensor) -> Tensor:

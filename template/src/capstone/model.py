@@ -188,12 +188,12 @@ def build_model(
     return nn.Sequential(encoding, network) if encoding else network
 
 
-def one_member(model: nn.Module) -> tuple[nn.Module, nn.Module]:
-    """The encoding, and the student's network (the first, when there are several)."""
+def one_member(model: nn.Module, number: int = 0) -> tuple[nn.Module, nn.Module]:
+    """The encoding, and the student's network: the one of that number, when there are several."""
     encoding: nn.Module = nn.Identity()
     if isinstance(model, nn.Sequential) and isinstance(model[0], PiecewiseLinear):
         encoding, model = model
-    return encoding, model.member(0) if isinstance(model, Ensemble) else model
+    return encoding, model.member(number) if isinstance(model, Ensemble) else model
 
 
 def build_network(root: Path, architecture: dict[str, Any]) -> nn.Module:

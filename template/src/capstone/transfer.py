@@ -8,23 +8,29 @@ import torch
 from torch import nn
 
 from capstone.artifacts import Run
+from capstone.encoding import PiecewiseLinear
 from capstone.errors import CapstoneError
 from capstone.layers import linear_layers
-from capstone.members import Ensemble
-from capstone.model import TrainedModel
+from capstone.model import TrainedModel, one_member
 
 
-def start_from(network: nn.Module, number: int, inputs: list[str], source: TrainedModel) -> None:
+def start_from(
+    network: nn.Module,
+    number: int,
+    names: list[str],
+    source: TrainedModel,
+) -> None:
     """Copy the body of an earlier run's network into this one, the one of that number among several.
 
-    Inputs are matched by name; one that the earlier network did not know starts at zero. The head (the
-    last layer) stays new, since the task is another.
+    names  of this network's inputs. They are matched by name; one that the earlier network did not know
+           starts at zero. The head (the last layer) stays new, since the task is another.
     """
-    known = known_inputs(inputs, source)
+    known = all_names(source.preprocessor.inputs, source.architecture["pieces"])
     layers = linear_layers(network)
     first, head = f"{layers[0]}.weight", f"{layers[-1]}."
-    old = earlier_member(source, number).state_dict()
-    new = network.state_dict()
+    # When the earlier run had fewer members, they come again from the first.
+    member = one_member(source.network, number % source.architecture["members"])[1]
+    old, new = member.state_dict(), network.state_dict()
     body = {name: weights for name, weights in new.items() if not name.startswith(head)}
     for name, weights in body.items():
         same = name in old and old[name].shape[:1] == weights.shape[:1]
@@ -35,32 +41,39 @@ def start_from(network: nn.Module, number: int, inputs: list[str], source: Train
             )
         body[name] = old[name]
     matched = torch.zeros_like(new[first])
-    for name in known:
-        matched[:, inputs.index(name)] = old[first][:, source.preprocessor.inputs.index(name)]
+    for position, name in enumerate(names):
+        if name in known:
+            matched[:, position] = old[first][:, known.index(name)]
     network.load_state_dict({**new, **body, first: matched})
 
 
 def load_source(run: Run, inputs: list[str], root: Path) -> TrainedModel:
     """The model of an earlier run. Raises CapstoneError when it has nothing in common with this one."""
     source = TrainedModel.load(run.folder, root)
-    if source.architecture["pieces"]:
-        raise CapstoneError(
-            f"[training] start_from: {run.id} cut its numbers into pieces, which are its own; train it again "
-            'with [preprocessing] numbers = "plain".'
-        )
-    if not known_inputs(inputs, source):
+    if not set(inputs) & set(source.preprocessor.inputs):
         raise CapstoneError(
             f"[training] start_from: {run.id} was trained on other columns; none has the same name."
         )
     return source
 
 
-def known_inputs(inputs: list[str], source: TrainedModel) -> list[str]:
-    """Those inputs that the earlier network had too."""
-    return [name for name in inputs if name in source.preprocessor.inputs]
+def adopt_pieces(inputs: list[str], source: TrainedModel) -> PiecewiseLinear | None:
+    """The earlier run's pieces of those inputs that this one has too; None when it cut none."""
+    pieces = source.architecture["pieces"]
+    if not pieces:
+        return None
+    owners = [source.preprocessor.inputs[column] for column in pieces["column"]]
+    shared = [number for number, owner in enumerate(owners) if owner in inputs]
+    return PiecewiseLinear(
+        [inputs.index(owners[number]) for number in shared],
+        [pieces["start"][number] for number in shared],
+        [pieces["width"][number] for number in shared],
+    )
 
 
-def earlier_member(source: TrainedModel, number: int) -> nn.Module:
-    """The earlier network of that number; when it had fewer members, they come again from the first."""
-    network = source.network
-    return network.member(number % network.size) if isinstance(network, Ensemble) else network
+def all_names(inputs: list[str], pieces: dict[str, list[float]] | None) -> list[str]:
+    """Names of what the network gets: the inputs, and then their pieces."""
+    if not pieces:
+        return inputs
+    places = zip(pieces["column"], pieces["start"], strict=True)
+    return inputs + [f"{inputs[int(column)]} from {start}" for column, start in places]

@@ -102,7 +102,8 @@ def install_for_tests(session: nox.Session) -> None:
         project = render(session, Path(folder) / "my-capstone")
         install_cpu_torch(session, project)
         metadata = nox.project.load_toml(project / "pyproject.toml")["project"]
-    session.install(*metadata["dependencies"], *metadata["optional-dependencies"]["dev"])
+    extras = metadata["optional-dependencies"]
+    session.install(*metadata["dependencies"], *extras["dev"], *extras["tracking"])
 
 
 def install_cpu_torch(session: nox.Session, project: Path) -> None:

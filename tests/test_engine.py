@@ -17,7 +17,7 @@ FILES = sorted(ENGINE.rglob("*.py"))
 # The seven steps, and the order in which the rooms may use each other.
 PATH = ("pipeline", "data", "splitting", "preprocessing", "training", "evaluation", "artifacts")
 STEPS = {*PATH[1:], "reading", "table_checks", "metrics", "model", "checkpoints", "schema"}
-DISTRIBUTIONS = {"sklearn": "scikit-learn", "tomli_w": "tomli-w"}
+DISTRIBUTIONS = {"mlflow": "mlflow-skinny", "sklearn": "scikit-learn", "tomli_w": "tomli-w"}
 
 
 def imports(path: Path) -> set[str]:
@@ -33,9 +33,9 @@ def imports(path: Path) -> set[str]:
 
 def test_every_library_it_imports_is_a_dependency(render: Render) -> None:
     text = (render() / "pyproject.toml").read_text(encoding="utf-8")
-    stated = {
-        re.split(r"[~=<>]", line)[0] for line in tomllib.loads(text)["project"]["dependencies"]
-    }
+    metadata = tomllib.loads(text)["project"]
+    lines = [*metadata["dependencies"], *metadata["optional-dependencies"]["tracking"]]
+    stated = {re.split(r"[~=<>]", line)[0] for line in lines}
     used = {name.split(".")[0] for path in FILES for name in imports(path)}
     used -= set(sys.stdlib_module_names) | {"capstone"}
     assert {DISTRIBUTIONS.get(name, name) for name in used} <= stated

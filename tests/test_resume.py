@@ -103,9 +103,12 @@ def stopped(copy_of: Render, capstone: Capstone, monkeypatch: pytest.MonkeyPatch
 
 
 def test_resumed_training_gives_the_bits_of_a_whole_one(stopped: Path, capstone: Capstone) -> None:
-    code, said, error = capstone(stopped, "run", "--resume", *EVERY_EPOCH)
+    code, said, error = capstone(stopped, "run", "--resume", "--json", *EVERY_EPOCH)
     assert code == 0, error
     assert "going on after epoch 5" in said
+    events = [json.loads(line) for line in said.splitlines()]
+    shown = [event["epoch"] for event in events if event["event"] == "epoch"]
+    assert shown == list(range(1, 13)), "those before the stop are shown too"
     assert not (stopped / CHECKPOINT).exists(), "a complete run needs none"
     resumed = bits(stopped)
     assert capstone(stopped, "run", *EVERY_EPOCH)[0] == 0

@@ -95,8 +95,11 @@ def run(
     root = find_root()
     settings = load_settings(root, [*(QUICK if quick else ()), *(set_ or ())])
 
+    from contextlib import nullcontext
+
     from rich.console import Console
 
+    from capstone.artifacts import read_run
     from capstone.display import (
         epoch_as_json,
         print_json,
@@ -106,18 +109,22 @@ def run(
         verdict_sentence,
     )
     from capstone.pipeline import CapstonePipeline
+    from capstone.tracking import tracking
 
+    console, say = Console(), said_as_json if json_lines else print
+    pipeline = CapstonePipeline(settings, root, quick, resume, say=say)
+    pipeline.load().clean().engineer().split()
+    progress = training_progress(console)
+    with (
+        nullcontext(epoch_as_json) if json_lines else progress as draw,
+        tracking(settings, root, say, draw) as logs,
+    ):
+        pipeline.on_epoch = logs.epoch
+        pipeline.train().evaluate().save()
+        logs.finish(read_run(root / "runs", pipeline.folder.name))
     if json_lines:
-        pipeline = CapstonePipeline(
-            settings, root, quick, resume, say=said_as_json, on_epoch=epoch_as_json
-        )
-        pipeline.load().clean().engineer().split().train().evaluate().save()
         print_json({"event": "run", "run": pipeline.folder.name, "metrics": pipeline.metrics})
         return
-    console = Console()
-    with training_progress(console) as on_epoch:
-        pipeline = CapstonePipeline(settings, root, quick, resume, say=print, on_epoch=on_epoch)
-        pipeline.load().clean().engineer().split().train().evaluate().save()
     console.print()
     console.print(results_table(pipeline.metrics))
     print(verdict_sentence(pipeline.metrics))

@@ -155,6 +155,27 @@ class Evaluation(Section):
     bootstrap: int = Field(default=1000, ge=20, le=100_000)
 
 
+class Tracking(Section):
+    """Where runs are logged besides runs/."""
+
+    tensorboard: bool = False
+    mlflow: str = ""
+
+    @field_validator("mlflow")
+    @classmethod
+    def mlflow_is_a_place_without_a_password(cls, place: str) -> str:
+        if place not in ("", "local") and "://" not in place:
+            raise ValueError(
+                f'mlflow is "{place}"; give "", "local" or an address such as "http://127.0.0.1:5000"'
+            )
+        if "@" in place:
+            raise ValueError(
+                "mlflow holds a password; take it out and set MLFLOW_TRACKING_USERNAME and "
+                "MLFLOW_TRACKING_PASSWORD in your environment instead"
+            )
+        return place
+
+
 class Settings(Section):
     """All of capstone.toml."""
 
@@ -166,6 +187,7 @@ class Settings(Section):
     network: Network = Network()
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
+    tracking: Tracking = Tracking()
 
     @model_validator(mode="after")
     def sections_agree(self) -> Self:

@@ -133,7 +133,7 @@ def train_model(
     """Train until the validation loss stops improving, then restore the best weights.
 
     train, validation   inputs of shape (rows, inputs) and targets, on the network's device
-    on_epoch            is called after each epoch, e.g. to draw progress
+    on_epoch            is called after each epoch, e.g. to draw progress; for those of the checkpoint too
     checkpoint, resume  where unfinished training is kept, and whether to go on from there
     Ctrl-C ends training early and keeps the best weights so far.
     """
@@ -150,6 +150,8 @@ def train_model(
         best.weights, best.loss = state["best_weights"], state["best_loss"]
         history.epochs = [Epoch(**epoch) for epoch in state["epochs"]]
         history.best_epoch, history.best_loss = state["best_epoch"], best.loss.mean().item()
+        for epoch in history.epochs:
+            on_epoch(epoch)
     try:
         for number in range(len(history.epochs) + 1, epochs + 1):
             if history.epochs_without_progress() >= settings.patience:

@@ -1,9 +1,14 @@
 """`capstone doctor` finds what is wrong with a machine or project, and says how to mend it."""
 
+import os
+import re
+import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.helpers import Capstone, Render, must_run
 
@@ -81,20 +86,66 @@ def test_an_ill_is_found_with_its_remedy(healthy: Path, capstone: Capstone, name
     assert remedy in said
 
 
-def test_a_card_that_torch_can_not_use_is_found(
-    healthy: Path, capstone: Capstone, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine with an NVIDIA card, as far as the driver's own tool says so."""
+    tool = tmp_path / "tools" / "nvidia-smi"
+    tool.parent.mkdir()
+    tool.write_text("#!/bin/sh\necho 'RTX A2000, 580.65.06'\n", encoding="utf-8")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tool.parent), prepend=os.pathsep)
+    return tool
+
+
+# A test of CI's machines that have a card would find it in use.
+no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="torch does use this machine's card")
+unix = pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for the tool is a script")
+CUDA = "https://download.pytorch.org/whl/cu130"
+
+
+@no_gpu
+@unix
+@pytest.mark.parametrize("build", ["default", "cpu"])
+def test_a_card_that_torch_was_not_built_for_is_found(
+    copy_of: Render, card: Path, capstone: Capstone, monkeypatch: pytest.MonkeyPatch, build: str
 ) -> None:
-    import shutil
-
-    import torch
-
-    which = shutil.which
-    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda **_: None)
-    monkeypatch.setattr(
-        shutil,
-        "which",
-        lambda name, *a, **k: name if name == "nvidia-smi" else which(name, *a, **k),
+    project = copy_of(torch_build=build)
+    monkeypatch.setattr(torch.version, "cuda", None)
+    code, said, _ = capstone(project, "doctor")
+    assert code == 2
+    assert (
+        "built for the CPU, trains on the CPU; this machine has an NVIDIA card: RTX A2000, driver 580.65.06"
+        in said
     )
+    version = torch.__version__.partition("+")[0]
+    assert f"`pip install --force-reinstall torch=={version} --index-url {CUDA}`" in said
+    if build == "default":
+        assert "with uv run `uvx copier update --data torch_build=cuda`" in said
+        return
+    number = int(re.findall(r"changed line (\d+) of pyproject.toml", said)[0])
+    path = project / "pyproject.toml"
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    lines[number - 1] = re.findall(r'`(url = "[^"]+")`', said)[0] + "\n"
+    path.write_text("".join(lines), encoding="utf-8")
+    index = tomllib.loads(path.read_text(encoding="utf-8"))["tool"]["uv"]["index"]
+    assert index[0]["url"] == CUDA
+
+
+@no_gpu
+@unix
+def test_a_card_whose_driver_is_too_old_is_found(
+    healthy: Path, card: Path, capstone: Capstone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
     code, said, _ = capstone(healthy, "doctor")
     assert code == 2
-    assert "this machine has an NVIDIA card, but this torch can't use it" in said
+    assert "built for CUDA 13.0, trains on the CPU" in said
+    assert "update the card's driver" in said
+
+
+@no_gpu
+@unix
+def test_a_driver_without_a_card_is_no_ill(healthy: Path, card: Path, capstone: Capstone) -> None:
+    card.write_text("#!/bin/sh\necho 'No devices were found'\nexit 6\n", encoding="utf-8")
+    code, said, _ = capstone(healthy, "doctor")
+    assert (code, "NVIDIA" in said) == (0, False), said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from capstone.provenance import git
 from capstone.settings_file import load_settings
 
 LEAST_FREE = 2 * 1024**3  # bytes
+CUDA_BUILDS = "https://download.pytorch.org/whl/cu130"  # torch's own index, for CUDA 13.0
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ def examine(root: Path) -> Iterator[Finding]:
     """Everything that a project needs, one finding each."""
     yield _python()
     yield from _packages(root)
-    yield _device()
+    yield _device(root)
     yield from _git(root)
     yield _disk(root)
     yield from _project(root)
@@ -62,17 +64,50 @@ def _packages(root: Path) -> Iterator[Finding]:
     yield Finding(not wrong, "; ".join(wrong) or f"all {len(wanted)} packages as pinned", mend)
 
 
-def _device() -> Finding:
+def _device(root: Path) -> Finding:
+    """What torch trains on and was built for, and whether a card lies idle."""
     import torch
 
     found = torch.accelerator.current_accelerator(check_available=True)
-    device = f"torch {torch.__version__} trains on {found or 'the CPU'}"
-    card_unused = shutil.which("nvidia-smi") is not None and found is None
+    name = torch.cuda.get_device_name() if found and found.type == "cuda" else found or "the CPU"
+    cuda = torch.version.cuda
+    built = f"CUDA {cuda}" if cuda else "the CPU and Apple's GPUs" if found else "the CPU"
+    said = f"torch {torch.__version__}, built for {built}, trains on {name}"
+    card = nvidia_card()
+    if card:
+        said += f"; {card}"
     mend = (
-        "this machine has an NVIDIA card, but this torch can't use it: see the README on how to "
-        "install torch with CUDA"
+        "update the card's driver, for this torch needs a newer one: https://www.nvidia.com/drivers"
     )
-    return Finding(not card_unused, device, mend)
+    if not cuda:
+        mend = _torch_with_cuda(root, torch.__version__)
+    return Finding(not card or found is not None, said, mend)
+
+
+def nvidia_card() -> str:
+    """The NVIDIA card of this machine and its driver, as the driver's own tool says it; "" without one."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return ""
+    ask = [tool, "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(ask, capture_output=True, text=True, timeout=20, check=True)
+        card, driver = done.stdout.splitlines()[0].rsplit(", ", 1)
+    except (OSError, subprocess.SubprocessError, IndexError, ValueError):
+        return ""  # the tool is there, but no card answers
+    return f"this machine has an NVIDIA card: {card}, driver {driver}"
+
+
+def _torch_with_cuda(root: Path, version: str) -> str:
+    """Which line to change, or to run, so that torch can use the card."""
+    place = "pyproject.toml"
+    pip = f"pip install --force-reinstall torch=={version.partition('+')[0]} --index-url {CUDA_BUILDS}"
+    uv = "uvx copier update --data torch_build=cuda"
+    lines = (root / place).read_text(encoding="utf-8-sig").splitlines()
+    for number, line in enumerate(lines, start=1):
+        if line.startswith("url = ") and line.endswith('/whl/cpu"'):
+            uv = f'uv sync` after you have changed line {number} of {place} to `url = "{CUDA_BUILDS}"'
+    return f"this torch can't use the card; with uv run `{uv}`, with pip `{pip}`"
 
 
 def _git(root: Path) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from capstone.artifacts import read_run
 from capstone.checkpoints import Checkpoint
+from capstone.devices import train_within_limits
 from capstone.encoding import PiecewiseLinear, fit_pieces
 from capstone.inspection import summary_lines
 from capstone.members import MembersLoss, own_folds, with_folds
@@ -99,18 +100,19 @@ def fit_model(
     model = TrainedModel(preprocessor, build(encoding), target, architecture)
     several = f"{lesson.members} networks side by side, each of these layers:"
     tell([why, *([several] if lesson.members > 1 else []), *summary_lines(model.layers())])
-    history = train_model(
+    learn = partial(
+        train_model,
         model.network,
         lesson.train,
         lesson.validation,
         lesson.loss_function,
-        settings.training,
-        settings.seed,
-        on_epoch,
-        checkpoint,
-        resume,
+        seed=settings.seed,
+        on_epoch=on_epoch,
+        checkpoint=checkpoint,
+        resume=resume,
     )
-    return model, history
+    rows = len(lesson.train[0])
+    return model, train_within_limits(learn, model.network, settings.training, rows, tell)
 
 
 def choose_encoding(

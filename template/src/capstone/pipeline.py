@@ -20,6 +20,7 @@ from capstone.artifacts import (
 )
 from capstone.checkpoints import Checkpoint
 from capstone.data import feature_columns
+from capstone.devices import choose_device
 from capstone.evaluation import (
     baseline_prediction,
     evaluate_model,
@@ -44,7 +45,7 @@ from capstone.table_checks import (
     check_named_columns,
     check_target,
 )
-from capstone.training import LOSS_FUNCTIONS, Epoch, choose_device, set_seed
+from capstone.training import LOSS_FUNCTIONS, Epoch, set_seed
 
 
 class CapstonePipeline:
@@ -152,9 +153,9 @@ class CapstonePipeline:
         inputs, targets = self._tensors("train", target)
         self.health = check_health(network, (encoding(inputs), targets), self.loss_function)
         self._tell(self.health)
-        done = len(self.history.epochs)
         return (
-            f"{done} epochs on {self.device}, best {self.history.best_epoch} ({self.history.ended}); "
+            f"{len(self.history.epochs)} epochs on {self.device}, "
+            f"best {self.history.best_epoch} ({self.history.ended}); "
             f"{len(preprocessor.inputs)} inputs, {self.model.parameters():,} parameters"
         )
 

@@ -13,9 +13,10 @@ from typing import Any
 import tomli_w
 import torch
 
+from capstone.devices import environment
 from capstone.project import package_name
 from capstone.settings import Settings
-from capstone.training import History, environment
+from capstone.training import History
 
 PACKAGES = (
     "torch",

@@ -8,7 +8,6 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -67,27 +66,9 @@ def set_seed(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # is read when CUDA starts
     if torch.cuda.is_available():  # on the CPU what we use is deterministic anyway
         torch.use_deterministic_algorithms(True, warn_only=True)
-
-
-def choose_device(name: str = "auto") -> torch.device:
-    """The device to train on: CUDA, then MPS, then CPU for "auto"; else the one that is named."""
-    found = torch.accelerator.current_accelerator(check_available=True)
-    best = found or torch.device("cpu")
-    if name == "auto":
-        return best
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise CapstoneError(
-            f'[training] device "{name}" is unknown: use "auto", "cpu", "cuda" or "mps".'
-        ) from None
-    if device.type not in ("cpu", best.type):
-        raise CapstoneError(
-            f'[training] device "{name}" is not on this machine: use "{best.type}".'
-        )
-    return device
 
 
 def use_threads_for(batch_size: int) -> None:
@@ -233,9 +214,3 @@ def predict_scores(network: nn.Module, inputs: Tensor) -> np.ndarray:
 def epoch_seed(seed: int, epoch: int) -> int:
     """A seed for each epoch, so that an epoch doesn't depend on the ones before it."""
     return int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
-
-
-def environment(device: torch.device) -> dict[str, Any]:
-    """What the numbers may depend on: device and threads."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    return {"device": name, "threads": torch.get_num_threads()}

@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import nn
 
+from capstone.devices import choose_device
 from capstone.errors import CapstoneError
 from capstone.pipeline import CapstonePipeline
 from capstone.project import load_attribute
 from capstone.settings import Training
-from capstone.training import History, batch_size_for, choose_device, set_seed, train_model
+from capstone.training import History, batch_size_for, set_seed, train_model
 
 
 def learn(root: Any, **changes: Any) -> tuple[nn.Module, History]:

@@ -1,0 +1,121 @@
+"""Graphics cards: what is said when memory is short, and how CUDA is told to repeat itself.
+
+Most of this needs no card; what does is marked gpu.
+"""
+
+import json
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from capstone.devices import train_within_limits
+from capstone.settings import Training
+from capstone.training import History, set_seed
+from tests.helpers import Capstone, Render
+
+QUICK = ("run", "--quick", "--set", "network.dropout=0.2")
+FORWARD = "        return self.layers(x)\n"
+
+
+def latest(project: Path) -> Path:
+    return project / "runs" / (project / "runs" / "LATEST").read_text(encoding="utf-8").strip()
+
+
+def short_of_memory(project: Path, most_rows: int) -> None:
+    """Make the network behave as on a card whose memory holds so many rows while it learns."""
+    path = project / "src" / "my_capstone" / "network.py"
+    short = f"""        if self.training and len(x) > {most_rows}:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+"""
+    text = path.read_text(encoding="utf-8")
+    assert FORWARD in text
+    path.write_text(text.replace(FORWARD, short + FORWARD), encoding="utf-8")
+
+
+def test_short_of_memory_the_batch_is_halved_once_from_the_very_start(
+    copy_of: Render, capstone: Capstone
+) -> None:
+    project = copy_of(problem="regression")
+    short_of_memory(project, most_rows=40)
+    code, said, error = capstone(project, *QUICK, "--set", "training.batch_size=64")
+    assert (code, error) == (0, "")
+    assert said.count("out of memory with batches of 64 rows: starting again with 32") == 1
+    run = latest(project)
+    assert json.loads((run / "run.json").read_text(encoding="utf-8"))["batch_size"] == 32
+    assert capstone(project, *QUICK, "--set", "training.batch_size=32")[0] == 0
+    weights = [(folder / "model.safetensors").read_bytes() for folder in (run, latest(project))]
+    assert weights[0] == weights[1], "the first try leaves no trace"
+
+
+def test_when_half_the_batch_is_too_much_too_it_is_one_sentence(
+    copy_of: Render, capstone: Capstone
+) -> None:
+    project = copy_of(problem="regression")
+    short_of_memory(project, most_rows=20)
+    code, _, error = capstone(project, *QUICK, "--set", "training.batch_size=64")
+    assert (code, error.count("\n")) == (2, 1), error
+    assert "memory is too small, even for batches of 32 rows" in error
+    assert not (project / "runs").exists() or not [*(project / "runs").glob("*Z-*")]
+
+
+def test_cuda_is_told_to_repeat_itself_before_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, object] = {}
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")  # so that it is put back afterwards
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
+
+    def available() -> bool:
+        seen.setdefault("workspace", os.environ.get("CUBLAS_WORKSPACE_CONFIG"))
+        return True
+
+    monkeypatch.setattr(torch.cuda, "is_available", available)
+    monkeypatch.setattr(torch, "use_deterministic_algorithms", lambda on, **_: seen.update(on=on))
+    set_seed(1)
+    assert seen == {"workspace": ":4096:8", "on": True}
+
+
+@pytest.mark.parametrize(
+    ("precision", "device", "while_training"),
+    [("tf32", "cuda", "high"), ("tf32", "cpu", "highest"), ("float32", "cuda", "highest")],
+)
+def test_a_lower_precision_is_for_training_on_cuda_alone(
+    precision: str, device: str, while_training: str
+) -> None:
+    seen = []
+
+    def learn(settings: Training) -> History:
+        seen.append(torch.get_float32_matmul_precision())
+        return History()
+
+    weights = SimpleNamespace(device=torch.device(device))  # as if it were there
+    network: Any = SimpleNamespace(state_dict=dict, parameters=lambda: iter([weights]))
+    settings = Training(precision=precision)  # type: ignore[arg-type]
+    train_within_limits(learn, network, settings, 100, lambda notes: None)
+    assert (*seen, torch.get_float32_matmul_precision()) == (while_training, "highest")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
+def test_two_runs_on_a_card_give_the_same_bytes(project: Path, capstone: Capstone) -> None:
+    weights = []
+    for _ in range(2):
+        assert capstone(project, *QUICK, "--set", "training.device=cuda")[0] == 0
+        weights.append((latest(project) / "model.safetensors").read_bytes())
+    assert weights[0] == weights[1]
+    info = json.loads((latest(project) / "run.json").read_text(encoding="utf-8"))
+    assert info["device"] == torch.cuda.get_device_name()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
+def test_a_card_and_the_processor_agree(copy_of: Render, capstone: Capstone) -> None:
+    project = copy_of(problem="regression")
+    scores = []
+    for device in ("cpu", "cuda"):
+        assert capstone(project, *QUICK, "--set", f"training.device={device}")[0] == 0
+        metrics = json.loads((latest(project) / "metrics.json").read_text(encoding="utf-8"))
+        scores.append(metrics["model"]["r2"]["value"])
+    assert scores[0] == pytest.approx(scores[1], abs=0.05), "dropout draws other numbers there"

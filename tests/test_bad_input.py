@@ -8,7 +8,6 @@ import errno
 import os
 import re
 import shutil
-import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ import pytest
 from capstone.errors import CapstoneError
 from capstone.reading import read_table
 from capstone.settings_file import load_settings
-from tests.helpers import Capstone, Render
+from tests.helpers import Capstone, Render, small_disk
 
 ROWS = 200
 rng = np.random.default_rng(0)
@@ -316,14 +315,9 @@ def test_a_file_that_may_not_be_read_is_said(tmp_path: Path, own: Path) -> None:
 
 @pytest.fixture
 def full_disk(own: Path, table: Path) -> Iterator[Path]:
-    """runs/ on a file system of 16 KB, where the machine lets us mount one."""
-    runs = own / "runs"
-    runs.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "none", str(runs)]
-    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("only root on Linux can mount a small file system")
-    yield runs
-    subprocess.run(["umount", str(runs)], check=True)
+    """runs/ on a file system of 16 KB."""
+    with small_disk(own / "runs", "16k") as runs:
+        yield runs
 
 
 def test_a_full_disk_leaves_no_half_of_a_run(

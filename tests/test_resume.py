@@ -2,13 +2,17 @@
 
 import json
 import os
+import re
+import shutil
+import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.helpers import Capstone, Render, run
+from tests.helpers import Capstone, Render, run, small_disk
 
 QUICK = ("--set", "training.epochs=12", "--set", "evaluation.bootstrap=20")
 EVERY_EPOCH = (*QUICK, "--set", "training.checkpoint_seconds=0.0")
@@ -178,16 +182,66 @@ def test_without_a_checkpoint_training_starts_from_the_beginning(
     assert "no checkpoint was left: training starts from the beginning" in said
 
 
-def test_a_full_disk_while_checkpointing_is_said(
+def test_a_disk_that_fills_up_while_checkpointing_costs_nothing(
     copy_of: Render, capstone: Capstone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+    import capstone.checkpoints as checkpoints
 
-    monkeypatch.setattr("torch.save", full)
-    code, _, said = capstone(copy_of(problem="binary"), "run", *EVERY_EPOCH)
-    assert (code, said.count("\n")) == (2, 1)
-    assert "No space left on device" in said
+    project = copy_of(problem="binary")
+    save = checkpoints.Checkpoint.save_if_due
+
+    def fill(self: checkpoints.Checkpoint, *state: object) -> None:
+        if len(state[2].epochs) == 6:  # type: ignore[attr-defined]
+            free = shutil.disk_usage(self.path.parent).free
+            (self.path.parent / "other").write_bytes(bytes(free - 4096))
+        save(self, *state)  # type: ignore[arg-type]
+
+    with small_disk(project / "runs", "2m") as runs:
+        with monkeypatch.context() as patch:
+            patch.setattr(checkpoints.Checkpoint, "save_if_due", fill)
+            code, _, said = capstone(project, "run", *EVERY_EPOCH)
+        assert (code, said.count("\n")) == (2, 1), said
+        assert re.search(r"checkpoint.pt can't be written \(No space left on device\): free", said)
+        (runs / "other").unlink()
+        assert [path.name for path in runs.iterdir()] == ["checkpoint.pt"]
+        code, said, error = capstone(project, "run", "--resume", *EVERY_EPOCH)
+        assert (code, error) == (0, "")
+        assert "going on after epoch 5" in said
+
+
+LONG = ("training.epochs=100000", "training.patience=100000", "evaluation.bootstrap=100000")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends Ctrl-C otherwise")
+def test_ctrl_c_ends_training_and_a_second_one_the_run(copy_of: Render) -> None:
+    """Real signals to a real process."""
+    import torch
+
+    project = copy_of(problem="binary")
+    settings = [*LONG, "training.checkpoint_seconds=0.0"]
+    options = [word for setting in settings for word in ("--set", setting)]
+    with subprocess.Popen(
+        [sys.executable, "-B", "-m", "capstone", "run", "--json", *options],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": str(project / "src")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout and process.stderr
+        for line in process.stdout:
+            event = json.loads(line)
+            if event.get("epoch") == 3:
+                process.send_signal(signal.SIGINT)
+            if event.get("line", "").startswith("train "):  # it evaluates now
+                assert "stopped by Ctrl-C" in line
+                process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    assert (process.returncode, said.count("\n")) == (130, 1), said
+    assert "No run was saved; `capstone run --resume` goes on with the training" in said
+    assert [path.name for path in (project / "runs").iterdir()] == ["checkpoint.pt"]
+    state = torch.load(project / CHECKPOINT, weights_only=True)
+    assert len(state["epochs"]) >= 3
 
 
 def test_a_run_is_reproduced_bit_by_bit(copy_of: Render, capstone: Capstone) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import io
 import json
 import math
 import os
@@ -81,11 +82,13 @@ class Checkpoint:
         partial = self.path.with_name(f"{PARTIAL}{self.path.name}")
         try:
             self.path.parent.mkdir(exist_ok=True)
-            torch.save(state, partial)
+            buffer = io.BytesIO()  # on a full disk, torch leaves a file open and speaks in riddles
+            torch.save(state, buffer)
+            partial.write_bytes(buffer.getbuffer())
             os.replace(partial, self.path)
-        except (OSError, RuntimeError) as error:  # torch says RuntimeError when the disk is full
+        except OSError as error:
             raise CapstoneError(
-                f"The checkpoint {self.path} can't be written ({_reason(error)}): free some space; "
+                f"The checkpoint {self.path} can't be written ({error.strerror}): free some space; "
                 "then `capstone run --resume` goes on from the last one."
             ) from None
         finally:
@@ -139,7 +142,3 @@ class Checkpoint:
     def remove(self) -> None:
         """Forget the checkpoint: its run is complete."""
         self.path.unlink(missing_ok=True)
-
-
-def _reason(error: OSError | RuntimeError) -> str:
-    return getattr(error, "strerror", None) or str(error).splitlines()[0]

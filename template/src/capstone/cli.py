@@ -234,6 +234,9 @@ def main() -> None:
             raise
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("Stopped. Nothing was saved.", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as ended:
+        if ended.code == 130:  # Ctrl-C, as Typer hands it on
+            kept = (Path("runs") / "checkpoint.pt").exists()
+            how = "; `capstone run --resume` goes on with the training that was begun" * kept
+            print(f"Stopped. No run was saved{how}.", file=sys.stderr)
+        raise

@@ -106,6 +106,7 @@ def test_a_real_mlflow_server_gets_the_run_and_may_go_away(
     assert (code, error) == (0, "")
     client = MlflowClient(address)
     experiment = client.get_experiment_by_name(load_settings(project).project.name)
+    assert experiment
     [run] = client.search_runs([experiment.experiment_id])
     assert (run.info.run_name, run.info.status) == (latest(project).name, "FINISHED")
     losses = client.get_metric_history(run.info.run_id, "loss/validation")
@@ -153,6 +154,7 @@ def test_without_a_server_mlflow_uses_a_file_among_the_runs(
         assert capstone(project, "run", "--quick", *LOCAL)[0] == 2
     client = MlflowClient(f"sqlite:///{(project / 'runs' / 'mlflow.db').as_posix()}")
     experiment = client.get_experiment_by_name(load_settings(project).project.name)
+    assert experiment
     runs = client.search_runs([experiment.experiment_id])
     assert [run.info.status for run in runs] == ["FAILED", "FINISHED"]
     assert runs[1].info.run_name == latest(project).name

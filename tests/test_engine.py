@@ -17,7 +17,12 @@ FILES = sorted(ENGINE.rglob("*.py"))
 # The seven steps, and the order in which the rooms may use each other.
 PATH = ("pipeline", "data", "splitting", "preprocessing", "training", "evaluation", "artifacts")
 STEPS = {*PATH[1:], "reading", "table_checks", "metrics", "model", "checkpoints", "schema"}
-DISTRIBUTIONS = {"mlflow": "mlflow-skinny", "sklearn": "scikit-learn", "tomli_w": "tomli-w"}
+DISTRIBUTIONS = {
+    "mlflow": "mlflow-skinny",
+    "sklearn": "scikit-learn",
+    "tomli_w": "tomli-w",
+    "yaml": "pyyaml",
+}
 
 
 def imports(path: Path) -> set[str]:

@@ -229,11 +229,13 @@ def test_the_doors_for_any_table_mend_what_is_safe_to_mend() -> None:
 
 
 @pytest.mark.parametrize("name", [*EXAMPLES, "own_table"])
-def test_a_datasheet_has_the_seven_sections_and_nothing_that_jinja_would_read(name: str) -> None:
+def test_a_datasheet_has_the_seven_sections_and_no_jinja_but_on_people(name: str) -> None:
     text = datasheet(name)
     assert re.findall(r"^## \d\. (.+)$", text, re.MULTILINE) == SECTIONS
     assert re.search(r"\S\n\Z", text)
-    assert not re.search(r"\{[{%#]", text)
+    # Of an own table, the questions on people are asked only where it is about people.
+    jinja = {"{%- if about_people %}", "{%- endif %}"} if name == "own_table" else set()
+    assert set(re.findall(r"\{[{%#].*", text)) == jinja
     assert ("[More Information Needed]" in text) == (name == "own_table")
     assert ("This table is synthetic" in text) == (name != "own_table")
 
@@ -247,4 +249,16 @@ def test_a_project_gets_the_datasheet_and_the_doors_of_its_example(
         ours = ROOT / "examples" / example
         features = project / "src" / "my_capstone" / "features.py"
         assert features.read_bytes() == (ours / "features.py").read_bytes()
-        assert (project / "data" / "README.md").read_text(encoding="utf-8") == datasheet(example)
+        given = (project / "data" / "README.md").read_text(encoding="utf-8")
+        assert given == re.sub(r"\n\{%.*", "", datasheet(example))
+
+
+def test_the_questions_on_people_are_asked_only_where_there_are_people(render: Render) -> None:
+    asked = {}
+    for people in (True, False):
+        project = render(data_source="own", about_people=people)
+        asked[people] = (project / "data" / "README.md").read_text(encoding="utf-8").splitlines()
+    more = [line for line in asked[True] if line not in asked[False]]
+    assert len(set(asked[False]) - set(asked[True])) == 0
+    assert sum("?" in line for line in more) == 4
+    assert any("did they agree" in line for line in more)

@@ -104,6 +104,8 @@ def read_run(runs: Path, name: str = LATEST) -> Run:
         raise CapstoneError(
             f"The run in {folder} is not whole ({type(error).__name__}): delete it and run again."
         ) from None
+    if not isinstance(info, dict) or not isinstance(metrics, dict):
+        raise CapstoneError(f"The run in {folder} is not of this program: delete it and run again.")
     return Run(folder, info, metrics)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from capstone.cli_documents import card
 from capstone.errors import CapstoneError
 
 app = typer.Typer(
@@ -163,6 +164,9 @@ def reproduce(
     if not result.identical:
         raise CapstoneError(f"{found.id} was not reproduced: {'; '.join(result.differences)}.")
     print(f"{found.id} is identical: the same weights, metrics and predictions, bit by bit.")
+
+
+app.command()(card)
 
 
 @app.command()

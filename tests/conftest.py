@@ -11,8 +11,7 @@ from typing import Any
 import copier
 import pytest
 
-from capstone.cli import main
-from tests.helpers import PROBLEMS, Capstone, Render, RunCapstone, copy_template, run
+from tests.helpers import PROBLEMS, Capstone, Render, RunCapstone, call, copy_template, run
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -95,23 +94,15 @@ def pre_commit_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def capstone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Capstone:
-    """`capstone(project, "run")` runs the command in this process, which saves its imports.
+def capstone(capsys: pytest.CaptureFixture[str]) -> Capstone:
+    """`capstone(project, "run")` runs the command in this process.
 
     Gives the exit code, what was printed, and what was said of errors.
     """
 
     def command(project: Path, *arguments: str) -> tuple[int, str, str]:
-        for name in [name for name in sys.modules if name.split(".")[0] == "my_capstone"]:
-            del sys.modules[name]  # another project's, or as it was before a change
-        with monkeypatch.context() as patch:
-            patch.setattr(sys, "dont_write_bytecode", True)
-            patch.setattr(sys, "argv", ["capstone", *arguments])
-            patch.syspath_prepend(str(project / "src"))
-            patch.chdir(project)
-            with pytest.raises(SystemExit) as ended:
-                main()
+        code = call(project, *arguments)
         printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
+        return code, printed.out, printed.err
 
     return command

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from capstone.cli import main
+
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("copier.yml", "questions", "licenses", "examples", "template")  # what Copier reads
 LEAVINGS = shutil.ignore_patterns("__pycache__", ".*_cache", ".hypothesis")
@@ -71,6 +73,20 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
         yield folder
     finally:
         subprocess.run(["umount", str(folder)], check=True)
+
+
+def call(project: Path, *arguments: str) -> int:
+    """Run a project's command in this process, which saves its imports; returns the exit code."""
+    for name in [name for name in sys.modules if name.split(".")[0] == "my_capstone"]:
+        del sys.modules[name]  # another project's, or as it was before a change
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "dont_write_bytecode", True)
+        patch.setattr(sys, "argv", ["capstone", *arguments])
+        patch.syspath_prepend(str(project / "src"))
+        patch.chdir(project)
+        with pytest.raises(SystemExit) as ended:
+            main()
+    return int(ended.value.code or 0)
 
 
 def files_of(project: Path) -> set[str]:

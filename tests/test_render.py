@@ -44,6 +44,7 @@ ALWAYS = {
     "README.md",
     "capstone.toml",
     "data/README.md",
+    "docs/data_ethics.md",
     "docs/model_card.md",
     "pyproject.toml",
     "src/my_capstone/__init__.py",

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from capstone.cli_documents import card
+from capstone.cli_documents import card, check
 from capstone.errors import CapstoneError
 
 app = typer.Typer(
@@ -167,6 +167,7 @@ def reproduce(
 
 
 app.command()(card)
+app.command()(check)
 
 
 @app.command()

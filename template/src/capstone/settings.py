@@ -177,6 +177,21 @@ class Tracking(Section):
         return place
 
 
+class Checks(Section):
+    """What `capstone check` asks."""
+
+    most_test_looks: int = Field(default=10, ge=1)
+    off: dict[str, str] = {}
+
+    @field_validator("off")
+    @classmethod
+    def each_rule_is_off_for_a_reason(cls, off: dict[str, str]) -> dict[str, str]:
+        for rule, reason in off.items():
+            if not reason.strip():
+                raise ValueError(f'off names the rule "{rule}" without a reason; say why')
+        return off
+
+
 class Settings(Section):
     """All of capstone.toml."""
 
@@ -189,6 +204,7 @@ class Settings(Section):
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
     tracking: Tracking = Tracking()
+    checks: Checks = Checks()
 
     @model_validator(mode="after")
     def sections_agree(self) -> Self:

@@ -710,7 +710,7 @@ def test_the_card_quotes_groups_as_a_run_measures_them() -> None:
     finding = {"group": "65 and | over", "class": "yes", "residual": residual, "clear": True}
     metrics = {
         "groups": {
-            "age": {"by_group": lines, "finding": finding},
+            "age": {"by_group": lines, "finding": finding, "gaps": {"yes": {"parity_ratio": 0.5}}},
             "sex": {"by_group": lines[1:], "note": "only one group: nothing to compare"},
             "age and sex": {"by_group": lines},
         }
@@ -718,6 +718,7 @@ def test_the_card_quotes_groups_as_a_run_measures_them() -> None:
     single = single_groups(["age", "sex"], metrics)
     assert r"Predicted too low for yes: **65 and \| over**, on average by 0.200" in single
     assert r"| 65 and \| over | 1,200 | 0.800 (0.700 to 0.900) |" in single
+    assert "Between the groups for yes: parity ratio 0.500." in single
     assert r"| \<b\> | 3 | too small to judge |" in single
     assert "**`sex`.** Only one group: nothing to compare." in single
     assert overlapping_groups(["age", "sex"], metrics).startswith("**age and sex.**")

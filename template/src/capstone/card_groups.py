@@ -69,10 +69,22 @@ def _one(name: str, compared: dict[str, Any]) -> str:
         ]
         for line in lines
     ]
-    parts = [f"**{name}.** {_sentence(compared)}"]
+    parts = [f"**{name}.** {_sentence(compared)}", *_gaps(compared.get("gaps") or {})]
     if rows:
         parts.append(table(["Group", "Rows", *(HEADINGS[key] for key in keys)], rows))
     return "\n\n".join(parts)
+
+
+def _gaps(gaps: dict[str, Any]) -> list[str]:
+    """The largest differences between groups; of classes, a line for each."""
+    if any(isinstance(its, dict) for its in gaps.values()):
+        return [line for label, its in gaps.items() for line in _gaps_of(f"for {cell(label)}", its)]
+    return _gaps_of("", gaps)
+
+
+def _gaps_of(what: str, gaps: dict[str, float]) -> list[str]:
+    told = [f"{name.replace('_', ' ')} {number(value)}" for name, value in gaps.items()]
+    return [f"Between the groups{f' {what}' if what else ''}: {', '.join(told)}."] if told else []
 
 
 def _sentence(compared: dict[str, Any]) -> str:

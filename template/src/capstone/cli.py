@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from capstone import evidence_commands
 from capstone.cli_documents import card, check
 from capstone.errors import CapstoneError
 
@@ -87,6 +88,9 @@ def run(
     json_lines: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a line, for programs.")
     ] = False,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=1, help="Run with so many seeds: how much is chance?")
+    ] = 1,
     set_: Set = None,
 ) -> None:
     """Load, clean, engineer, split, train, evaluate and save: one run."""
@@ -96,53 +100,9 @@ def run(
     root = find_root()
     settings = load_settings(root, [*(QUICK if quick else ()), *(set_ or ())])
 
-    from contextlib import nullcontext
+    from capstone.running import run_seeds
 
-    from rich.console import Console
-
-    from capstone.artifacts import read_run
-    from capstone.display import (
-        epoch_as_json,
-        print_json,
-        results_table,
-        said_as_json,
-        training_progress,
-        verdict_sentence,
-    )
-    from capstone.pipeline import CapstonePipeline
-    from capstone.tracking import tracking
-
-    console, say = Console(), said_as_json if json_lines else print
-    pipeline = CapstonePipeline(settings, root, quick, resume, say=say)
-    pipeline.load().clean().engineer().split()
-    progress = training_progress(console)
-    with (
-        nullcontext(epoch_as_json) if json_lines else progress as draw,
-        tracking(settings, root, say, draw) as logs,
-    ):
-        pipeline.on_epoch = logs.epoch
-        pipeline.train().evaluate().save()
-        logs.finish(read_run(root / "runs", pipeline.folder.name))
-    if json_lines:
-        print_json({"event": "run", "run": pipeline.folder.name, "metrics": pipeline.metrics})
-        return
-    console.print()
-    console.print(results_table(pipeline.metrics))
-    print(verdict_sentence(pipeline.metrics))
-    if quick:
-        print(
-            "This was a quick run, to see that every step works; `capstone run` learns in earnest."
-        )
-    print(f"Everything about this run is in {pipeline.folder.relative_to(root)}")
-
-
-@app.command()
-def compare() -> None:
-    """List the finished runs: scores, and what changed in the settings between them."""
-    from capstone.compare import comparison
-    from capstone.project import find_root
-
-    print("\n".join(comparison(find_root() / "runs")))
+    run_seeds(settings, root, quick, resume, json_lines, seeds)
 
 
 @app.command()
@@ -166,6 +126,8 @@ def reproduce(
     print(f"{found.id} is identical: the same weights, metrics and predictions, bit by bit.")
 
 
+for command in (evidence_commands.compare, evidence_commands.explain, evidence_commands.report):
+    app.command()(command)
 app.command()(card)
 app.command()(check)
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
+import pandas as pd
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import (
@@ -56,6 +57,26 @@ def results_table(metrics: dict[str, Any]) -> Table:
             *(number(scores[metric]["value"]) for scores in baselines.values()),
         )
     return table
+
+
+def seeds_table(table: pd.DataFrame) -> Table:
+    """Mean +- spread over several seeds: one row per metric, one column per model."""
+    seeds = int(table["seeds"].iloc[0])
+    models = list(dict.fromkeys(table["model"]))
+    shown = Table(
+        *("metric", "better", *(NAMES[name] for name in models)),
+        title=f"Over {seeds} seeds: mean ± standard deviation",
+        box=SIMPLE,
+        padding=(0, 1, 0, 0),
+    )
+    for metric, lines in table.groupby("metric", sort=False):
+        its = {
+            name: f"{number(m)} ± {number(s)}"
+            for name, m, s in lines[["model", "mean", "spread"]].values
+        }
+        better = "lower" if metric in LOWER_IS_BETTER else "higher"
+        shown.add_row(str(metric), better, *(its[name] for name in models))
+    return shown
 
 
 def verdict_sentence(metrics: dict[str, Any]) -> str:

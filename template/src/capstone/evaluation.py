@@ -31,29 +31,26 @@ def primary_metric(problem: str, name: str = "auto") -> str:
     return known[0] if name == "auto" else name
 
 
-def fit_baselines(
-    inputs: np.ndarray, truth: np.ndarray, problem: str, seed: int
-) -> dict[str, BaseEstimator]:
-    """Three simpler models, fitted on the same training rows and columns as the network."""
-    models: dict[str, BaseEstimator]
+def baseline_predictions(
+    inputs: np.ndarray, truth: np.ndarray, others: np.ndarray, problem: str, seed: int
+) -> dict[str, np.ndarray]:
+    """What three simpler models predict for `others`, fitted on the network's training rows and columns.
+
+    Numbers of shape (rows,) for regression, else probabilities of shape (rows, classes).
+    """
     if problem == "regression":
-        models = {
+        numbers: dict[str, BaseEstimator] = {
             "dummy": DummyRegressor(),  # always the mean
             "linear": Ridge(),
             "gradient_boosting": HistGradientBoostingRegressor(random_state=seed),
         }
-    else:
-        models = {
-            "dummy": DummyClassifier(),  # always the classes' shares
-            "linear": LogisticRegression(max_iter=2000),
-            "gradient_boosting": HistGradientBoostingClassifier(random_state=seed),
-        }
-    return {name: model.fit(inputs, truth) for name, model in models.items()}
-
-
-def baseline_prediction(model: Any, inputs: np.ndarray, problem: str) -> np.ndarray:
-    """Numbers of shape (rows,) for regression, else probabilities of shape (rows, classes)."""
-    return model.predict(inputs) if problem == "regression" else model.predict_proba(inputs)
+        return {name: model.fit(inputs, truth).predict(others) for name, model in numbers.items()}
+    classes: dict[str, BaseEstimator] = {
+        "dummy": DummyClassifier(),  # always the classes' shares
+        "linear": LogisticRegression(max_iter=2000),
+        "gradient_boosting": HistGradientBoostingClassifier(random_state=seed),
+    }
+    return {name: model.fit(inputs, truth).predict_proba(others) for name, model in classes.items()}
 
 
 def evaluate_model(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from scipy.special import expit, softmax
 from torch import nn
 
+from capstone.calibration import fit_temperature, rescale
 from capstone.data import class_names
 from capstone.encoding import PiecewiseLinear
 from capstone.errors import CapstoneError
@@ -36,6 +37,9 @@ class Target:
     classes: list[str] = field(default_factory=list)
     mean: float = 0.0
     scale: float = 1.0
+    temperature: float = (
+        1.0  # classes: how much less sure than the network says; see calibration.py
+    )
 
     @classmethod
     def fit(cls, train: pd.Series, problem: str, positive: object = "") -> Self:
@@ -110,9 +114,23 @@ class TrainedModel:
         scores = predict_scores(self.network, torch.from_numpy(matrix).to(device))
         members = self.architecture["members"]
         if members == 1:
-            return self.target.prediction(scores)
-        each = np.stack([self.target.prediction(scores[..., number]) for number in range(members)])
-        return each.mean(axis=0) if folds is None else each[folds, np.arange(len(matrix))]
+            prediction = self.target.prediction(scores)
+        else:
+            each = np.stack([self.target.prediction(scores[..., m]) for m in range(members)])
+            prediction = each.mean(axis=0) if folds is None else each[folds, np.arange(len(matrix))]
+        if self.target.problem == "regression":
+            return prediction
+        return rescale(prediction, self.target.temperature)
+
+    def calibrate(self, truth: np.ndarray, prediction: np.ndarray, seed: int) -> np.ndarray:
+        """Fit the temperature on validation rows, where that helps; predictions have it from now on.
+
+        Returns the predictions of these rows, as the model makes them now.
+        """
+        if self.target.problem == "regression":
+            return prediction
+        self.target = replace(self.target, temperature=fit_temperature(truth, prediction, seed))
+        return rescale(prediction, self.target.temperature)
 
     def parameters(self) -> int:
         """How many weights and biases the network has."""

@@ -12,6 +12,7 @@ import torch
 
 from capstone.artifacts import (
     PARTIAL,
+    Run,
     count_test_looks,
     new_run,
     newest_run,
@@ -22,12 +23,12 @@ from capstone.checkpoints import Checkpoint
 from capstone.data import feature_columns
 from capstone.devices import choose_device
 from capstone.evaluation import (
-    baseline_prediction,
+    baseline_predictions,
     evaluate_model,
-    fit_baselines,
     point_metrics,
     primary_metric,
 )
+from capstone.evidence import Part, gather, predictions_table
 from capstone.fitting import Lesson, fit_model, lesson_with_folds
 from capstone.inspection import check_health
 from capstone.model import Target, one_member
@@ -35,6 +36,7 @@ from capstone.preprocessing import Preprocessor
 from capstone.project import apply_step, package_name
 from capstone.provenance import describe_run, resolved_toml, training_identity
 from capstone.reading import fingerprint, read_table
+from capstone.report import write_report
 from capstone.schema import describe_columns
 from capstone.settings import Settings
 from capstone.splitting import deal_folds, split_rows
@@ -164,17 +166,24 @@ class CapstonePipeline:
         """Measure network and baselines on the test part: the one look at it in this run."""
         settings, problem = self.settings, self.settings.data.problem
         truth = {part: self._truth(part) for part in self.parts}
-        baselines = fit_baselines(self.matrices["train"], truth["train"], problem, settings.seed)
+        # Rows by models that were not fitted on them, their truth and prediction: to choose by.
+        held_out = "validation" if self.folds is None else "train"
+        rows, known = self.parts[held_out], truth[held_out]
+        said = self.model.predict_matrix(self.matrices[held_out], self.folds)
+        said = self.model.calibrate(known, said, settings.seed)
         self.prediction = self.model.predict_matrix(self.matrices["test"])
-        predictions = {"model": self.prediction} | {
-            name: baseline_prediction(baseline, self.matrices["test"], problem)
-            for name, baseline in baselines.items()
-        }
-        resamples, seed = settings.evaluation.bootstrap, settings.seed
-        self.metrics = evaluate_model(
-            truth["test"], predictions, problem, self.primary, resamples, seed
-        )
-        self.metrics["validation"] = point_metrics(*self._validation(), problem)
+        train = (self.matrices["train"], truth["train"])
+        others = baseline_predictions(*train, self.matrices["test"], problem, settings.seed)
+        predictions = {"model": self.prediction, **others}
+        judged = (truth["test"], predictions, problem, self.primary)
+        self.metrics = evaluate_model(*judged, settings.evaluation.bootstrap, settings.seed)
+        self.metrics["validation"] = point_metrics(known, said, problem)
+        validation = Part(self.table.loc[rows], known, said)
+        test = Part(self.table.loc[self.parts["test"]], truth["test"], self.prediction)
+        given = (self.model, settings, self.root, self.primary)
+        self.evidence = gather(*given, train, validation, test)
+        self.metrics |= self.evidence.metrics
+        self._tell(self.evidence.notes)
         score = self.metrics["model"][self.primary]
         return f"{self.primary} {score['value']:.3f} (95 % interval {score['low']:.3f} to {score['high']:.3f})"
 
@@ -192,6 +201,7 @@ class CapstonePipeline:
         with new_run(runs) as folder:
             self.write_to(folder)
             write_json(folder / "run.json", info)
+            write_report(Run(folder, info, self.metrics))
         self.checkpoint().remove()
         self.folder = runs / folder.name.removeprefix(PARTIAL)
         return str(self.folder.relative_to(self.root))
@@ -202,7 +212,13 @@ class CapstonePipeline:
         (folder / "settings.toml").write_text(settings, encoding="utf-8", newline="\n")
         write_csv(folder / "history.csv", self.history.table())
         write_json(folder / "metrics.json", self.metrics)
-        write_csv(folder / "predictions.csv", self._predictions())
+        test = self.parts["test"]
+        columns = self.model.target.columns(self.prediction) | self.evidence.columns
+        told = predictions_table(
+            self.table.loc[test], self.target[test], self.settings.data, columns
+        )
+        write_csv(folder / "predictions.csv", told)
+        self.evidence.write(folder)
         schema = describe_columns(self.raw, self.parts["train"], self.settings)
         write_json(folder / "schema.json", schema)
         self.model.save(folder)
@@ -236,18 +252,3 @@ class CapstonePipeline:
         if self.folds is not None:
             return lesson_with_folds(train, self.folds, self.loss_function)
         return Lesson(train, self._tensors("validation", target), self.loss_function)
-
-    def _validation(self) -> tuple[np.ndarray, np.ndarray]:
-        """Truth and prediction of rows that decided when training stopped, by who never learnt them."""
-        part = "validation" if self.folds is None else "train"
-        return self._truth(part), self.model.predict_matrix(self.matrices[part], self.folds)
-
-    def _predictions(self) -> pd.DataFrame:
-        """The test part: row number, id, truth, prediction, and the groups of the sensitive columns."""
-        data, rows = self.settings.data, self.parts["test"]
-        table = pd.DataFrame({"row": rows})
-        for name in [data.id, *data.sensitive]:
-            if name and name in self.table:
-                table[name] = self.table.loc[rows, name].to_numpy()
-        table["truth"] = self.target[rows].to_numpy()
-        return table.assign(**self.model.target.columns(self.prediction))

@@ -154,6 +154,14 @@ class Evaluation(Section):
 
     primary_metric: str = "auto"
     bootstrap: int = Field(default=1000, ge=20, le=100_000)
+    explained_rows: int = Field(default=1000, ge=0, le=100_000)
+
+
+class Decision(Section):
+    """What wrong decisions cost, in any unit; binary problems only."""
+
+    cost_false_positive: float = Field(default=1.0, gt=0)
+    cost_false_negative: float = Field(default=1.0, gt=0)
 
 
 class Tracking(Section):
@@ -203,6 +211,7 @@ class Settings(Section):
     network: Network = Network()
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
+    decision: Decision = Decision()
     tracking: Tracking = Tracking()
     checks: Checks = Checks()
 

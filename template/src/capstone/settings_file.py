@@ -15,7 +15,7 @@ from capstone.settings import Section, Settings
 
 FILE_NAME = "capstone.toml"
 # What `capstone run --quick` changes: enough to see that every step works, not enough to learn much.
-QUICK = ("training.epochs=3", "evaluation.bootstrap=100")
+QUICK = ("training.epochs=3", "evaluation.bootstrap=100", "evaluation.explained_rows=50")
 
 
 def load_settings(

@@ -1,0 +1,153 @@
+"""How far a prediction can be trusted: temperature, threshold and intervals, fitted on validation rows.
+
+Nothing here may be fitted on the test part: it only measures what was chosen before.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import minimize_scalar
+from scipy.special import softmax
+from scipy.stats import binomtest
+
+LEVEL = 0.9  # share of the truths that a prediction interval is meant to hold
+FOLDS = 5
+FEWEST_PER_WIDTH = 50  # validation rows that one width is fitted on
+
+
+def rescale(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Less sure (temperature above 1) or surer probabilities; which class is likeliest stays."""
+    if temperature == 1:
+        return probabilities
+    return softmax(np.log(np.clip(probabilities, 1e-12, 1)) / temperature, axis=1)
+
+
+def fit_temperature(truth: np.ndarray, probabilities: np.ndarray, seed: int) -> float:
+    """The temperature with the lowest log loss, or 1 where rows kept out of the fit don't gain by it."""
+    fold = np.random.default_rng(seed).permutation(len(truth)) % FOLDS
+    gain = np.zeros(len(truth))
+    for number in range(FOLDS):
+        kept = fold == number
+        temperature = _best_temperature(truth[~kept], probabilities[~kept])
+        after = losses(truth[kept], rescale(probabilities[kept], temperature))
+        gain[kept] = losses(truth[kept], probabilities[kept]) - after
+    # A gain smaller than its own standard error may be chance: then leave the network as it is.
+    helps = gain.mean() > gain.std() / np.sqrt(len(gain))
+    return _best_temperature(truth, probabilities) if helps else 1.0
+
+
+def losses(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """-log(probability given to the true class), for each row."""
+    return -np.log(np.clip(probabilities[np.arange(len(truth)), truth], 1e-12, 1))
+
+
+def _best_temperature(truth: np.ndarray, probabilities: np.ndarray) -> float:
+    def loss(log_temperature: float) -> float:
+        return float(losses(truth, rescale(probabilities, np.exp(log_temperature))).mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-2, 2), method="bounded").x))
+
+
+def calibration_table(
+    happened: np.ndarray, probability: np.ndarray, bins: int = 10
+) -> pd.DataFrame:
+    """For each tenth of the probability scale: rows, mean probability, and how often it happened."""
+    number = np.minimum((probability * bins).astype(int), bins - 1)
+    rows = np.bincount(number, minlength=bins)
+    said = np.bincount(number, probability, minlength=bins)
+    true = np.bincount(number, happened.astype(float), minlength=bins)
+    filled = rows > 0
+    return pd.DataFrame(
+        {
+            "from": np.arange(bins)[filled] / bins,
+            "rows": rows[filled],
+            "said": said[filled] / rows[filled],
+            "happened": true[filled] / rows[filled],
+        }
+    )
+
+
+def calibration_error(happened: np.ndarray, probability: np.ndarray) -> float:
+    """Expected calibration error: by how much `said` and `happened` differ, weighted by rows."""
+    table = calibration_table(happened, probability)
+    return float(((table["said"] - table["happened"]).abs() * table["rows"]).sum() / len(happened))
+
+
+def choose_threshold(
+    happened: np.ndarray, probability: np.ndarray, false_positive: float, false_negative: float
+) -> float:
+    """The threshold that would have cost least on these rows: act when the probability reaches it.
+
+    Of equally cheap ones the nearest to false_positive / (false_positive + false_negative) is taken,
+    which is the best one when the probabilities are right.
+    """
+    scores = np.unique(probability)
+    candidates = np.concatenate([[0.0], (scores[1:] + scores[:-1]) / 2, [1.0]])
+    acting = np.sort(probability[~happened])
+    missing = np.sort(probability[happened])
+    alarms = len(acting) - np.searchsorted(acting, candidates, side="left")
+    missed = np.searchsorted(missing, candidates, side="left")
+    cost = alarms * false_positive + missed * false_negative
+    cheapest = candidates[cost <= cost.min() * (1 + 1e-12)]
+    ideal = false_positive / (false_positive + false_negative)
+    return float(cheapest[np.abs(cheapest - ideal).argmin()])
+
+
+def judge_threshold(
+    happened: np.ndarray, probability: np.ndarray, threshold: float, costs: tuple[float, float]
+) -> dict[str, Any]:
+    """What acting at the threshold comes to: rows of each kind, cost, precision and recall."""
+    acts = probability >= threshold
+    hits, alarms = int((acts & happened).sum()), int((acts & ~happened).sum())
+    missed = int((~acts & happened).sum())
+    return {
+        "true_positives": hits,
+        "false_positives": alarms,
+        "false_negatives": missed,
+        "true_negatives": int((~acts & ~happened).sum()),
+        "cost": alarms * costs[0] + missed * costs[1],
+        "precision": hits / max(hits + alarms, 1),
+        "recall": hits / max(hits + missed, 1),
+    }
+
+
+def fit_intervals(
+    truth: np.ndarray, prediction: np.ndarray, level: float = LEVEL
+) -> dict[str, Any]:
+    """Split conformal: prediction +- its width holds `level` of new truths, whatever the model is.
+
+    A width is the residual that so many validation rows stay below, one row's worth of caution added.
+    Each quarter of the predictions has its own, for large predictions often err by more.
+
+    Returns `edges` between the quarters, and their `half_widths`.
+    """
+    quarters = 4 if len(truth) >= 4 * FEWEST_PER_WIDTH else 1
+    edges = np.quantile(prediction, np.arange(1, quarters) / quarters)
+    quarter = np.searchsorted(edges, prediction)
+    widths = []
+    for number in range(quarters):
+        residuals = np.sort(np.abs(truth - prediction)[quarter == number])
+        position = int(np.ceil((len(residuals) + 1) * level)) - 1
+        widths.append(float(residuals[min(position, len(residuals) - 1)]))
+    return {"edges": edges.tolist(), "half_widths": widths}
+
+
+def interval_widths(prediction: np.ndarray, fitted: dict[str, Any]) -> np.ndarray:
+    """Half the width of each prediction's interval."""
+    return np.array(fitted["half_widths"])[np.searchsorted(fitted["edges"], prediction)]
+
+
+def share(flags: np.ndarray) -> dict[str, float]:
+    """How many are true, as a share with its 95 % interval (Wilson's, right for few rows too)."""
+    if len(flags) == 0:
+        return {"value": float("nan"), "low": float("nan"), "high": float("nan")}
+    test = binomtest(int(flags.sum()), len(flags))
+    interval = test.proportion_ci(method="wilson")
+    return {
+        "value": float(flags.mean()),
+        "low": float(interval.low),
+        "high": float(interval.high),
+    }

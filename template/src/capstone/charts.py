@@ -1,0 +1,230 @@
+"""Charts by plotly: small functions from numbers to a piece of HTML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+SCRIPT = "plotly.min.js"  # once in runs/, for all reports
+BLUE, ORANGE, GREY = "#3b82f6", "#ea7a0c", "#8b8b8b"  # seen well on white and on black
+COLOURS = (BLUE, ORANGE, "#14a38b", "#a855f7", "#dc4c64", "#7c8a1c", GREY)
+# Before printing, charts get the width of the paper; afterwards that of the window again.
+RESIZE = """<script>
+function fit(width) { document.querySelectorAll(".js-plotly-plot").forEach(function (plot) {
+  Plotly.relayout(plot, width ? { width: width, autosize: false } : { width: null, autosize: true }); }); }
+window.addEventListener("beforeprint", function () { fit(660); });
+window.addEventListener("afterprint", function () { fit(0); });
+</script>
+"""
+
+
+def script(standalone: bool) -> str:
+    """The part of a page's head that loads plotly: from the file, or from runs/ beside it."""
+    if standalone:
+        return f"<script>{get_plotlyjs()}</script>\n{RESIZE}"
+    return f'<script src="../{SCRIPT}"></script>\n{RESIZE}'
+
+
+def write_script(runs: Path) -> None:
+    """Put plotly's script into runs/, unless the right one is there."""
+    path, code = runs / SCRIPT, get_plotlyjs()
+    if not path.exists() or path.stat().st_size != len(code.encode()):
+        path.write_text(code, encoding="utf-8", newline="\n")
+
+
+def drawing(figure: go.Figure, name: str, height: int = 320) -> str:
+    """The figure as HTML: colours for light and dark, no toolbar, as wide as the page."""
+    figure.update_layout(
+        height=height,
+        margin={"l": 10, "r": 10, "t": 10, "b": 10},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": "system-ui, sans-serif", "size": 13},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        template="none",
+        dragmode=False,
+    )
+    lines = {"gridcolor": "rgba(128,128,128,0.25)", "zerolinecolor": GREY, "automargin": True}
+    figure.update_xaxes(**lines)
+    figure.update_yaxes(**lines)
+    html: str = figure.to_html(
+        full_html=False,
+        include_plotlyjs=False,
+        div_id=name,
+        config={"displayModeBar": False, "responsive": True},
+    )
+    return html
+
+
+def dots(
+    labels: list[str],
+    values: list[float],
+    lows: list[float],
+    highs: list[float],
+    name: str,
+    axis: str,
+    first: str = "",
+    zero: bool = False,
+) -> str:
+    """A dot with its interval for each label; the dot of the label `first` stands out."""
+    figure = go.Figure(
+        go.Scatter(
+            x=values,
+            y=labels,
+            mode="markers",
+            marker={
+                "size": 12,
+                "color": [ORANGE if label == first else BLUE for label in labels],
+            },
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": np.subtract(highs, values),
+                "arrayminus": np.subtract(values, lows),
+                "color": GREY,
+                "thickness": 2,
+            },
+            hovertemplate="%{y}: %{x:.4g}<extra></extra>",
+        )
+    )
+    figure.update_yaxes(autorange="reversed", type="category")
+    figure.update_xaxes(title=axis)
+    if zero:
+        figure.add_vline(0, line_color=GREY, line_dash="dot")
+    return drawing(figure, name, 110 + 34 * len(labels))
+
+
+def bars(labels: list[str], values: list[float], name: str, axis: str, first: str = "") -> str:
+    """A bar for each label, lying, the first on top."""
+    colours = [ORANGE if label == first else BLUE for label in labels]
+    figure = go.Figure(
+        go.Bar(
+            x=values,
+            y=labels,
+            orientation="h",
+            marker_color=colours,
+            hovertemplate="%{y}: %{x:.4g}<extra></extra>",
+        )
+    )
+    figure.update_yaxes(autorange="reversed", type="category")
+    figure.update_xaxes(title=axis)
+    return drawing(figure, name, 110 + 28 * len(labels))
+
+
+def lines(curves: dict[str, tuple[pd.Series, pd.Series]], name: str, axes: tuple[str, str]) -> str:
+    """A line for each name; the diagonal, where there is one, is dotted."""
+    figure = go.Figure()
+    for number, (label, (x, y)) in enumerate(curves.items()):
+        dotted = label.startswith("(")
+        figure.add_scatter(
+            x=x,
+            y=y,
+            mode="lines+markers" if len(x) < 15 and not dotted else "lines",
+            name=label.strip("()"),
+            line={
+                "color": GREY if dotted else COLOURS[number % len(COLOURS)],
+                "dash": "dot" if dotted else "solid",
+            },
+        )
+    figure.update_xaxes(title=axes[0])
+    figure.update_yaxes(title=axes[1])
+    return drawing(figure, name, 360)
+
+
+def cloud(
+    x: np.ndarray,
+    y: np.ndarray,
+    name: str,
+    axes: tuple[str, str],
+    diagonal: bool = False,
+    most: int = 2000,
+) -> str:
+    """A dot for each row, of at most 2,000 rows."""
+    chosen = np.linspace(0, len(x) - 1, min(len(x), most)).astype(int)
+    x, y = np.asarray(x)[chosen], np.asarray(y)[chosen]
+    marker = {"size": 5, "color": BLUE, "opacity": 0.55}
+    figure = go.Figure(go.Scatter(x=x, y=y, mode="markers", marker=marker, showlegend=False))
+    if diagonal:
+        ends = [min(x.min(), y.min()), max(x.max(), y.max())]
+        figure.add_scatter(x=ends, y=ends, mode="lines", name="right", line={"color": GREY})
+    else:
+        figure.add_hline(0, line_color=GREY, line_dash="dot")
+    figure.update_xaxes(title=axes[0])
+    figure.update_yaxes(title=axes[1])
+    return drawing(figure, name, 380)
+
+
+def swarm(columns: list[str], shap: pd.DataFrame, held: pd.DataFrame, name: str, axis: str) -> str:
+    """A row of dots for each column: where a dot lies is its SHAP value, its colour what the row holds."""
+    figure, rng = go.Figure(), np.random.default_rng(0)
+    for position, column in enumerate(columns):
+        moved = shap[column].to_numpy()
+        width = 0.38 * np.clip(density(moved), 0.1, 1)
+        rank = held[column].rank(pct=True) if pd.api.types.is_numeric_dtype(held[column]) else None
+        figure.add_scatter(
+            x=moved,
+            y=position + rng.uniform(-1, 1, len(moved)) * width,
+            mode="markers",
+            showlegend=False,
+            marker={
+                "size": 4,
+                "opacity": 0.7,
+                "color": GREY if rank is None else rank.fillna(0.5),
+                "colorscale": [[0, BLUE], [1, ORANGE]],
+            },
+            text=held[column].astype(str),
+            hovertemplate=f"{column} = %{{text}}: %{{x:.3g}}<extra></extra>",
+        )
+    figure.update_yaxes(
+        tickvals=list(range(len(columns))), ticktext=columns, autorange="reversed", zeroline=False
+    )
+    figure.update_xaxes(title=axis)
+    return drawing(figure, name, 100 + 44 * len(columns))
+
+
+def density(values: np.ndarray) -> np.ndarray:
+    """How crowded it is around each value, the most crowded place being 1."""
+    counts, edges = np.histogram(values, bins=30)
+    its = counts[np.clip(np.digitize(values, edges[1:-1]), 0, 29)]
+    return its / max(its.max(), 1)
+
+
+def waterfall(labels: list[str], moves: list[float], base: float, name: str, axis: str) -> str:
+    """From what is predicted on average, column by column, to what is predicted for this row."""
+    figure = go.Figure(
+        go.Waterfall(
+            orientation="h",
+            y=["on average", *labels, "predicted"],
+            x=[base, *moves, 0],
+            measure=["absolute", *["relative"] * len(moves), "total"],
+            increasing={"marker": {"color": ORANGE}},
+            decreasing={"marker": {"color": BLUE}},
+            totals={"marker": {"color": GREY}},
+        )
+    )
+    figure.update_yaxes(autorange="reversed", type="category")
+    figure.update_xaxes(title=axis)
+    return drawing(figure, name, 120 + 28 * (len(labels) + 2))
+
+
+def grid(counts: pd.DataFrame, name: str) -> str:
+    """The confusion matrix: darker where more of a true class's rows went."""
+    shares = counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
+    figure = go.Figure(
+        go.Heatmap(
+            z=shares.to_numpy(),
+            x=[f"predicted {label}" for label in counts.columns],
+            y=[f"true {label}" for label in counts.index],
+            text=counts.to_numpy() if len(counts) <= 12 else None,
+            texttemplate="%{text}" if len(counts) <= 12 else None,
+            colorscale=[[0, "rgba(59,130,246,0.03)"], [1, "rgba(59,130,246,0.75)"]],
+            showscale=False,
+        )
+    )
+    figure.update_yaxes(autorange="reversed", type="category")
+    figure.update_xaxes(type="category")
+    return drawing(figure, name, 140 + 46 * min(len(counts), 14))

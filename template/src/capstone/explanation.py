@@ -1,0 +1,203 @@
+"""SHAP: how much each of your columns moved each prediction away from the average one.
+
+A column is the student's own column: its one-hot inputs and its missing flag are switched together, so
+nothing has to be added up afterwards. A column that is switched off takes its values from a background
+row of the training part. A row's SHAP values add up to its prediction minus the background's mean prediction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import factorial
+
+import numpy as np
+import pandas as pd
+
+from capstone.metrics import LOWER_IS_BETTER, METRICS
+
+BACKGROUND = 100  # training rows that stand for "not known"
+MOST_EXACT = 2**16  # rows * 2^columns up to which every combination of columns is tried
+MOST_PREDICTIONS = 5_000_000  # else made for all rows together: about a second for a small network
+ORDERS = (25, 200)  # in which the columns are switched on, per row: at least and at most
+MOST_NUMBERS = 20_000_000  # of a matrix held at once: 80 MB
+REPEATS = 5  # shuffles per column in the permutation importance
+
+Model = Callable[[np.ndarray], np.ndarray]  # a matrix to numbers, or to probabilities of each class
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """SHAP values of some rows.
+
+    values  shape (rows, columns, outputs): in the target's unit, or as probability of each class
+    base    shape (outputs,): the mean prediction of the background rows
+    error   largest gap between base + values and the prediction, as a share of the predictions' spread
+    """
+
+    columns: list[str]
+    values: np.ndarray
+    base: np.ndarray
+    method: str
+    error: float
+
+
+def explain(
+    model: Model, rows: np.ndarray, background: np.ndarray, origins: list[str], seed: int
+) -> Explanation:
+    """SHAP values of `rows` (a matrix as the preprocessor makes it), exact where that is affordable.
+
+    origins  for each input of the matrix, the column that it comes from
+    """
+    columns = list(dict.fromkeys(origins))
+    inputs = [np.flatnonzero(np.array(origins) == name) for name in columns]
+    rng = np.random.default_rng(seed)
+    exact = len(rows) * 2 ** len(columns) <= MOST_EXACT
+    affordable = MOST_PREDICTIONS // (2 * (len(columns) + 1) * len(rows))
+    orders = int(np.clip(affordable, *ORDERS))
+    chosen = rng.permutation(len(background))[: BACKGROUND if exact else min(BACKGROUND, orders)]
+    background = background[np.sort(chosen)]
+    rounds = max(1, orders // len(background))
+
+    def outputs(matrix: np.ndarray) -> np.ndarray:
+        result = model(matrix)
+        return result[:, None] if result.ndim == 1 else result
+
+    if exact:
+        values = _exact(outputs, rows, background, inputs)
+    else:
+        starts = np.repeat(background, rounds, axis=0)
+        values = _by_orders(outputs, rows, starts, inputs, rng)
+    predicted, base = outputs(rows), outputs(background).mean(axis=0)
+    gap = np.abs(base + values.sum(axis=1) - predicted).max()
+    spread = max(float(predicted.std(axis=0).max()), float(outputs(background).std(axis=0).max()))
+    method = "exact" if exact else f"{2 * rounds * len(background)} orders of the columns"
+    return Explanation(columns, values, base, method, float(gap / max(spread, 1e-12)))
+
+
+def _exact(
+    outputs: Model, rows: np.ndarray, background: np.ndarray, inputs: list[np.ndarray]
+) -> np.ndarray:
+    """Shapley's formula: a column's gain, averaged over every combination of the other columns."""
+    size = len(inputs)
+    combinations = np.arange(2**size)
+    on = (combinations[:, None] >> np.arange(size)) & 1 == 1  # which columns each switches on
+    switched = np.zeros((2**size, rows.shape[1]), dtype=bool)
+    for column, its in enumerate(inputs):
+        switched[:, its] = on[:, [column]]
+    value = []  # of each combination, for each row: the mean prediction over the background
+    for row in rows:
+        predicted = [outputs(np.where(switched, row, other)) for other in background]
+        value.append(np.mean(predicted, axis=0))
+    means = np.stack(value)
+    count = on.sum(axis=1)
+    weight = np.array(
+        [factorial(k) * factorial(size - k - 1) / factorial(size) for k in range(size)]
+    )
+    result = np.empty((len(rows), size, means.shape[2]))
+    for column in range(size):
+        without = combinations[~on[:, column]]
+        gain = means[:, without | (1 << column)] - means[:, without]
+        result[:, column] = np.einsum("rco,c->ro", gain, weight[count[without]])
+    return result
+
+
+def _by_orders(
+    outputs: Model,
+    rows: np.ndarray,
+    starts: np.ndarray,
+    inputs: list[np.ndarray],
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Switch the columns on one after another, in random orders, and average what each one adds.
+
+    Each background row in `starts` gets an order of its own, which is also walked backwards: that makes
+    many orders of few predictions. The sum over the columns is exact for every single order.
+    """
+    total: np.ndarray | float = 0.0
+    block = max(1, MOST_NUMBERS // ((len(inputs) + 1) * rows.shape[1]))
+    for start in starts:
+        order = rng.permutation(len(inputs))
+        for walk in (order, order[::-1]):
+            gains = [
+                _walk(outputs, rows[first : first + block], start, [inputs[i] for i in walk])
+                for first in range(0, len(rows), block)
+            ]
+            total = total + np.concatenate(gains)[:, np.argsort(walk)]
+    return np.asarray(total) / (2 * len(starts))
+
+
+def _walk(
+    outputs: Model, rows: np.ndarray, start: np.ndarray, steps: list[np.ndarray]
+) -> np.ndarray:
+    """What each step adds that turns `start` into each row: shape (rows, steps, outputs)."""
+    states = np.empty((len(steps) + 1, *rows.shape), dtype=rows.dtype)
+    states[0] = start
+    for number, its in enumerate(steps):
+        states[number + 1] = states[number]
+        states[number + 1][:, its] = rows[:, its]
+    predicted = outputs(states.reshape(-1, rows.shape[1]))
+    gains: np.ndarray = np.diff(predicted.reshape(len(states), len(rows), -1), axis=0)
+    return gains.transpose(1, 0, 2)
+
+
+def permutation_importance(
+    model: Model,
+    rows: np.ndarray,
+    truth: np.ndarray,
+    origins: list[str],
+    problem: str,
+    metric: str,
+    seed: int,
+) -> dict[str, float]:
+    """By how much the metric gets worse when a column's values are shuffled among the rows."""
+    rng = np.random.default_rng(seed)
+    once, score = np.ones((1, len(truth))), METRICS[problem][metric]
+    sign = -1 if metric in LOWER_IS_BETTER else 1
+    whole = score(truth, model(rows), once)[0]
+    importance = {}
+    for name in dict.fromkeys(origins):
+        its = np.flatnonzero(np.array(origins) == name)
+        drops = []
+        for _ in range(REPEATS):
+            shuffled = rows.copy()
+            shuffled[:, its] = rows[rng.permutation(len(rows))][:, its]
+            drops.append(sign * (whole - score(truth, model(shuffled), once)[0]))
+        importance[name] = float(np.mean(drops))
+    return importance
+
+
+def summary(found: Explanation, importance: dict[str, float], classes: list[str]) -> pd.DataFrame:
+    """shap.csv: one line per column, the one that moves predictions most first.
+
+    Of two classes the second one's probability is explained; of more classes each has a column.
+    """
+    size = np.abs(found.values).mean(axis=0)
+    shown = size[:, -1] if len(classes) <= 2 else size.mean(axis=1)
+    table = pd.DataFrame({"column": found.columns, "mean_abs_shap": shown})
+    if len(classes) > 2:
+        for number, name in enumerate(classes):
+            table[f"mean_abs_shap_{name}"] = size[:, number]
+    table["permutation_importance"] = [importance[name] for name in found.columns]
+    return table.sort_values("mean_abs_shap", ascending=False, kind="stable", ignore_index=True)
+
+
+def values_table(found: Explanation, features: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
+    """shap_values.parquet: per row (and class, of more than two) `shap of <column>` for each column.
+
+    `value of <column>` beside them is what the row holds, for the charts.
+    """
+    outputs = range(len(classes)) if len(classes) > 2 else [found.values.shape[2] - 1]
+    held = features[found.columns].add_prefix("value of ").reset_index(names="row")
+    for name in held.columns[1:]:
+        if held[name].dtype == object:
+            held[name] = held[name].map(lambda value: value if pd.isna(value) else str(value))
+    blocks = []
+    for number in outputs:
+        block = pd.DataFrame(found.values[:, :, number], columns=found.columns)
+        block = block.add_prefix("shap of ")
+        block.insert(0, "base", found.base[number])
+        if len(classes) > 2:
+            block.insert(0, "class", classes[number])
+        blocks.append(pd.concat([held[["row"]], block, held.drop(columns="row")], axis=1))
+    return pd.concat(blocks, ignore_index=True)

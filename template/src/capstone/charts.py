@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import wrap
 
 import numpy as np
 import pandas as pd
@@ -48,6 +49,9 @@ def drawing(figure: go.Figure, name: str, height: int = 320) -> str:
         template="none",
         dragmode=False,
     )
+    for axis in (figure.layout.xaxis, figure.layout.yaxis):
+        axis.title.text = wrapped(axis.title.text or "", 34)
+        axis.title.font.size = 12
     lines = {"gridcolor": "rgba(128,128,128,0.25)", "zerolinecolor": GREY, "automargin": True}
     figure.update_xaxes(**lines)
     figure.update_yaxes(**lines)
@@ -58,6 +62,11 @@ def drawing(figure: go.Figure, name: str, height: int = 320) -> str:
         config={"displayModeBar": False, "responsive": True},
     )
     return html
+
+
+def wrapped(words: str, width: int = 26) -> str:
+    """Long words over several lines, so that a phone has room for the chart beside them."""
+    return "<br>".join(wrap(words, width)) or words
 
 
 def dots(
@@ -74,7 +83,7 @@ def dots(
     figure = go.Figure(
         go.Scatter(
             x=values,
-            y=labels,
+            y=[wrapped(label) for label in labels],
             mode="markers",
             marker={
                 "size": 12,
@@ -104,7 +113,7 @@ def bars(labels: list[str], values: list[float], name: str, axis: str, first: st
     figure = go.Figure(
         go.Bar(
             x=values,
-            y=labels,
+            y=[wrapped(label) for label in labels],
             orientation="h",
             marker_color=colours,
             hovertemplate="%{y}: %{x:.4g}<extra></extra>",
@@ -112,7 +121,7 @@ def bars(labels: list[str], values: list[float], name: str, axis: str, first: st
     )
     figure.update_yaxes(autorange="reversed", type="category")
     figure.update_xaxes(title=axis)
-    return drawing(figure, name, 110 + 28 * len(labels))
+    return drawing(figure, name, 110 + 16 * sum(1 + len(wrap(label, 26)) for label in labels))
 
 
 def lines(curves: dict[str, tuple[pd.Series, pd.Series]], name: str, axes: tuple[str, str]) -> str:
@@ -198,7 +207,7 @@ def waterfall(labels: list[str], moves: list[float], base: float, name: str, axi
     figure = go.Figure(
         go.Waterfall(
             orientation="h",
-            y=["on average", *labels, "predicted"],
+            y=["on average", *map(wrapped, labels), "predicted"],
             x=[base, *moves, 0],
             measure=["absolute", *["relative"] * len(moves), "total"],
             increasing={"marker": {"color": ORANGE}},

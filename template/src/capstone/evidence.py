@@ -185,6 +185,7 @@ def _groups(
                 (validation.truth == number, validation.prediction[:, number], calibrating[name]),
                 (test.truth == number, test.prediction[:, number], its),
                 0.5 if threshold is None else threshold,
+                (settings.decision.cost_false_positive, settings.decision.cost_false_negative),
                 settings.seed,
             )
         result[name] = compared

@@ -58,12 +58,15 @@ def equal_thresholds(
     validation: tuple[np.ndarray, np.ndarray, pd.Series],
     test: tuple[np.ndarray, np.ndarray, pd.Series],
     threshold: float,
+    costs: tuple[float, float],
     seed: int,
 ) -> list[dict[str, Any]]:
     """fairlearn's ThresholdOptimizer: a threshold per group, fitted on validation, measured on test.
 
     validation, test  whether it happened, its probability, and the group, of each row
-    Returns accuracy and gaps as it is and under each constraint; nothing where groups are too few.
+    costs             of a false positive and of a false negative
+    Returns accuracy, cost and gaps as it is, at 0.5 and under each constraint; nothing where groups are too
+    few. ThresholdOptimizer aims at accuracy, so 0.5 is what it is to be compared with.
     """
     happened, probability, labels = validation
     both = pd.Series(happened).groupby(labels.to_numpy()).agg(["size", "nunique"])
@@ -78,11 +81,12 @@ def equal_thresholds(
         return {
             "rule": name,
             "accuracy": float((chosen == truth).mean()),
+            "cost": float((chosen & ~truth).sum() * costs[0] + (~chosen & truth).sum() * costs[1]),
             "selection_rate": float(chosen.mean()),
             **parity(truth, chosen, judged),
         }
 
-    lines = [line("as it is", score >= threshold)]
+    lines = [line("as it is", score >= threshold), line("0.5 for all", score >= 0.5)]
     for constraint in CONSTRAINTS:
         rule = ThresholdOptimizer(
             estimator=_Given(), constraints=constraint, prefit=True, predict_method="predict_proba"

@@ -10,6 +10,7 @@ STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; --mark: #9a3412; --link: #1d4ed8; }
 @media (prefers-color-scheme: dark) { :root { --mark: #fbbf24; --link: #93c5fd; } }
 * { box-sizing: border-box; }
+html { background: Canvas; color: CanvasText; }
 body { font: 16px/1.55 system-ui, sans-serif; max-width: 72rem; margin: 0 auto; padding: 1rem; }
 body.report { max-width: 56rem; }
 h1, h2, h3 { line-height: 1.2; overflow-wrap: anywhere; }
@@ -25,7 +26,7 @@ thead th { border-bottom-width: 2px; white-space: nowrap; }
 td { max-width: 24rem; overflow-wrap: break-word; }
 strong { color: var(--mark); }
 code { overflow-wrap: anywhere; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: 0.8rem; margin: 1.5rem 0; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: 0.8rem; margin: 1.5rem 0; }
 .tile { background: var(--soft); border-radius: 0.6rem; padding: 0.8rem 1rem; }
 .tile b { display: block; font-size: 1.6rem; line-height: 1.25; overflow-wrap: anywhere; }
 figure { margin: 1.8rem 0; }

@@ -38,7 +38,7 @@ def as_page(story: Story, standalone: bool = False) -> str:
     return page(
         project.question or project.name,
         text(f"{project.name}. {by}{course}. {story.run.info['finished'][:10]}."),
-        text(verdict(story), quality(story), lead=True),
+        text(_answer(story), lead=True),
         _tiles(story),
         _what_to_do(story),
         _how_sure(story),
@@ -50,6 +50,13 @@ def as_page(story: Story, standalone: bool = False) -> str:
         report=True,
         head=charts.script(standalone),
     )
+
+
+def _answer(story: Story) -> str:
+    """The first paragraph: how good it is; where it loses to a simpler model, that comes first."""
+    said = [quality(story), verdict(story)]
+    loses = "worse" in story.metrics["beats"].values()
+    return " ".join(reversed(said) if loses else said)
 
 
 def _tiles(story: Story) -> str:

@@ -170,7 +170,8 @@ def _threshold(story: Story) -> str:
         + text(
             f"Acting pays from a probability of {its['value']:.3f} on. That was chosen on validation rows, where a "
             f"false alarm costs {short(its['cost_false_positive'])} and a missed case "
-            f"{short(its['cost_false_negative'])} (capstone.toml, [decision]). On the test rows it costs {short(its['test']['cost'])}, against "
+            f"{short(its['cost_false_negative'])} (capstone.toml, [decision]). "
+            f"On the test rows it costs {short(its['test']['cost'])}, against "
             f"{short(its['test_at_half']['cost'])} at 0.5."
         )
         + scrolling(table.rename_axis("on the test rows").reset_index(), "The threshold")

@@ -110,6 +110,9 @@ def _equal_treatment(name: str, its: dict[str, Any]) -> str:
         "equalized_odds": "a threshold per group, equal hits and false alarms",
         "mean of each group": "shifted by each group's mean residual",
     }
+    more = ""
+    if "accuracy" in lines[0]:
+        more = " The rules per group aim at accuracy, not at your costs: compare them with 0.5 for all."
     table = pd.DataFrame(lines)
     table["rule"] = [names.get(rule, rule) for rule in table["rule"]]
     table.columns = [str(column).replace("_", " ") for column in table.columns]
@@ -117,7 +120,7 @@ def _equal_treatment(name: str, its: dict[str, Any]) -> str:
         f"<h3>What equal treatment by {escape(name)} would cost</h3>\n"
         + text(
             "Each rule was fitted on validation rows and measured on the test rows. It needs to know the group "
-            "when it predicts, which may itself be forbidden: ask before you use one."
+            "when it predicts, which may itself be forbidden: ask before you use one." + more
         )
         + scrolling(table, f"Equal treatment by {name}")
     )

@@ -10,7 +10,7 @@ from capstone.story import Story
 
 NAMES = {
     "model": "your network",
-    "dummy": "always the average answer",
+    "dummy": "always the same answer",
     "linear": "a linear model",
     "gradient_boosting": "gradient boosting",
 }
@@ -122,7 +122,7 @@ def unfair(story: Story) -> list[str]:
         way = "low" if residual["value"] > 0 else "high"
         if found["clear"]:
             said.append(
-                f"{name} {group} is treated differently: {what} is predicted {by} too {way} there on average."
+                f"Predictions for {name} {group} lean one way: {what} is {by} too {way} there on average."
             )
         else:
             said.append(
@@ -138,8 +138,8 @@ def limits(story: Story) -> list[str]:
     if info["quick"]:
         said.append("This was a quick run, to see that every step works: judge nothing by it.")
     said.append(
-        f"It was measured once, on {len(story.rows):,} rows from the same source. On data of another place, "
-        "time or kind it may be worse."
+        f"It was measured on {len(story.rows):,} rows of the same table. On data of another place, time or "
+        "kind it may do worse."
     )
     looks = info["test_looks"]
     if looks > 1:

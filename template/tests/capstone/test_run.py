@@ -16,6 +16,7 @@ from capstone.steps import STEPS
 FILES = {
     *("settings.toml", "run.json", "history.csv", "metrics.json", "predictions.csv"),
     *("model.safetensors", "model.json", "preprocessing.skops", "schema.json"),
+    *("shap.csv", "shap_values.parquet", "report.html"),
 }
 
 

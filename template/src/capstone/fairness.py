@@ -9,13 +9,11 @@ import numpy as np
 import pandas as pd
 from fairlearn.metrics import (
     MetricFrame,
-    count,
     demographic_parity_difference,
     demographic_parity_ratio,
     equalized_odds_difference,
     equalized_odds_ratio,
     false_positive_rate,
-    mean_prediction,
     selection_rate,
     true_positive_rate,
 )
@@ -135,22 +133,26 @@ def _by_group(
 ) -> list[dict[str, Any]]:
     """One line per group; a group too small to judge has its rows alone."""
     if problem == "regression":
-        metrics: dict[str, Any] = {"rows": count, "mae": mean_absolute_error}
-        metrics["mean_prediction"] = mean_prediction
+        metrics: dict[str, Any] = {"mae": mean_absolute_error}
         said = prediction
     elif threshold is not None:
         truth, said = truth == 1, prediction[:, 1] >= threshold
-        metrics = {"rows": count, "accuracy": accuracy_score, **RATES}
+        metrics = {"accuracy": accuracy_score, **RATES}
     else:
         said = prediction.argmax(axis=1)
-        metrics = {"rows": count, "accuracy": accuracy_score}
-    frame = MetricFrame(
-        metrics=metrics, y_true=truth, y_pred=said, sensitive_features=labels.to_numpy()
-    ).by_group
+        metrics = {"accuracy": accuracy_score}
+    told = labels.isin(set(shown) & set(judged)).to_numpy()
+    if told.any():
+        frame = MetricFrame(
+            metrics=metrics,
+            y_true=truth[told],
+            y_pred=said[told],
+            sensitive_features=labels[told].to_numpy(),
+        ).by_group
     lines = []
     for name in shown:
         its = (labels == name).to_numpy()
-        line: dict[str, Any] = {"group": name, "rows": int(frame.loc[name, "rows"])}
+        line: dict[str, Any] = {"group": name, "rows": int(its.sum())}
         line["judged"] = name in judged
         if line["judged"] and problem == "regression":
             line["mae"] = _mean(np.abs(truth[its] - said[its]))

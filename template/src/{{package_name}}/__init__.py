@@ -1,1 +1,1 @@
-"""Your rooms: features.py and network.py. A template update never changes what is in here."""
+"""Your rooms: features.py, network.py and decisions.py. A template update never changes what is in here."""

@@ -130,7 +130,11 @@ def test_the_worst_slice_is_the_planted_one() -> None:
 
 
 def groups_of(labels: Any, **changes: Any) -> dict[str, Any]:
-    given = {"problem": "binary", "classes": ["no", "yes"], "threshold": 0.5} | changes
+    given: dict[str, Any] = {
+        "problem": "binary",
+        "classes": ["no", "yes"],
+        "threshold": 0.5,
+    } | changes
     truth, prediction = HAPPENED[: len(labels)].astype(int), classes(expit(SCORE))[: len(labels)]
     if given["problem"] == "regression":
         prediction = prediction[:, 1]

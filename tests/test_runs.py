@@ -21,6 +21,14 @@ REAL = {
 }
 
 
+# What the examples' generators planted: whom a blind model gets wrong, which column matters, which is noise.
+PLANTED = {
+    "regression": ("district", "Riverside", "living_area_m2", "house_number"),
+    "binary": ("age_group", "65 and over", "contract", "invoice_day"),
+    "multiclass": ("first_generation", "yes", "attendance_percent", "locker_number"),
+}
+
+
 def own_project(render: Render, folder: Path, name: str) -> Path:
     """A project for a student's own table: the file is put where the answer said it would lie."""
     path = f"data/raw/{name}.csv"
@@ -59,6 +67,15 @@ def test_a_run_on_each_example_beats_the_simplest_models(
     show(project.name, metrics)
     assert metrics["beats"]["dummy"] == "better"
     assert metrics["beats"]["linear"] != "worse"
+    sensitive, group, matters, noise = PLANTED[metrics["problem"]]
+    finding = metrics["groups"][sensitive]["finding"]
+    assert (finding["group"], finding["clear"]) == (group, True)
+    report = (latest(project) / "report.html").read_text(encoding="utf-8")
+    assert f"Predictions for {sensitive} &quot;{group}&quot; lean one way" in report
+    columns = pd.read_csv(latest(project) / "shap.csv")["column"].to_list()
+    assert columns.index(matters) < 2 and columns.index(noise) >= len(columns) - 2
+    cost = metrics["decisions"]["cost"]
+    assert cost["followed"] < min(cost["nothing"], cost["everyone"])
 
 
 @pytest.mark.parametrize("name", REAL)
@@ -87,6 +104,8 @@ def test_the_same_seed_gives_the_same_bytes_in_two_processes(
             "metrics.json",
             "predictions.csv",
             "schema.json",
+            "shap.csv",
+            "shap_values.parquet",
         )
         results.append([(latest(project) / file).read_bytes() for file in files])
     assert results[0] == results[1]

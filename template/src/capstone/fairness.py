@@ -18,7 +18,7 @@ from fairlearn.metrics import (
     true_positive_rate,
 )
 from scipy.stats import norm
-from sklearn.metrics import accuracy_score, mean_absolute_error
+from sklearn.metrics import mean_absolute_error
 
 from capstone.calibration import share
 from capstone.diagnostics import MISSING, as_groups
@@ -132,43 +132,35 @@ def _by_group(
     threshold: float | None,
 ) -> list[dict[str, Any]]:
     """One line per group; a group too small to judge has its rows alone."""
-    if problem == "regression":
-        metrics: dict[str, Any] = {"mae": mean_absolute_error}
-        said = prediction
-    elif threshold is not None:
+    said = prediction if problem == "regression" else prediction.argmax(axis=1)
+    if threshold is not None:
         truth, said = truth == 1, prediction[:, 1] >= threshold
-        metrics = {"accuracy": accuracy_score, **RATES}
-    else:
-        said = prediction.argmax(axis=1)
-        metrics = {"accuracy": accuracy_score}
-    told = labels.isin(set(shown) & set(judged)).to_numpy()
-    if told.any():
-        frame = MetricFrame(
-            metrics=metrics,
-            y_true=truth[told],
-            y_pred=said[told],
-            sensitive_features=labels[told].to_numpy(),
-        ).by_group
     lines = []
     for name in shown:
         its = (labels == name).to_numpy()
-        line: dict[str, Any] = {"group": name, "rows": int(its.sum())}
-        line["judged"] = name in judged
+        line: dict[str, Any] = {"group": name, "rows": int(its.sum()), "judged": name in judged}
         if line["judged"] and problem == "regression":
             line["mae"] = _mean(np.abs(truth[its] - said[its]))
             line["residual"] = _mean(truth[its] - said[its])
         elif line["judged"]:
             line["accuracy"] = share(truth[its] == said[its])
-            if threshold is not None:
-                # The values are fairlearn's; the intervals are of the same rows.
-                rows = {
-                    "selection_rate": np.ones(its.sum(), dtype=bool),
-                    "true_positive_rate": truth[its],
-                    "false_positive_rate": ~truth[its],
-                }
-                for rate, among in rows.items():
-                    line[rate] = {**share(said[its][among]), "value": float(frame.loc[name, rate])}
         lines.append(line)
+    told = labels.isin([line["group"] for line in lines if line["judged"]]).to_numpy()
+    if threshold is None or not told.any():
+        return lines
+    given = {"y_true": truth[told], "y_pred": said[told], "sensitive_features": labels[told].array}
+    rates = MetricFrame(metrics=RATES, **given).by_group
+    for line in lines:
+        if line["judged"]:
+            its = (labels == line["group"]).to_numpy()
+            among = {
+                "selection_rate": np.ones(line["rows"], dtype=bool),
+                "true_positive_rate": truth[its],
+                "false_positive_rate": ~truth[its],
+            }
+            for rate, rows in among.items():
+                value = float(rates.loc[line["group"], rate])
+                line[rate] = {**share(said[its][rows]), "value": value}
     return lines
 
 

@@ -21,7 +21,7 @@ from capstone.reading import fingerprint
 from capstone.settings_file import load_settings
 
 VERDICT = "reproduction.json"
-COMPARED = (WEIGHTS, "model.json", "metrics.json", "predictions.csv", "schema.json")
+COMPARED = (WEIGHTS, "model.json", "metrics.json", "predictions.csv", "schema.json", "shap.csv")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from itertools import permutations
 from types import SimpleNamespace
 from typing import Any
 
+import fairlearn.metrics
 import numpy as np
 import pandas as pd
 import pytest
@@ -189,6 +190,14 @@ def test_a_threshold_per_group_narrows_the_gap_it_is_meant_for() -> None:
     assert odds["equalized_odds_difference"] < 0.1 < first["equalized_odds_difference"]
     tiny = (HAPPENED[:40], expit(score)[:40], groups[:40])
     assert mitigation.equal_thresholds(tiny, tiny, 0.3, (1.0, 1.0), 1) == []
+
+
+def test_the_gaps_are_those_of_fairlearn() -> None:
+    groups, chosen = rng.choice(["a", "b", "c"], 500), SCORE[:500] > 0.3
+    gaps = fairness.parity(HAPPENED[:500], chosen, groups)
+    for name, gap in gaps.items():
+        arguments = {"y_true": HAPPENED[:500], "y_pred": chosen, "sensitive_features": groups}
+        assert gap == pytest.approx(getattr(fairlearn.metrics, name)(**arguments))
 
 
 @pytest.mark.parametrize("cost", [0, -1.0])

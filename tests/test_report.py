@@ -58,7 +58,7 @@ def test_the_answer_comes_first_and_a_defeat_before_it(finished: Finished, own: 
         "How sure are we?",
         "Whom does it fail?",
         "Why does it predict this?",
-        "What it can&#x27;t tell",
+        "What it can't tell",
         "The details",
         "Make it again",
     ]

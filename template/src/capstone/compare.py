@@ -71,6 +71,7 @@ def as_page(runs_folder: Path) -> str:
         ]
     )
     sure = [run.id for run, score in zip(same, scores, strict=True) if _apart(score, better)]
+    title = f"{best.id} scored best" if sure else "No run is clearly better than another"
     said = (
         f"{best.id} has the best {metric}, {number(better['value'])}. "
         f"{len(sure)} of the other {len(same) - 1} runs lie outside its interval. "
@@ -79,7 +80,7 @@ def as_page(runs_folder: Path) -> str:
     return page(
         "Runs side by side",
         text(said, lead=True),
-        chart(f"{best.id} scored best", drawn, table),
+        chart(title, drawn, table),
         section("Scores", table=table),
         section("What changed in the settings", table=_settings_side_by_side(same)),
         report=True,

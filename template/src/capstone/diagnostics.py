@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
 
 FEWEST_IN_SLICE = 30
@@ -114,7 +115,7 @@ def worst_slices(table: pd.DataFrame, errors: np.ndarray, most: int = 10) -> lis
     mean = matrix @ errors / rows
     rest = (errors.sum() - matrix @ errors) / (len(errors) - rows)
     error_of_mean = errors.std() * np.sqrt(1 / rows + 1 / (len(errors) - rows))
-    sure = (mean - rest) / np.maximum(error_of_mean, 1e-12) > np.sqrt(2 * np.log(len(masks)))
+    sure = (mean - rest) / np.maximum(error_of_mean, 1e-12) > norm.isf(0.05 / len(masks))
     by_key = dict(zip(masks, mean, strict=True))
     told = []
     for number in np.argsort(-mean, kind="stable"):

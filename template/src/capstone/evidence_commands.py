@@ -32,7 +32,7 @@ def explain(
         print(line)
     shown = Table("column", "value", "moves the prediction by", box=SIMPLE, padding=(0, 1, 0, 0))
     for column, value, moved in found.columns.itertuples(index=False):
-        shown.add_row(column, value, in_unit(moved, found.is_share, sign=True))
+        shown.add_row(column, value, in_unit(moved, found.is_share, move=True))
     Console().print(shown)
     write_script(root / "runs")
     target = run.folder / f"explain_{''.join(c if c.isalnum() else '_' for c in row)[:60]}.html"

@@ -9,10 +9,6 @@ import numpy as np
 import pandas as pd
 from fairlearn.metrics import (
     MetricFrame,
-    demographic_parity_difference,
-    demographic_parity_ratio,
-    equalized_odds_difference,
-    equalized_odds_ratio,
     false_positive_rate,
     selection_rate,
     true_positive_rate,
@@ -112,13 +108,19 @@ def compare_groups(
 
 
 def parity(happened: np.ndarray, chosen: np.ndarray, groups: np.ndarray) -> dict[str, float]:
-    """fairlearn's gaps between groups: 0 difference and ratio 1 are equal treatment."""
-    arguments = {"y_true": happened, "y_pred": chosen, "sensitive_features": groups}
+    """fairlearn's gaps between groups: 0 difference and ratio 1 are equal treatment.
+
+    From one MetricFrame: fairlearn's own four functions would make six of them, which takes seconds.
+    """
+    given = {"y_true": happened, "y_pred": chosen, "sensitive_features": groups}
+    frame = MetricFrame(metrics=RATES, **given)
+    difference, ratio = frame.difference(), frame.ratio()
+    odds = ["true_positive_rate", "false_positive_rate"]
     return {
-        "demographic_parity_difference": float(demographic_parity_difference(**arguments)),
-        "demographic_parity_ratio": float(demographic_parity_ratio(**arguments)),
-        "equalized_odds_difference": float(equalized_odds_difference(**arguments)),
-        "equalized_odds_ratio": float(equalized_odds_ratio(**arguments)),
+        "demographic_parity_difference": float(difference["selection_rate"]),
+        "demographic_parity_ratio": float(ratio["selection_rate"]),
+        "equalized_odds_difference": float(difference[odds].max()),
+        "equalized_odds_ratio": float(ratio[odds].min()),
     }
 
 

@@ -44,7 +44,9 @@ summary { cursor: pointer; }
   h2, h3, figcaption { break-after: avoid; }
   details:not([open]) { display: none; }
   .scroll { overflow: visible; }
-  table { width: auto; }
+  table { width: auto; font-size: 8pt; }
+  th, td { padding: 0.2rem 0.35rem; }
+  thead th { white-space: normal; }
 }
 """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from capstone import charts
+from capstone.data import find_date_format, to_dates
 from capstone.pages import chart, section, text
 from capstone.story import Story
 
@@ -70,13 +71,16 @@ def _class_to_show(story: Story) -> str:
 
 
 def _dependence(column: str, held: pd.Series, moved: pd.Series, number: int, axis: str) -> str:
-    """How the SHAP value of a column depends on what the row holds."""
+    """How the SHAP value of a column depends on what the row holds; dates are shown by year."""
+    words = not pd.api.types.is_numeric_dtype(held) and held.notna().any()
+    if words and (shape := find_date_format(held)):
+        held = to_dates(held, shape).dt.year.rename(held.name)
     table = _by_value(held, moved)
     low, high = (
         table.loc[table["mean SHAP value"].idxmin()],
         table.loc[table["mean SHAP value"].idxmax()],
     )
-    title = f"{column}: lowest at {low.iloc[0]}, highest at {high.iloc[0]}"
+    title = f"{column}: lowest at {_plain(low.iloc[0])}, highest at {_plain(high.iloc[0])}"
     name = f"dependence-{number}"
     if pd.api.types.is_numeric_dtype(held) and not pd.api.types.is_bool_dtype(held):
         drawn = charts.cloud(held.to_numpy(float), moved.to_numpy(), name, (column, axis))
@@ -85,6 +89,10 @@ def _dependence(column: str, held: pd.Series, moved: pd.Series, number: int, axi
             table.iloc[:, 0].astype(str).tolist(), table["mean SHAP value"].tolist(), name, axis
         )
     return chart(title, drawn, table)
+
+
+def _plain(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _by_value(held: pd.Series, moved: pd.Series) -> pd.DataFrame:

@@ -48,10 +48,10 @@ class RowExplanation:
         predicted, base = in_unit(self.predicted, self.is_share), in_unit(self.base, self.is_share)
         first = self.columns.iloc[0]
         way = "raises" if first["moved"] > 0 else "lowers"
-        by = in_unit(abs(first["moved"]), self.is_share)
+        by = in_unit(first["moved"], self.is_share, move=True)
         return [
             f"Row {self.row} ({self.part} part): {self.output} {predicted}; the truth is {self.truth}.",
-            f"On average {base} is predicted. {first['column']} = {first['value']} {way} it most, by {by}.",
+            f"On average {base} is predicted. {first['column']} = {first['value']} {way} it most: {by}.",
         ]
 
 
@@ -121,10 +121,12 @@ def _shown(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def in_unit(value: float, is_share: bool, sign: bool = False) -> str:
-    """A number of the target's unit, or a probability in percentage points."""
-    plus = "+" if sign and value > 0 else ""
-    return plus + (f"{value * 100:.1f} %" if is_share else short(value))
+def in_unit(value: float, is_share: bool, move: bool = False) -> str:
+    """A number of the target's unit, or a percentage; a move of it has its sign, or is in points."""
+    sign = "+" if move and value > 0 else ""
+    if is_share:
+        return f"{sign}{value * 100:.1f} {'points' if move else '%'}"
+    return sign + short(value)
 
 
 def as_page(found: RowExplanation, run: Run) -> str:

@@ -138,7 +138,7 @@ def groups_of(labels: Any, **changes: Any) -> dict[str, Any]:
     } | changes
     truth, prediction = HAPPENED[: len(labels)].astype(int), classes(expit(SCORE))[: len(labels)]
     if given["problem"] == "regression":
-        prediction = prediction[:, 1]
+        prediction, given["threshold"] = prediction[:, 1], None
     return fairness.compare_groups(pd.Series(labels), truth, prediction, **given)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations, pairwise
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -99,32 +99,31 @@ def worst_slices(table: pd.DataFrame, errors: np.ndarray, most: int = 10) -> lis
     Only slices of at least 30 rows whose error is higher than the others' by more than chance gives,
     the number of slices looked at considered. A pair is told only where it is clearly worse than its columns.
     """
-    columns = slices(table)
-    masks: dict[tuple[tuple[str, str], ...], np.ndarray] = {
-        ((name, label),): mask for name, its in columns.items() for label, mask in its.items()
-    }
-    for first, second in combinations(columns, 2):
-        for one, mask in columns[first].items():
-            for other, its in columns[second].items():
-                masks[((first, one), (second, other))] = mask & its
-    masks = {key: mask for key, mask in masks.items() if FEWEST_IN_SLICE <= mask.sum() < len(mask)}
+    names, masks = [], []
+    for name, its in slices(table).items():
+        names += [(name, label) for label in its]
+        masks += list(its.values())
     if not masks:
         return []
-    matrix = np.array(list(masks.values()), dtype=float)
-    rows = matrix.sum(axis=1)
-    mean = matrix @ errors / rows
-    rest = (errors.sum() - matrix @ errors) / (len(errors) - rows)
-    error_of_mean = errors.std() * np.sqrt(1 / rows + 1 / (len(errors) - rows))
-    sure = (mean - rest) / np.maximum(error_of_mean, 1e-12) > norm.isf(0.05 / len(masks))
-    by_key = dict(zip(masks, mean, strict=True))
+    # Every slice is a row of `belongs`; rows and errors of all pairs of slices are two products.
+    belongs, total = np.array(masks, dtype=float), len(errors)
+    rows, summed = belongs @ belongs.T, (belongs * errors) @ belongs.T
+    own = np.array([name for name, _ in names])
+    kept = (rows >= FEWEST_IN_SLICE) & (rows < total) & (own[:, None] < own)  # pairs of two columns
+    kept |= np.diag(np.diag((rows >= FEWEST_IN_SLICE) & (rows < total)))  # and single slices
+    first, second = np.nonzero(kept)
+    size, error = rows[first, second], summed[first, second] / rows[first, second]
+    rest = (errors.sum() - summed[first, second]) / (total - size)
+    noise = np.maximum(errors.std(), 1e-12) * np.sqrt(1 / size + 1 / (total - size))
+    sure = (error - rest) / noise > norm.isf(0.05 / max(len(size), 1))
+    alone = np.diag(summed) / np.maximum(np.diag(rows), 1)
+    worse = error > np.maximum(alone[first], alone[second]) + 2 * errors.std() / np.sqrt(size)
     told = []
-    for number in np.argsort(-mean, kind="stable"):
-        key = list(masks)[number]
-        alone = [by_key[(part,)] for part in key if (part,) in by_key] if len(key) > 1 else []
-        noise = 2 * errors.std() / np.sqrt(rows[number])
-        if sure[number] and all(mean[number] > error + noise for error in alone):
-            where = " and ".join(f"{name} = {label}" for name, label in key)
-            told.append({"slice": where, "rows": int(rows[number]), "error": float(mean[number])})
+    for number in np.argsort(-error, kind="stable"):
+        pair = sorted({first[number], second[number]})
+        if sure[number] and (len(pair) == 1 or worse[number]):
+            where = " and ".join(f"{names[i][0]} = {names[i][1]}" for i in pair)
+            told.append({"slice": where, "rows": int(size[number]), "error": float(error[number])})
     return told[:most]
 
 

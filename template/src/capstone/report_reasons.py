@@ -109,9 +109,8 @@ def _by_value(held: pd.Series, moved: pd.Series) -> pd.DataFrame:
         means = means.loc[order.sort_values().index]
     else:
         means = means.sort_values("size", ascending=False).head(12)
-    return means.reset_index(names=str(held.name)).rename(
-        columns={"mean": "mean SHAP value", "size": "rows"}
-    )
+    means = means.rename(columns={"mean": "mean SHAP value", "size": "rows (of the test part)"})
+    return means.reset_index(names=str(held.name))
 
 
 def _permutation(story: Story, shap: pd.DataFrame) -> str:

@@ -96,7 +96,9 @@ def render(session: nox.Session, folder: Path) -> Path:
 
 def install_for_tests(session: nox.Session) -> None:
     """What a project needs, with the versions that a project gets, and the tools of the tests."""
-    session.install(*group("tests"))
+    session.install(
+        *group("tests"), *nox.project.load_toml(HERE / "pyproject.toml")["project"]["dependencies"]
+    )
     # Not session.create_tmp(): it would move the tests' own temporary folders into this repository.
     with tempfile.TemporaryDirectory() as folder:
         project = render(session, Path(folder) / "my-capstone")

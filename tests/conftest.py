@@ -11,6 +11,8 @@ from typing import Any
 import copier
 import pytest
 
+from cohort.cli import main as cohort_main
+from tests.classes import Cohort, Said, small_template
 from tests.helpers import PROBLEMS, Capstone, Render, RunCapstone, call, copy_template, run
 
 
@@ -104,5 +106,29 @@ def capstone(capsys: pytest.CaptureFixture[str]) -> Capstone:
         code = call(project, *arguments)
         printed = capsys.readouterr()
         return code, printed.out, printed.err
+
+    return command
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small template with two releases, for the tests of cohort. It is shared: only read it."""
+    return small_template(tmp_path_factory.mktemp("small") / "template")
+
+
+@pytest.fixture
+def cohort(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cohort:
+    """`cohort(folder, "update")` runs the instructor's command on a class, in this process."""
+
+    def command(folder: Path, *arguments: str) -> Said:
+        capsys.readouterr()
+        with monkeypatch.context() as patch:
+            jobs = ["--jobs", "1"] if arguments[0] in ("plan", "update") else []
+            words = ["cohort", *arguments, *jobs, "--class", str(folder)]
+            patch.setattr(sys, "argv", words)
+            with pytest.raises(SystemExit) as ended:
+                cohort_main()
+        printed = capsys.readouterr()
+        return Said(int(ended.value.code or 0), printed.out, printed.err)
 
     return command

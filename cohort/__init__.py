@@ -1,0 +1,1 @@
+"""`cohort`: the instructor's tool. Updates every repository of a class, and never a student's line."""

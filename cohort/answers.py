@@ -1,0 +1,99 @@
+"""A student's answers file, read as what it is: text from a stranger."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from cohort.errors import CohortError, RefusedError
+
+FILE = ".copier-answers.yml"
+LARGEST = 64 << 10
+DEEPEST = 4
+Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+SHORTCUTS = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
+
+
+def parse(content: bytes) -> dict[str, Any]:
+    """The answers in a file. Raises RefusedError for what an honest answers file never holds."""
+    if len(content) > LARGEST:
+        raise RefusedError(f"{FILE} has {len(content):,} bytes; allowed: {LARGEST:,}.")
+    try:
+        text = content.decode("utf-8")
+        _check_shape(text)
+        answers = yaml.load(text, Loader=Loader)
+    except (yaml.YAMLError, ValueError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f", line {where.line + 1}" if where else ""
+        raise CohortError(
+            f"{FILE}{line} can't be read as YAML; run `cohort adopt` for it."
+        ) from None
+    if not isinstance(answers, dict):
+        raise CohortError(f"{FILE} holds no answers; run `cohort adopt` for it.")
+    wrong = next((key for key in answers if not isinstance(key, str)), None)
+    if wrong is not None:
+        raise RefusedError(f"{FILE} has the key {wrong!r}, which is no name.")
+    return answers
+
+
+def _check_shape(text: str) -> None:
+    """Refuse aliases (which multiply), tags (which make objects) and depth, before anything is built."""
+    depth = 0
+    for event in yaml.parse(text, Loader=Loader):
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise RefusedError(f"{FILE} has a YAML anchor or alias; an answers file needs none.")
+        if getattr(event, "tag", None):
+            raise RefusedError(f"{FILE} has a YAML tag ({event.tag}); an answers file needs none.")
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > DEEPEST:
+            raise RefusedError(f"{FILE} is nested more than {DEEPEST} deep.")
+
+
+def normalise(url: str) -> str:
+    """An address in one spelling, so that two spellings of one repository compare equal."""
+    url = url.strip()
+    for short, whole in SHORTCUTS.items():
+        if url.startswith(short):
+            url = whole + url.removeprefix(short).lstrip("/")
+    url = url.removeprefix("git+")
+    # Two letters or more before the colon: not the drive of a Windows path.
+    if match := re.fullmatch(r"([\w.-]+@)?([\w.-]{2,}):(?!//)(.+)", url):
+        url = f"ssh://{match[1] or ''}{match[2]}/{match[3]}"
+    parts = urlsplit(url)
+    if parts.scheme in ("http", "https", "ssh", "git") and parts.hostname:
+        port = f":{parts.port}" if parts.port else ""
+        path = re.sub(r"/+", "/", parts.path).rstrip("/").removesuffix(".git")
+        return f"{parts.hostname.lower()}{port}{path}"
+    path = (parts.path if parts.scheme == "file" else url).rstrip("/\\")
+    return path.removesuffix("/.git")
+
+
+def check(
+    answers: dict[str, Any], urls: Iterable[str], releases: Collection[str], known: Collection[str]
+) -> str:
+    """The release that the answers belong to. Raises RefusedError unless template and keys are ours."""
+    source, release = answers.get("_src_path"), answers.get("_commit")
+    if not isinstance(source, str) or not isinstance(release, str):
+        raise CohortError(f"{FILE} lacks _src_path or _commit; run `cohort adopt` for it.")
+    if ".." in source.split("/") or normalise(source) not in {normalise(url) for url in urls}:
+        raise RefusedError(
+            f"{FILE} names another template ({source[:200]!r}); if it is the same, add it to also_known_as "
+            "in class.toml."
+        )
+    if release not in releases:
+        raise RefusedError(
+            f"{FILE} names the version {release[:100]!r}, which is not among the releases in class.toml."
+        )
+    unknown = sorted(set(answers) - set(known) - {"_src_path", "_commit"})
+    if unknown:
+        raise RefusedError(
+            f"{FILE} answers {unknown[0][:100]!r}, which no release of the template asks."
+        )
+    return release

@@ -1,0 +1,167 @@
+"""The `cohort` command. What it needs of copier is imported where it is used, so that help is quick."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cohort.errors import CohortError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Create, update and overview the repositories of a class. "
+    "Ends with 0: all done; 2: some conflicts; 3: some errors; 4: something was refused for safety.",
+)
+Folder = Annotated[Path, typer.Option("--class", metavar="FOLDER", help="Where class.toml is.")]
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="STUDENT", help="Only this student; repeatable."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+To = Annotated[
+    str, typer.Option("--to", metavar="RELEASE", help="The newest allowed release if left out.")
+]
+Jobs = Annotated[int, typer.Option(min=0, help="Processes at a time; 0: one per core.")]
+Engine = Annotated[str, typer.Option(help="git, or copier: copier itself in a clone, to compare.")]
+HERE = Path(".")
+
+
+@app.command()
+def init(
+    template: Annotated[
+        str, typer.Argument(help="The template's address, or the path of a clone.")
+    ],
+    release: Annotated[
+        list[str] | None, typer.Option(help="An allowed release; repeatable.")
+    ] = None,
+    forge: Annotated[str, typer.Option(help="github, gitlab or none.")] = "none",
+    folder: Folder = HERE,
+) -> None:
+    """Write class.toml, and a first class.csv, into a folder."""
+    from cohort.starting import start_class
+
+    start_class(folder, template, release or [], forge)
+
+
+@app.command()
+def create(
+    roster: Annotated[
+        Path | None, typer.Argument(help="The roster, if not that of class.toml.")
+    ] = None,
+    to: To = "",
+    bare: Annotated[
+        bool, typer.Option(help="Make bare repositories, without a work tree.")
+    ] = False,
+    only: Only = None,
+    json: Json = False,
+    folder: Folder = HERE,
+) -> None:
+    """Make one repository per row of the roster. What exists is left alone."""
+    from cohort.commands import create_class
+
+    sys.exit(create_class(folder, roster, to, bare, only, json))
+
+
+@app.command()
+def status(
+    dirty: Annotated[bool, typer.Option(help="Also look for work that is not committed.")] = False,
+    only: Only = None,
+    json: Json = False,
+    folder: Folder = HERE,
+) -> None:
+    """Say at which release each project is, and whether an update waits for its student."""
+    from cohort.overview import show_status
+
+    sys.exit(show_status(folder, dirty, only, json))
+
+
+@app.command()
+def plan(
+    to: To = "",
+    only: Only = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page with every change.")] = None,
+    jobs: Jobs = 0,
+    engine: Engine = "git",
+    json: Json = False,
+    folder: Folder = HERE,
+) -> None:
+    """Say what an update would change, merge and leave to do. Writes nothing into any project."""
+    from cohort.commands import plan_class
+
+    sys.exit(plan_class(folder, to, only, html, jobs, engine, json))
+
+
+@app.command()
+def update(
+    to: To = "",
+    only: Only = None,
+    canary: Annotated[int, typer.Option(min=0, help="Only the first so many of the roster.")] = 0,
+    jobs: Jobs = 0,
+    push: Annotated[bool, typer.Option(help="Push to servers, and open pull requests.")] = False,
+    resume: Annotated[bool, typer.Option(help="Go on where a killed run stopped.")] = False,
+    markers: Annotated[
+        bool, typer.Option(help="Write conflicts into the files, with markers.")
+    ] = False,
+    engine: Engine = "git",
+    json: Json = False,
+    folder: Folder = HERE,
+) -> None:
+    """Write a branch with the update into each project. Never touches a student's branch or files."""
+    from cohort.commands import update_class
+
+    sys.exit(
+        update_class(
+            folder,
+            to,
+            only,
+            canary,
+            jobs,
+            push=push,
+            resume=resume,
+            markers=markers,
+            engine=engine,
+            as_json=json,
+        )
+    )
+
+
+@app.command()
+def rollback(
+    to: To = "",
+    only: Only = None,
+    push: Annotated[bool, typer.Option(help="Delete the branches on servers too.")] = False,
+    json: Json = False,
+    folder: Folder = HERE,
+) -> None:
+    """Delete the branches that update made, where nobody has worked on them."""
+    from cohort.commands import rollback_class
+
+    sys.exit(rollback_class(folder, to, only, push, json))
+
+
+def main() -> None:
+    """Run the command; a mistake is one sentence and a code, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    try:
+        code = app(standalone_mode=False)
+    except CohortError as error:
+        print(f"cohort: {error}", file=sys.stderr)
+        code = error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        print("cohort: stopped. `cohort update --resume` goes on with an update.", file=sys.stderr)
+        code = 3
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # a mistake on the command line
+            raise
+        print(f"cohort: {error.format_message()} See `cohort --help`.", file=sys.stderr)
+        code = 3
+    sys.exit(code or 0)

@@ -1,0 +1,73 @@
+"""`cohort status`."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from cohort import git
+from cohort.config import load
+from cohort.ledger import Ledger
+from cohort.outcome import REFUSED
+from cohort.showing import progress
+from cohort.status import KNOWN, Standing, look
+
+
+def show_status(folder: Path, dirty: bool, only: list[str] | None, as_json: bool) -> int:
+    """Print where each project stands; returns the exit code."""
+    class_ = load(folder)
+    students = class_.students(only)
+    git.prepare(
+        class_.home,
+        files=class_.settings.forge.file_remotes,
+        network=any(s.is_remote for s in students),
+    )
+    ledger = Ledger(class_.cache)
+    updated = ledger.last_update()
+    ledger.close()
+    standings = []
+    with progress("Reading", len(students), as_json) as told:
+        for standing in look(class_, students, dirty):
+            standing.updated = updated.get(standing.student)
+            standings.append(standing)
+            told(standing)
+    if as_json:
+        print(json.dumps({"projects": [standing.as_dict() for standing in standings]}, indent=2))
+    else:
+        _table(standings, dirty)
+    states = {standing.state for standing in standings}
+    if REFUSED in states:
+        return 4
+    return 0 if states <= {KNOWN} else 3
+
+
+def _table(standings: list[Standing], dirty: bool) -> None:
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console(width=None if Console().is_terminal else 160)
+    columns = ["student", "release", "behind", "update waiting", "last update", "what to know"]
+    if dirty:
+        columns.insert(3, "uncommitted work")
+    table = Table(*columns, box=SIMPLE, padding=(0, 1, 0, 0))
+    for one in standings:
+        when = time.strftime("%Y-%m-%d", time.localtime(one.updated)) if one.updated else ""
+        behind = {0: "no", 1: "1 release"}.get(one.behind, f"{one.behind} releases")
+        cells = [
+            one.student,
+            one.release,
+            behind if one.state == KNOWN else "",
+            one.branch,
+            when,
+            one.message,
+        ]
+        if dirty:
+            cells.insert(3, {True: "yes", False: "no", None: ""}[one.dirty])
+        table.add_row(*map(escape, cells))
+    console.print(table)
+    behind_count = sum(one.behind > 0 for one in standings)
+    known = sum(one.state == KNOWN for one in standings)
+    console.print(f"{known} of {len(standings)} read; {behind_count} behind.", highlight=False)

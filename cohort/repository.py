@@ -1,0 +1,182 @@
+"""A student's repository on this disk: its references are read and written as files, without git.
+
+Nothing here follows a symbolic link, opens what is no plain file, or reads a configuration.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from cohort.errors import CohortError, RefusedError
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+BRANCH = re.compile(
+    r"(?!.*(\.\.|//|@\{|\.lock(/|$)|/\.|\.(/|$)))[A-Za-z0-9_][A-Za-z0-9._/+@-]*[A-Za-z0-9_+-]"
+)
+LARGEST_REFS = 16 << 20
+
+
+@dataclass(frozen=True)
+class Head:
+    """Where a repository stands: the branch (empty when there is none) and its commit."""
+
+    branch: str
+    commit: str
+
+
+def inside(root: Path, *parts: str) -> Path:
+    """A path below a folder, of which no part is a symbolic link. Raises RefusedError."""
+    path = root
+    for part in parts:
+        path = path / part
+        try:
+            mode = path.lstat().st_mode
+        except FileNotFoundError:
+            continue
+        except NotADirectoryError:
+            raise CohortError(f"{path.parent} is a file; a folder was expected.") from None
+        if stat.S_ISLNK(mode) or getattr(path, "is_junction", bool)():
+            raise RefusedError(f"{path} is a symbolic link; cohort follows none.")
+    return path
+
+
+def read_plain(path: Path, largest: int) -> bytes | None:
+    """The content of a plain file, or None when there is none. A pipe or a device is refused."""
+    try:
+        found = path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if not stat.S_ISREG(found.st_mode):
+        raise RefusedError(f"{path} is no plain file.")
+    if found.st_size > largest:
+        raise RefusedError(f"{path} has {found.st_size:,} bytes; allowed: {largest:,}.")
+    return path.read_bytes()
+
+
+def git_folder(project: Path) -> Path:
+    """The folder with the objects and references of a project, bare or not."""
+    if not project.is_dir():
+        raise CohortError(f"{project} does not exist; run `cohort create` or correct the roster.")
+    inner = inside(project, ".git")
+    if inner.is_file():
+        raise RefusedError(f"{inner} is a file that names another folder; cohort follows none.")
+    folder = inner if inner.is_dir() else project
+    for part in ("objects", "objects/pack", "objects/info", "refs", "refs/heads"):
+        inside(folder, *part.split("/"))
+    if not (folder / "objects").is_dir() or not (folder / "refs").is_dir():
+        raise CohortError(
+            f"{project} is no git repository; run `git init` there, or correct the roster."
+        )
+    if (folder / "reftable").exists():
+        raise CohortError(f"{project} keeps its branches in a reftable, which cohort can't read.")
+    if inside(folder, "objects", "info", "alternates").exists():
+        raise RefusedError(
+            f"{folder} borrows objects from another repository (objects/info/alternates)."
+        )
+    return folder
+
+
+def read_head(folder: Path) -> Head:
+    """The current branch and its commit."""
+    text = (read_plain(inside(folder, "HEAD"), 4096) or b"").decode("utf-8", "replace").strip()
+    if COMMIT.fullmatch(text):
+        return Head("", text)
+    branch = text.removeprefix("ref: refs/heads/")
+    if branch == text or not BRANCH.fullmatch(branch):
+        raise CohortError(f"{folder / 'HEAD'} names no branch; check one out there.")
+    commit = read_branch(folder, branch)
+    if commit is None:
+        raise CohortError(f"{folder} has no commit on its branch {branch}; commit something there.")
+    return Head(branch, commit)
+
+
+def read_branch(folder: Path, branch: str) -> str | None:
+    """The commit of a branch, or None when there is no such branch."""
+    loose = read_plain_ref(inside(folder, "refs", "heads", *branch.split("/")))
+    return loose or packed_branches(folder).get(branch)
+
+
+def read_plain_ref(path: Path) -> str | None:
+    """The commit in a file of a reference."""
+    if path.is_dir():
+        return None
+    content = read_plain(path, 4096)
+    if content is None:
+        return None
+    text = content.decode("ascii", "replace").strip()
+    if not COMMIT.fullmatch(text):
+        raise CohortError(f"{path} holds no commit (SHA-1); cohort can't read this repository.")
+    return text
+
+
+def packed_branches(folder: Path) -> dict[str, str]:
+    """The branches in the file packed-refs."""
+    content = read_plain(inside(folder, "packed-refs"), LARGEST_REFS) or b""
+    branches = {}
+    for line in content.decode("utf-8", "replace").splitlines():
+        commit, _, name = line.partition(" ")
+        if COMMIT.fullmatch(commit) and name.startswith("refs/heads/"):
+            branches[name.removeprefix("refs/heads/")] = commit
+    return branches
+
+
+def write_branch(folder: Path, branch: str, commit: str | None, expected: str | None) -> None:
+    """Move a branch from `expected` (None: there is none) to a commit (None: delete it), or not at all.
+
+    Uses git's own lock file, so that a git at work in the repository and cohort wait for each other.
+    """
+    if not BRANCH.fullmatch(branch):
+        raise CohortError(f"{branch!r} can't be the name of a branch; correct branch_prefix.")
+    parts = branch.split("/")
+    for depth in range(1, len(parts)):
+        above = "/".join(parts[:depth])
+        if read_branch(folder, above) is not None:
+            raise CohortError(
+                f"it has a branch {above!r}, so {branch!r} can't be made; rename that one."
+            )
+    path = inside(folder, "refs", "heads", *parts)
+    if path.is_dir() and any(path.iterdir()):
+        raise CohortError(
+            f"it has branches under {branch!r}/, so {branch!r} can't be made; rename them."
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.with_name(path.name + ".lock")
+    try:
+        handle = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    except FileExistsError:
+        raise CohortError(
+            f"{lock} exists: is a git at work there? If not, delete that file."
+        ) from None
+    try:
+        with os.fdopen(handle, "w", encoding="ascii", newline="\n") as file:
+            file.write(f"{commit}\n")
+        if read_branch(folder, branch) != expected:
+            raise CohortError(
+                f"its branch {branch} has just been changed by someone else; run again."
+            )
+        if path.is_dir():
+            path.rmdir()
+        if commit is None:
+            _delete(folder, branch, path)
+        else:
+            lock.replace(path)
+    finally:
+        lock.unlink(missing_ok=True)
+
+
+def _delete(folder: Path, branch: str, path: Path) -> None:
+    """Take a branch out of packed-refs and the folder of branches."""
+    packed = inside(folder, "packed-refs")
+    if branch in packed_branches(folder):
+        lock = packed.with_name("packed-refs.lock")
+        ending = f" refs/heads/{branch}\n".encode()
+        lines = packed.read_bytes().splitlines(keepends=True)
+        handle = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        with os.fdopen(handle, "wb") as file:
+            file.writelines(line for line in lines if not line.endswith(ending))
+        lock.replace(packed)
+    path.unlink(missing_ok=True)

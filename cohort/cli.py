@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -156,6 +157,9 @@ def main() -> None:
     except CohortError as error:
         print(f"cohort: {error}", file=sys.stderr)
         code = error.exit_code
+    except (OSError, sqlite3.Error) as error:
+        print(f"cohort: {error}. Is the disk full, or the cache folder damaged?", file=sys.stderr)
+        code = 3
     except (KeyboardInterrupt, typer.Abort):
         print("cohort: stopped. `cohort update --resume` goes on with an update.", file=sys.stderr)
         code = 3

@@ -126,21 +126,25 @@ class Releases:
     def fetch(self) -> None:
         """Get the tags of the allowed releases: one connection."""
         url = self.class_.template_url
-        git.make_bare(self.store)
         wanted = [f"+refs/tags/{name}:refs/tags/{name}" for name in self.names]
-        options = ["--depth=1"] if is_address(url) else ["-c", "protocol.file.allow=always"]
-        before, after = ([], options) if is_address(url) else (options, [])
+        allowed = [] if is_address(url) else ["-c", "protocol.file.allow=always"]
+        shallow = ["--depth=1"] if is_address(url) else []
+        options = ["--quiet", "--no-tags", "--no-write-fetch-head", "--force", *shallow]
+        command = [*allowed, "fetch", *options, "--", url, *wanted]
         try:
-            git.run(
-                self.class_.home,
-                *before,
-                *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--force", *after),
-                *("--", url, *wanted),
-                git_dir=self.store,
-                seconds=300,
-            )
+            try:
+                self._fetch(command)
+            except git.GitError:
+                if not _is_damaged(self.class_.home, self.store):
+                    raise
+                shutil.rmtree(self.store)
+                self._fetch(command)
         except git.GitError as error:
             raise CohortError(f"The template {url} can't be fetched: {error}") from None
+
+    def _fetch(self, command: list[str]) -> None:
+        git.make_bare(self.store)
+        git.run(self.class_.home, *command, git_dir=self.store, seconds=300)
 
     def commits(self) -> dict[str, str]:
         """The commit of each release that has been fetched."""
@@ -158,7 +162,9 @@ class Releases:
             commit = self.commits().get(name)
             if commit is None:
                 raise CohortError(f"The template has no tag {name!r}; correct class.toml.")
-            self._loaded[name] = self._load(name, commit)
+            release = self._load(name, commit)
+            release.shared  # noqa: B018 - refuses a template that runs code
+            self._loaded[name] = release
         return self._loaded[name]
 
     def _load(self, name: str, commit: str) -> Release:
@@ -213,6 +219,15 @@ def _listing(folder: Path) -> dict[str, tuple[str, str]] | None:
     except (OSError, ValueError, AttributeError, TypeError):
         return None
     return files
+
+
+def _is_damaged(home: Path, store: Path) -> bool:
+    """Can git no longer read a repository of ours?"""
+    try:
+        git.run(home, "fsck", "--connectivity-only", git_dir=store)
+    except git.GitError:
+        return True
+    return False
 
 
 def version(name: str) -> Version:

@@ -55,7 +55,7 @@ SECOND: dict[str, str | None] = {
     "template/tools/old.py": None,
     "template/tools/new.py": OLD.replace("tool 20", "tool twenty"),
     "template/docs/gone.md": None,
-    "template/docs/new.md": "New for {{ title }}\n",
+    "template/docs/new.md.jinja": "New for {{ title }}\n",
     "template/README.md.jinja": "# {{ title }}\n\nNews.\n",
     "template/data/table.csv": "a,b\n1,2\n3,4\n",
     "template/src/{{ package_name }}/extra.py": "# New for the student.\n",

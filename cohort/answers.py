@@ -20,40 +20,44 @@ SHORTCUTS = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
 
 def parse(content: bytes) -> dict[str, Any]:
     """The answers in a file. Raises RefusedError for what an honest answers file never holds."""
-    if len(content) > LARGEST:
-        raise RefusedError(f"{FILE} has {len(content):,} bytes; allowed: {LARGEST:,}.")
-    try:
-        text = content.decode("utf-8")
-        _check_shape(text)
-        answers = yaml.load(text, Loader=Loader)
-    except (yaml.YAMLError, ValueError) as error:
-        where = getattr(error, "problem_mark", None)
-        line = f", line {where.line + 1}" if where else ""
-        raise CohortError(
-            f"{FILE}{line} can't be read as YAML; run `cohort adopt` for it."
-        ) from None
-    if not isinstance(answers, dict):
-        raise CohortError(f"{FILE} holds no answers; run `cohort adopt` for it.")
+    answers = read_yaml(content, FILE, "; run `cohort adopt` for it")
     wrong = next((key for key in answers if not isinstance(key, str)), None)
     if wrong is not None:
         raise RefusedError(f"{FILE} has the key {wrong!r}, which is no name.")
     return answers
 
 
-def _check_shape(text: str) -> None:
+def read_yaml(content: bytes, name: str, hint: str = "", deepest: int = DEEPEST) -> dict[Any, Any]:
+    """A mapping from a stranger's YAML, of which size, depth and kinds are checked before it is built."""
+    if len(content) > LARGEST:
+        raise RefusedError(f"{name} has {len(content):,} bytes; allowed: {LARGEST:,}.")
+    try:
+        text = content.decode("utf-8")
+        _check_shape(text, name, deepest)
+        found = yaml.load(text, Loader=Loader)
+    except (yaml.YAMLError, ValueError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f", line {where.line + 1}" if where else ""
+        raise CohortError(f"{name}{line} can't be read as YAML{hint}.") from None
+    if not isinstance(found, dict):
+        raise CohortError(f"{name} holds no names and values{hint}.")
+    return found
+
+
+def _check_shape(text: str, name: str, deepest: int) -> None:
     """Refuse aliases (which multiply), tags (which make objects) and depth, before anything is built."""
     depth = 0
     for event in yaml.parse(text, Loader=Loader):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise RefusedError(f"{FILE} has a YAML anchor or alias; an answers file needs none.")
+            raise RefusedError(f"{name} has a YAML anchor or alias; it needs none.")
         if getattr(event, "tag", None):
-            raise RefusedError(f"{FILE} has a YAML tag ({event.tag}); an answers file needs none.")
+            raise RefusedError(f"{name} has a YAML tag ({event.tag}); it needs none.")
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
-        if depth > DEEPEST:
-            raise RefusedError(f"{FILE} is nested more than {DEEPEST} deep.")
+        if depth > deepest:
+            raise RefusedError(f"{name} is nested more than {deepest} deep.")
 
 
 def normalise(url: str) -> str:

@@ -142,9 +142,59 @@ def rollback(
     folder: Folder = HERE,
 ) -> None:
     """Delete the branches that update made, where nobody has worked on them."""
-    from cohort.commands import rollback_class
+    from cohort.rounds import rollback_class
 
     sys.exit(rollback_class(folder, to, only, push, json))
+
+
+@app.command()
+def verify(to: To = "", only: Only = None, json: Json = False, folder: Folder = HERE) -> None:
+    """Say whether each update branch is, bit by bit, what cohort makes of the student's commit."""
+    from cohort.rounds import verify_class
+
+    sys.exit(verify_class(folder, to, only, json))
+
+
+@app.command()
+def audit(only: Only = None, json: Json = False, folder: Folder = HERE) -> None:
+    """Name the template's files that a student changed; protected ones (CI, checks, tests) count as 2."""
+    from cohort.rounds import audit_class
+
+    sys.exit(audit_class(folder, only, json))
+
+
+@app.command()
+def adopt(
+    student: Annotated[
+        str, typer.Argument(help="The student whose project lost its answers file.")
+    ],
+    answer: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="An answer; repeatable.")
+    ] = None,
+    push: Annotated[bool, typer.Option(help="Write the branch on a server too.")] = False,
+    json: Json = False,
+    folder: Folder = HERE,
+) -> None:
+    """Give a project a valid answers file again, on the branch template/adopt."""
+    from cohort.rounds import adopt_class
+
+    sys.exit(adopt_class(folder, student, answer or [], push, json))
+
+
+@app.command()
+def report(
+    html: Annotated[Path, typer.Option(help="The page to write.")] = Path("class.html"),
+    checks: Annotated[
+        Path | None, typer.Option(help="A folder with STUDENT.json from `capstone check --json`.")
+    ] = None,
+    to: To = "",
+    only: Only = None,
+    folder: Folder = HERE,
+) -> None:
+    """Write one page of the whole class: releases, updates, scores, checklists, who may need help."""
+    from cohort.rounds import report_class
+
+    sys.exit(report_class(folder, to, only, html, checks))
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The commands that render: create, plan, update, rollback."""
+"""The commands that render: create, plan, update."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from cohort.config import Class, Student, load, read_roster
 from cohort.errors import CohortError, RefusedError
 from cohort.forge import open_requests
 from cohort.outcome import CLEAN, CONFLICT, ERROR, REFUSED, Outcome, exit_code
-from cohort.runner import Session, fetch, over_class, push, session
+from cohort.runner import Session, over_class, push, session
 from cohort.stores import open_store
-from cohort.work import Bench, Job, check_ours
-
-ROLLED_BACK, NOTHING = "rolled back", "nothing to do"
+from cohort.work import Bench, Job
 
 
 def create_class(
@@ -33,7 +31,7 @@ def create_class(
         outcomes = []
         try:
             for student in students:
-                outcome = _guarded(student, lambda one: creating.create(bench, one, release, bare))
+                outcome = guarded(student, lambda one: creating.create(bench, one, release, bare))
                 at.ledger.note(run, student.name, "created", outcome.as_dict())
                 outcomes.append(outcome)
                 told(outcome)
@@ -106,49 +104,12 @@ def update_class(
     return exit_code(outcomes)
 
 
-def rollback_class(folder: Path, to: str, only: list[str] | None, push: bool, as_json: bool) -> int:
-    """Delete update branches on which nobody else has committed."""
-    class_ = load(folder)
-    students = class_.students(only)
-    with session(class_) as at, showing.progress("Rolling back", len(students), as_json) as told:
-        release = at.releases.get(to or at.releases.newest)
-        unreachable = fetch(class_, students)
-        bench = Bench(class_, at.releases)
-        run = at.ledger.begin("rollback", release.name)
-        outcomes = []
-
-        def one(student: Student) -> Outcome:
-            outcome = Outcome(
-                student.name, NOTHING, to=release.name, branch=class_.branch(release.name)
-            )
-            store = open_store(class_, student)
-            outcome.before = store.branch(outcome.branch)
-            if outcome.before is None:
-                return outcome
-            check_ours(bench, store, outcome.before, release)
-            if student.is_remote and not push:
-                raise CohortError("its branch is on a server; add --push to delete it there.")
-            store.move(outcome.branch, None, outcome.before)
-            outcome.state, outcome.wrote = ROLLED_BACK, True
-            return outcome
-
-        for student in students:
-            outcome = unreachable.get(student.name) or _guarded(student, one)
-            at.ledger.note(run, student.name, "rolled back", outcome.as_dict())
-            outcomes.append(outcome)
-            told(outcome)
-        at.ledger.end(run)
-        bench.close()
-    showing.show(f"Rollback of {release.name}", outcomes, as_json)
-    return exit_code(outcomes)
-
-
 def _push(at: Session, students: Sequence[Student], outcomes: list[Outcome], note: Any) -> None:
     push(at, students, outcomes, note)
     open_requests(at.class_, students, outcomes)
 
 
-def _guarded(student: Student, work: Any) -> Outcome:
+def guarded(student: Student, work: Any) -> Outcome:
     """Work on one student's project, so that what goes wrong there stays there."""
     try:
         outcome: Outcome = work(student)

@@ -58,10 +58,18 @@ class ForgeSection(Section):
     file_remotes: bool = False
 
 
+class AuditSection(Section):
+    protected: tuple[str, ...] = (
+        *("/.github/", "/.gitlab-ci.yml", "/.pre-commit-config.yaml", "/.secrets.baseline"),
+        *("/src/capstone/", "/tests/capstone/"),
+    )
+
+
 class Settings(Section):
     template: TemplateSection
     class_: ClassSection = Field(default_factory=ClassSection, alias="class")
     forge: ForgeSection = ForgeSection()
+    audit: AuditSection = AuditSection()
 
 
 class Student(BaseModel):

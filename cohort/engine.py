@@ -102,14 +102,16 @@ class Engine:
             lines += ["Good to know:", ""] + [f"- {note}." for note in plan.notes] + [""]
         return "\n".join(lines)
 
-    def commit(self, plan: Plan, store: Path, markers: bool = False) -> str:
+    def commit(
+        self, plan: Plan, store: Path, markers: bool = False, into: Path | None = None
+    ) -> str:
         """Write the update's commit into an object store; returns its name. No reference is touched."""
         changes: dict[str, File | None] = dict(plan.changes)
         if markers:
             changes |= {one.path: one.marked for one in plan.conflicts if one.marked is not None}
         author = self.releases.get(plan.to).author
         stream = commit_stream(author, self.message(plan), changes, plan.head)
-        return fast_import(self.place.home, self.place.scratch, stream, store)
+        return fast_import(self.place.home, self.place.scratch, stream, into or store, store)
 
 
 def compare(now: Release, target: Release) -> str:

@@ -46,9 +46,10 @@ class Outcome:
 
 def exit_code(outcomes: Iterable[Outcome]) -> int:
     """0: all done; 2: some conflicts; 3: some errors; 4: something was refused for safety."""
+    outcomes = list(outcomes)
     states = Counter(outcome.state for outcome in outcomes)
     if states[REFUSED]:
         return 4
     if states[ERROR]:
         return 3
-    return 2 if states[CONFLICT] else 0
+    return 2 if any(outcome.conflicts for outcome in outcomes) else 0

@@ -27,6 +27,9 @@ cache = ".cohort"            # caches and the ledger; may be deleted
 [forge]
 kind = "{forge}"             # github, gitlab or none: how pull requests are opened
 file_remotes = false         # may a "repository" be a file:// address? Only for tests.
+
+# [audit]
+# protected = ["/.github/", "/src/capstone/", "/tests/capstone/"]   # what `cohort audit` names when changed
 """
 ROSTER = "student,project_name,author_name\nada,My Capstone,Ada Lovelace\n"
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cohort import git
-from cohort.objects import FOLDER
+from cohort.objects import FOLDER, alternates
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,16 @@ def commit_stream(author: str, message: str, changes: Changes, parent: str) -> b
     return b"".join(lines)
 
 
-def fast_import(home: Path, scratch: Path, stream: bytes, into: Path) -> str:
-    """Write a commit and all that it needs into a store, as one pack; returns the commit's name."""
+def fast_import(home: Path, scratch: Path, stream: bytes, into: Path, beside: Path) -> str:
+    """Write a commit and all that it needs into a store, as one pack; returns the commit's name.
+
+    `beside`: the store that holds its parent, which may be the same.
+    """
     command = ("fast-import", "--quiet", "--force", "--done", "--date-format=raw")
     stream += b"get-mark :1\ndone\n"
     env = {"GIT_OBJECT_DIRECTORY": str(into)}
+    if beside != into:
+        env["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = alternates(beside)
     return git.run(home, *command, git_dir=scratch, stdin=stream, env=env).decode().strip()
 
 

@@ -89,10 +89,10 @@ def hooks(project: Path, trap: Trap) -> None:
         "pre-push",
         "update",
     )
-    names += ("pre-receive", "post-receive", "post-checkout", "fsmonitor-watchman", "pre-auto-gc")
+    more = ("pre-receive", "post-receive", "post-checkout", "fsmonitor-watchman", "pre-auto-gc")
     for folder in (project / ".git" / "hooks", trap.script.parent / "hooks"):
         folder.mkdir(exist_ok=True)
-        for name in names:
+        for name in (*names, *more):
             (folder / name).unlink(missing_ok=True)
             (folder / name).symlink_to(trap.script)
 

@@ -30,3 +30,9 @@ def test_first_run(tmp_path: Path) -> None:
     printed, kept = measure("first_run", tmp_path)
     assert printed.count("| capstone run, ") == 3
     assert len(kept["goals"]) == 3
+
+
+def test_cohort(tmp_path: Path) -> None:
+    printed, kept = measure("cohort", tmp_path)
+    assert "| update | 2 |" in printed and "| fetch, update, push | 2 |" in printed
+    assert len(kept["costs"]) == 3

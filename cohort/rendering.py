@@ -189,8 +189,10 @@ class Rendering:
 
     def _sources(self) -> dict[str, str]:
         """Every file of the project: its path, and the template's file that it is made from."""
-        excluded = self._patterns(self.worker.all_exclusions)
-        self._skipped = self._patterns(self.worker.all_skip_if_exists)
+        operation = {"_copier_operation": self.operation}
+        texts = (self.worker._render_string(text, operation) for text in self.worker.all_exclusions)
+        excluded = tuple(line for text in texts for line in LINE_END.split(text))
+        self._skipped = tuple(map(self.worker._render_string, self.worker.all_skip_if_exists))
         below = self.release.shared["subdirectory"]
         sources: dict[str, str] = {}
         for source, relative, fixed in _template_files(self.release, below):
@@ -204,11 +206,6 @@ class Rendering:
                 if not _matches(excluded, normalize("NFD", path)):
                     sources[path] = source
         return sources
-
-    def _patterns(self, texts: Any) -> tuple[str, ...]:
-        extra = {"_copier_operation": self.operation}
-        rendered = (self.worker._render_string(text, extra) for text in texts)
-        return tuple(line for text in rendered for line in LINE_END.split(text))
 
 
 def _check_path(path: str, source: str) -> None:

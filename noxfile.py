@@ -81,6 +81,27 @@ def bench(session: nox.Session) -> None:
         session.run("python", f"benchmarks/{name}.py", *options)
 
 
+@nox.session
+def record(session: nox.Session) -> None:
+    """Keep a release for the tests of later ones: `nox -s record -- v0.1.0`, with that tag checked out."""
+    if len(session.posargs) != 1:
+        session.error("Say which, after --: a tag such as v0.1.0")
+    (name,) = session.posargs
+    parts = ("copier.yml", "questions", "licenses", "examples", "template")  # what Copier reads
+    with tempfile.TemporaryDirectory() as folder:
+        clone, bundle = Path(folder) / "clone", HERE / "tests" / "releases" / f"{name}.bundle"
+        session.run("git", "clone", "--quiet", str(HERE), str(clone), external=True)
+        session.chdir(clone)
+        session.run("git", "checkout", "--quiet", "--orphan", "alone", name, external=True)
+        session.run("git", "rm", "-r", "--quiet", "--cached", ".", external=True)
+        session.run("git", "add", "--force", *parts, external=True)
+        who = ["-c", "user.name=capstone-template", "-c", "user.email=nobody@example.org"]
+        session.run("git", *who, "commit", "--quiet", "--message", name, external=True)
+        session.run("git", "tag", "--force", name, "alone", external=True)
+        bundle.parent.mkdir(exist_ok=True)
+        session.run("git", "bundle", "create", str(bundle), f"refs/tags/{name}", external=True)
+
+
 def group(name: str) -> tuple[str, ...]:
     """A dependency group of pyproject.toml."""
     return nox.project.dependency_groups(nox.project.load_toml(HERE / "pyproject.toml"), name)

@@ -1,6 +1,7 @@
 """What runs after a push, and in a container: valid, pinned, with the least permissions."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.helpers import ROOT, Render, must_run, tool
 WORKFLOWS = {
     "ours": ROOT / ".github" / "workflows" / "ci.yml",
     "student's": ROOT / "template" / ".github" / "workflows" / "ci.yml",
+    "update": ROOT / "template" / ".github" / "workflows" / "template-update.yml",
 }
 GITLAB = ROOT / "template" / ".gitlab-ci.yml"
 
@@ -89,3 +91,16 @@ def test_the_container_does_not_run_as_root(render: Render) -> None:
 def test_the_container_holds_no_leavings(render: Render) -> None:
     ignored = (render(docker=True) / ".dockerignore").read_text(encoding="utf-8").splitlines()
     assert {".git", ".venv", "runs", ".env"} <= set(ignored)
+
+
+def test_the_weekly_update_is_there_only_when_asked_for(render: Render) -> None:
+    path = ".github/workflows/template-update.yml"
+    assert not (render() / path).exists()
+    assert (render(update_workflow=True) / path).exists()
+    assert not (render(update_workflow=True, ci="gitlab") / ".github").exists()
+
+
+def test_the_weekly_update_uses_the_copier_that_is_tested() -> None:
+    pinned = re.search(r"copier==([\d.]+)", WORKFLOWS["update"].read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert pinned and pinned[0] in project["dependencies"]

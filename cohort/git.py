@@ -12,6 +12,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
@@ -57,7 +58,12 @@ class GitError(CohortError):
 
 def executable() -> str:
     """Where git is."""
-    found = shutil.which("git")
+    return _find(os.environ.get("PATH", ""))
+
+
+@lru_cache
+def _find(path: str) -> str:
+    found = shutil.which("git", path=path)
     if found is None:
         raise CohortError("git is not installed; get it from https://git-scm.com and try again.")
     return found

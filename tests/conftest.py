@@ -13,7 +13,16 @@ import pytest
 
 from cohort.cli import main as cohort_main
 from tests.classes import Cohort, Said, small_template
-from tests.helpers import PROBLEMS, Capstone, Render, RunCapstone, call, copy_template, run
+from tests.helpers import (
+    PROBLEMS,
+    SIMS,
+    Capstone,
+    Render,
+    RunCapstone,
+    call,
+    copy_template,
+    run,
+)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -132,3 +141,38 @@ def cohort(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
         return Said(int(ended.value.code or 0), printed.out, printed.err)
 
     return command
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, which asks nothing of its maker's hosts."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("Chromium is not installed")
+    quiet = ("no-first-run", "background-networking", "component-update", "sync")
+    options = ["--no-sandbox", "--disable-gpu", "--disable-quic", f"--{quiet[0]}"]
+    options += [f"--disable-{name}" for name in quiet[1:]]
+    with playwright.sync_playwright() as started:
+        yield started.chromium.launch(executable_path=chromium, args=options)
+
+
+@pytest.fixture
+def open_sim(browser: Any) -> Iterator[Any]:
+    """`open_sim("training-loop", "rate=0.1", color_scheme="dark")` gives the page; errors in it fail."""
+    contexts: list[Any] = []
+    errors: list[str] = []
+
+    def open_page(name: str, state: str = "", **options: Any) -> Any:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda message: errors.append(message.text))
+        page.goto((SIMS / name / "index.html").as_uri() + f"#{state}")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert errors == []

@@ -1,5 +1,7 @@
 """What the tests share that is no fixture: where things are, and how to run a command."""
 
+import contextlib
+import io
 import os
 import shutil
 import subprocess
@@ -13,6 +15,7 @@ import pytest
 from capstone.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
+SIMS = ROOT / "docs" / "sims"
 PARTS = ("copier.yml", "questions", "licenses", "examples", "template")  # what Copier reads
 LEAVINGS = shutil.ignore_patterns("__pycache__", ".*_cache", ".hypothesis")
 PROBLEMS = ("regression", "binary", "multiclass")
@@ -92,3 +95,11 @@ def call(project: Path, *arguments: str) -> int:
 def files_of(project: Path) -> set[str]:
     """Every file of a project, as a path with forward slashes."""
     return {path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()}
+
+
+def printed_by(code: str) -> str:
+    """What Python code prints, run in this process."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(compile(code, "code", "exec"), {"__name__": "code"})
+    return out.getvalue()

@@ -1,7 +1,5 @@
 """`capstone data` finds what is odd in a table before any training, and shows it as a page."""
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -107,19 +105,6 @@ def test_markup_in_the_table_stays_text(page: Path) -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
     assert "<script" not in html
     assert "<img" not in html
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("Chromium is not installed")
-    quiet = ("no-first-run", "background-networking", "component-update", "sync")
-    options = ["--no-sandbox", "--disable-gpu", "--disable-quic", f"--{quiet[0]}"]
-    options += [f"--disable-{name}" for name in quiet[1:]]
-    with playwright.sync_playwright() as started:
-        yield started.chromium.launch(executable_path=chromium, args=options)
 
 
 @pytest.mark.browser

@@ -1,0 +1,81 @@
+"""The sims' arithmetic is torch's: `node --test` compares core.js with what torch computes here."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from tests.helpers import ROOT, run
+
+FUNCTIONS: dict[str, Any] = {
+    "linear": lambda x: x,
+    "step": lambda x: (x >= 0) + 0 * x,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "leaky_relu": nn.functional.leaky_relu,
+    "silu": nn.functional.silu,
+    "softmax": lambda x: torch.softmax(torch.stack([x, 0 * x]), dim=0)[0],
+}
+
+
+def activations() -> dict[str, Any]:
+    """Functions, derivatives, gradients through chains, and random numbers."""
+    x = torch.cat([torch.linspace(-5, 5, 101), torch.tensor([0.0, -80.0, 80.0])]).double()
+    x.requires_grad_()
+    values = {name: function(x) for name, function in FUNCTIONS.items()}
+    slopes = {
+        name: torch.autograd.grad(value.sum(), x)[0].tolist() for name, value in values.items()
+    }
+    chains = [
+        {"name": name, "start": start, "weight": weight, "gradients": chain(name, start, weight)}
+        for name in FUNCTIONS
+        for start, weight in [(0.5, 1.0), (-1.2, 2.5), (3.0, -0.7)]
+    ]
+    torch.manual_seed(42)
+    return {
+        "x": x.tolist(),
+        "f": {name: value.tolist() for name, value in values.items()},
+        "d": slopes,
+        "chains": chains,
+        "softmax": torch.softmax(torch.tensor([1000.0, 999.0]), dim=0).tolist(),
+        "seed": 42,
+        "rand": torch.rand(700).tolist(),
+        "permutation": torch.randperm(100).tolist(),
+    }
+
+
+def chain(name: str, start: float, weight: float) -> list[float]:
+    """Gradients of h = f(weight * h) after 1 to 8 layers, with respect to the start."""
+    first = torch.tensor(start, dtype=torch.float64, requires_grad=True)
+    gradients, h = [], first
+    for _ in range(8):
+        h = FUNCTIONS[name](weight * h)
+        gradients.append(torch.autograd.grad(h, first, retain_graph=True)[0].item())
+    return gradients
+
+
+@pytest.fixture(scope="module")
+def fixtures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sims") / "fixtures.json"
+    path.write_text(json.dumps({"activations": activations()}), encoding="utf-8")
+    return path
+
+
+SIMS = [
+    "activation-functions",
+]
+
+
+@pytest.mark.parametrize("sim", SIMS)
+def test_it_agrees_with_torch(fixtures: Path, sim: str) -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("Node is not installed")
+    script = ROOT / "tests" / "sims" / f"{sim}.test.js"
+    done = run(node, "--test", script, cwd=ROOT, FIXTURES=str(fixtures))
+    assert done.returncode == 0, done.stdout

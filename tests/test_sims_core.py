@@ -1,5 +1,6 @@
 """The sims' arithmetic is torch's: `node --test` compares core.js with what torch computes here."""
 
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -59,15 +60,48 @@ def chain(name: str, start: float, weight: float) -> list[float]:
     return gradients
 
 
+def architectures() -> list[dict[str, Any]]:
+    """Networks with their parameter counts, and the outputs of each layer for one row."""
+    made = []
+    for sizes, activation in [
+        ([4, 8, 1], "relu"),
+        ([4, 32, 16, 8, 1], "tanh"),
+        ([4, 128, 1], "leaky_relu"),
+        ([4, 16, 8, 3], "silu"),
+        ([31, 64, 32, 1], "sigmoid"),
+        ([2, 3, 2], "linear"),
+    ]:
+        torch.manual_seed(7)
+        linear = [nn.Linear(a, b) for a, b in itertools.pairwise(sizes)]
+        x = torch.linspace(-1, 1, sizes[0])
+        traced = [x]
+        with torch.no_grad():
+            for layer in linear[:-1]:
+                traced.append(FUNCTIONS[activation](layer(traced[-1])))
+            traced.append(torch.softmax(linear[-1](traced[-1]), dim=0))
+        made.append(
+            {
+                "sizes": sizes,
+                "activation": activation,
+                "weights": sum(layer.weight.numel() for layer in linear),
+                "biases": sum(layer.bias.numel() for layer in linear),
+                "traced": [values.tolist() for values in traced],
+            }
+        )
+    return made
+
+
 @pytest.fixture(scope="module")
 def fixtures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("sims") / "fixtures.json"
-    path.write_text(json.dumps({"activations": activations()}), encoding="utf-8")
+    values = {"activations": activations(), "architectures": architectures()}
+    path.write_text(json.dumps(values), encoding="utf-8")
     return path
 
 
 SIMS = [
     "activation-functions",
+    "network-architecture",
 ]
 
 

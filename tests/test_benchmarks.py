@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,3 +37,14 @@ def test_cohort(tmp_path: Path) -> None:
     printed, kept = measure("cohort", tmp_path)
     assert "| update | 2 |" in printed and "| fetch, update, push | 2 |" in printed
     assert len(kept["costs"]) == 3
+
+
+@pytest.mark.browser
+def test_sims(browser: Any, tmp_path: Path) -> None:
+    printed = must_run(sys.executable, ROOT / "benchmarks" / "sims.py", cwd=tmp_path)
+    assert [line.split()[0] for line in printed.splitlines()[1:]] == [
+        "empty",
+        "activation-functions",
+        "network-architecture",
+        "training-loop",
+    ]

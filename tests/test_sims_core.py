@@ -91,10 +91,55 @@ def architectures() -> list[dict[str, Any]]:
     return made
 
 
+LOSSES: dict[str, Any] = {
+    "regression": (nn.MSELoss(), lambda x: torch.sin(3 * x[:, :1]) - x[:, 1:], 1),
+    "binary": (
+        nn.BCEWithLogitsLoss(),
+        lambda x: (x[:, :1] + x[:, 1:].square() > 0.3).double(),
+        1,
+    ),
+    "multiclass": (
+        nn.CrossEntropyLoss(),
+        lambda x: (x.sum(dim=1) > -0.5).long() + (x.sum(dim=1) > 0.5).long(),
+        3,
+    ),
+}
+
+
+def training(problem: str, deep: bool, zero: bool) -> dict[str, Any]:
+    """Losses, gradients and weights of ten iterations, in double precision."""
+    loss_function, target, outputs = LOSSES[problem]
+    torch.manual_seed(3)
+    inputs = (torch.rand(64, 2) * 2 - 1).double()
+    targets = target(inputs)
+    sizes = [2, *([8] * 6 if deep else [16]), outputs]
+    layers: list[nn.Module] = []
+    for a, b in itertools.pairwise(sizes):
+        layers += [nn.Linear(a, b), nn.Sigmoid() if deep else nn.Tanh()]
+    network = nn.Sequential(*layers[:-1]).double()
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    losses, gradients, weights = [], [], []
+    for iteration in range(10):
+        if iteration % 4 == 0:
+            batches = torch.randperm(64).split(16)
+        rows = batches[iteration % 4]
+        if zero:
+            optimizer.zero_grad()
+        loss = loss_function(network(inputs[rows]), targets[rows])
+        loss.backward()
+        gradients.append([p.grad.flatten().tolist() for p in network.parameters()])
+        optimizer.step()
+        losses.append(loss.item())
+        weights.append([p.detach().flatten().tolist() for p in network.parameters()])
+    settings = {"problem": problem, "deep": deep, "zero": zero, "rate": 0.1, "seed": 3}
+    return {"settings": settings, "losses": losses, "gradients": gradients, "weights": weights}
+
+
 @pytest.fixture(scope="module")
 def fixtures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("sims") / "fixtures.json"
-    values = {"activations": activations(), "architectures": architectures()}
+    runs = [training(*run) for run in itertools.product(LOSSES, [False, True], [True, False])]
+    values = {"activations": activations(), "architectures": architectures(), "training": runs}
     path.write_text(json.dumps(values), encoding="utf-8")
     return path
 
@@ -102,6 +147,7 @@ def fixtures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 SIMS = [
     "activation-functions",
     "network-architecture",
+    "training-loop",
 ]
 
 

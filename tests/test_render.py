@@ -46,6 +46,7 @@ ALWAYS = {
     "data/README.md",
     "docs/data_ethics.md",
     "docs/model_card.md",
+    "notebooks/from_scratch.ipynb",
     "pyproject.toml",
     "src/my_capstone/__init__.py",
     "src/my_capstone/features.py",

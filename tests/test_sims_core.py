@@ -127,7 +127,9 @@ def training(problem: str, deep: bool, zero: bool) -> dict[str, Any]:
             optimizer.zero_grad()
         loss = loss_function(network(inputs[rows]), targets[rows])
         loss.backward()
-        gradients.append([p.grad.flatten().tolist() for p in network.parameters()])
+        gradients.append(
+            [p.grad.flatten().tolist() for p in network.parameters() if p.grad is not None]
+        )
         optimizer.step()
         losses.append(loss.item())
         weights.append([p.detach().flatten().tolist() for p in network.parameters()])

@@ -75,14 +75,14 @@ def test_the_themes_differ_and_can_be_chosen(open_sim: Any, name: str) -> None:
     assert light.evaluate(paper) == dark.evaluate(paper)
 
 
-@pytest.mark.parametrize("width", [320, 390, 1280])
+@pytest.mark.parametrize("width", [320, 1280])
 @pytest.mark.parametrize("name", NAMES)
 def test_it_fits(open_sim: Any, name: str, width: int) -> None:
     page = open_sim(name, viewport={"width": width, "height": 700})
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    for box in page.locator("button, select, input, svg, pre").all():
-        place = box.bounding_box()
-        assert place is None or place["x"] + place["width"] <= width, box.evaluate("e => e.id")
+    beyond = """(boxes) => boxes.filter((one) => one.getBoundingClientRect().right > innerWidth)
+        .map((one) => one.outerHTML)"""
+    assert page.locator("button, select, input, svg, pre").evaluate_all(beyond) == []
 
 
 @pytest.mark.parametrize("name", NAMES)

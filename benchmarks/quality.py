@@ -7,6 +7,7 @@ same inputs as the project's preprocessing makes them. README.md beside this fil
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib
 import json
 import math
@@ -73,10 +74,10 @@ def from_sklearn(load: Callable[..., Any], problem: str) -> Table:
     return cut(load(as_frame=True).frame, "target", problem)
 
 
-def made(inputs: np.ndarray, target: np.ndarray, problem: str) -> Table:
+def made(rows: tuple[np.ndarray, np.ndarray], problem: str) -> Table:
     """A table made by a formula of scikit-learn's."""
-    table = pd.DataFrame(inputs).add_prefix("x")
-    return cut(table.assign(target=target), "target", problem)
+    table = pd.DataFrame(rows[0]).add_prefix("x")
+    return cut(table.assign(target=rows[1]), "target", problem)
 
 
 def example(name: str, target: str, problem: str, *leave_out: str) -> Table:
@@ -114,9 +115,9 @@ TABLES: dict[str, Callable[[], Table]] = {
     "chile": lambda: from_r("carData", "Chile", "vote", "multiclass"),
     "jobs": lambda: from_r("modeldata", "hpc_data", "class", "multiclass"),
     "friedman1": lambda: made(
-        *datasets.make_friedman1(3000, noise=1.0, random_state=SEED), "regression"
+        datasets.make_friedman1(3000, noise=1.0, random_state=SEED), "regression"
     ),
-    "hastie": lambda: made(*datasets.make_hastie_10_2(3000, random_state=SEED), "binary"),
+    "hastie": lambda: made(datasets.make_hastie_10_2(3000, random_state=SEED), "binary"),
     "house prices": lambda: example("house_prices", "price", "regression", "house_id"),
     "churn": lambda: example("customer_churn", "churned", "binary", "customer_id"),
     "outcomes": lambda: example("student_outcomes", "outcome", "multiclass", "student_id"),
@@ -175,9 +176,7 @@ def peers(problem: str, quick: bool) -> dict[str, Callable[[], Any]]:
         kind = "Regressor" if problem == "regression" else "Classifier"
         for name, known in (("RealMLP", "RealMLP_TD"), ("TabM", "TabM_D")):
             make = getattr(tab, f"{known}_{kind}")
-            models[name] = lambda make=make: make(
-                device="cpu", random_state=SEED, n_threads=torch.get_num_threads(), verbosity=0
-            )
+            models[name] = functools.partial(make, device="cpu", random_state=SEED)
     return models
 
 

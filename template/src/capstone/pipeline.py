@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 
@@ -22,12 +21,7 @@ from capstone.artifacts import (
 from capstone.checkpoints import Checkpoint
 from capstone.data import feature_columns
 from capstone.devices import choose_device
-from capstone.evaluation import (
-    baseline_predictions,
-    evaluate_model,
-    point_metrics,
-    primary_metric,
-)
+from capstone.evaluation import baseline_predictions, evaluate_model, point_metrics, primary_metric
 from capstone.evidence import Part, gather, predictions_table
 from capstone.fitting import Lesson, fit_model, lesson_with_folds
 from capstone.inspection import check_health
@@ -165,7 +159,7 @@ class CapstonePipeline:
     def evaluate(self) -> str:
         """Measure network and baselines on the test part: the one look at it in this run."""
         settings, problem = self.settings, self.settings.data.problem
-        truth = {part: self._truth(part) for part in self.parts}
+        truth = {p: self.model.target.truth(self.target[self.parts[p]]) for p in self.parts}
         # Rows by models that were not fitted on them, their truth and prediction: to choose by.
         held_out = "validation" if self.folds is None else "train"
         rows, known = self.parts[held_out], truth[held_out]
@@ -236,9 +230,6 @@ class CapstonePipeline:
 
     def _features(self, part: str) -> pd.DataFrame:
         return self.table.loc[self.parts[part], self.features]
-
-    def _truth(self, part: str) -> np.ndarray:
-        return self.model.target.truth(self.target[self.parts[part]])
 
     def _tensors(self, part: str, target: Target) -> tuple[torch.Tensor, torch.Tensor]:
         """Inputs and targets of a part, on the device."""

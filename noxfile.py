@@ -27,7 +27,15 @@ def tests(session: nox.Session) -> None:
     two = ["--numprocesses", "2", "--dist", "loadfile"]
     # No .pyc files: template/ would fill with them.
     env = {"PYTHONDONTWRITEBYTECODE": "1"}
-    session.run("python", "-m", "pytest", *two, *session.posargs, env=env)
+    session.run("python", "-m", "pytest", *two, "-m", "not long", *session.posargs, env=env)
+
+
+@nox.session
+def long(session: nox.Session) -> None:
+    """Run the tests that take minutes each: a hundred kills, hundreds of projects and histories."""
+    install_for_tests(session)
+    env = {"PYTHONDONTWRITEBYTECODE": "1"}
+    session.run("python", "-m", "pytest", "-m", "long", *session.posargs, env=env)
 
 
 @nox.session

@@ -153,7 +153,7 @@ REFUSED: dict[str, tuple[bytes, tuple[str, ...], str]] = {
     "a negative epoch count": (
         TEXT.encode(),
         ("--set", "training.epochs=-3"),
-        r"\[training\] epochs is -3, but it should be greater than or equal to 1",
+        r'\[training\] epochs is -3; give "auto" or a whole number from 1 up',
     ),
 }
 

@@ -92,7 +92,7 @@ def handed_in(render: Render, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project in which everything is done: run, made again, every question answered, committed."""
     made = render(problem="binary")
     project = Path(shutil.copytree(made, tmp_path_factory.mktemp("done") / "my-capstone"))
-    edit(project / "capstone.toml", "epochs = 200", "epochs = 3")
+    edit(project / "capstone.toml", 'epochs = "auto"', "epochs = 3")
     edit(project / "capstone.toml", "bootstrap = 1000", "bootstrap = 20")
     shutil.rmtree(project / "tests" / "capstone")  # the rule on tests would take half a minute
     must_run("git", "init", "--quiet", cwd=project)
@@ -184,8 +184,8 @@ OPEN: dict[str, tuple[str, Break, str]] = {
     ),
     "a setting has changed since the run": (
         "run",
-        edited("capstone.toml", "dropout = 0.1", "dropout = 0.2"),
-        r"has changed: network.dropout is 0.2, was 0.1 -> `capstone run`, then `capstone card`",
+        edited("capstone.toml", "dropout = 0.0", "dropout = 0.2"),
+        r"has changed: network.dropout is 0.2, was 0.0 -> `capstone run`, then `capstone card`",
     ),
     "the data have changed since the run": (
         "run",

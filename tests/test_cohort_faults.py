@@ -88,7 +88,7 @@ def test_killed_at_some_moments_it_resumes(classroom: Path, prepared: Path) -> N
     kill_and_resume(classroom, prepared, [0.9, 1.2])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(os.name == "nt", reason="kills a process group")
 def test_killed_at_a_hundred_random_moments_it_resumes(classroom: Path, prepared: Path) -> None:
     chance = random.Random(0)

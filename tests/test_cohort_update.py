@@ -68,7 +68,7 @@ def test_where_nothing_conflicts_the_result_is_copiers(
     compare_with_copier(cohort, class_of_one, tmp_path, seed)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("part", range(10))
 def test_two_hundred_projects_end_as_with_copier(
     cohort: Cohort, class_of_one: Path, made: Path, tmp_path: Path, part: int

@@ -410,7 +410,7 @@ def test_histories_over_two_updates(
     live_through(first, tmp_path / "my-capstone", *history)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @some(300)
 def test_three_hundred_histories_over_two_updates(
     first: Path, tmp_path: Path, history: tuple[list[str], list[str]]

@@ -153,7 +153,7 @@ def _training_data(settings: dict[str, Any], info: dict[str, Any], schema: dict[
     left_out = short_list([code(name) for name in data["leave_out"]], 20)
     return "\n".join(
         [
-            f"- {rows['train']:,} rows to learn from, {rows['validation']:,} to decide when to stop.",
+            f"- {rows['train']:,} rows to learn from, {_stopped_on(rows, settings)}.",
             f"- Target: {code(data['target'])}. Columns left out: {left_out or 'none'}.",
             "",
             table(["Column of the table", "Kind", "Missing in training"], kinds),
@@ -203,3 +203,10 @@ def _listed(values: dict[str, Any]) -> str:
         words = " and ".join(map(str, value)) if isinstance(value, list) else str(value)
         told.append(f"{name.replace('_', ' ')} {words}")
     return cell(", ".join(told))
+
+
+def _stopped_on(rows: dict[str, int], settings: dict[str, Any]) -> str:
+    """The rows that told when to stop."""
+    if "validation" in rows:
+        return f"{rows['validation']:,} to decide when to stop"
+    return f"of which each of {settings['network']['members']} networks held out its own part to decide when to stop"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tomllib
 from collections.abc import Iterable
 from itertools import combinations
@@ -73,7 +74,7 @@ def split_has_no_leak(work: Work) -> str:
     except CapstoneError:
         return said
     tested = read_predictions(run)["row"]
-    learnt = tested.isin(parts["train"].append(parts["validation"]))
+    learnt = tested.isin([row for part in parts if part != "test" for row in parts[part]])
     if learnt.any() and not changed:
         raise Harm(
             f"runs/{run.id}/predictions.csv holds {learnt.sum():,} rows that were learnt from, such as row "
@@ -174,7 +175,9 @@ def _is_in_order(times: pd.Series, parts: dict[str, pd.Index], date_format: str)
     """Raise Harm unless each part is later than the one before."""
     if column_kind(times, date_format) == "date":
         times = to_dates(times, find_date_format(times, date_format))
-    for first, second in (("train", "validation"), ("validation", "test")):
+    for first, second in itertools.pairwise(
+        part for part in ("train", "validation", "test") if part in parts
+    ):
         if times[parts[first]].max() >= times[parts[second]].min():
             raise Harm(
                 f"rows of the {first} part are not older than those of the {second} part",

@@ -1,16 +1,14 @@
 """Nothing leaks from the test part into training."""
 
+from itertools import combinations
+
 from capstone.pipeline import CapstonePipeline
 from capstone.splitting import duplicate_groups
 
 
 def test_the_parts_share_no_row(split_pipeline: CapstonePipeline) -> None:
-    train, validation, test = (
-        set(split_pipeline.parts[p]) for p in ("train", "validation", "test")
-    )
-    assert not train & validation
-    assert not train & test
-    assert not validation & test
+    for one, other in combinations(split_pipeline.parts.values(), 2):
+        assert not set(one) & set(other)
 
 
 def test_no_row_of_one_part_is_a_copy_of_a_row_in_another(split_pipeline: CapstonePipeline) -> None:
@@ -18,12 +16,21 @@ def test_no_row_of_one_part_is_a_copy_of_a_row_in_another(split_pipeline: Capsto
     groups = dict(
         zip(table.index, duplicate_groups(table, split_pipeline.settings.data.id), strict=True)
     )
-    train, validation, test = (
-        {groups[row] for row in split_pipeline.parts[part]}
-        for part in ("train", "validation", "test")
-    )
-    assert not train & validation
-    assert not (train | validation) & test
+    for one, other in combinations(split_pipeline.parts.values(), 2):
+        assert not {groups[row] for row in one} & {groups[row] for row in other}
+
+
+def test_no_member_stops_on_a_copy_of_a_row_it_learnt_from(
+    split_pipeline: CapstonePipeline,
+) -> None:
+    table, rows = split_pipeline.table, split_pipeline.parts["train"]
+    folds = split_pipeline.folds
+    if folds is None:
+        return  # [network] members = 1: a validation part instead
+    copies = duplicate_groups(table, split_pipeline.settings.data.id)[table.index.get_indexer(rows)]
+    fold_of = dict(zip(copies, folds, strict=True))
+    assert all(fold_of[copy] == fold for copy, fold in zip(copies, folds, strict=True))
+    assert set(folds) == set(range(folds.max() + 1))
 
 
 def test_every_part_has_rows(split_pipeline: CapstonePipeline) -> None:

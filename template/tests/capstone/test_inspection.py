@@ -18,7 +18,7 @@ def deep(activation: type[nn.Module], layers: int) -> nn.Module:
 
 
 def test_layers_shapes_and_parameters_are_counted() -> None:
-    layers = describe_layers(nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1)), inputs=4)
+    layers = describe_layers(nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1)), ROWS)
     assert [layer["layer"] for layer in layers] == ["Linear", "ReLU", "Linear"]
     assert [layer["outputs"] for layer in layers] == [8, 8, 1]
     assert [layer["parameters"] for layer in layers] == [40, 0, 9]
@@ -55,6 +55,5 @@ def test_the_check_changes_nothing() -> None:
 
 
 def test_your_networks_layers_are_saved_with_its_parameters(finished: CapstonePipeline) -> None:
-    network = finished.model.network
-    layers = describe_layers(network, len(finished.model.preprocessor.inputs))
-    assert sum(layer["parameters"] for layer in layers) == finished.model.parameters()
+    layers, members = finished.model.layers(), finished.model.architecture["members"]
+    assert members * sum(layer["parameters"] for layer in layers) == finished.model.parameters()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from capstone.errors import CapstoneError
 from capstone.settings import Settings
-from capstone.splitting import Parts, duplicate_groups, split_rows
+from capstone.splitting import Parts, deal_folds, duplicate_groups, split_rows
 
 METHODS = ("random", "stratified", "group", "time")
 
@@ -34,13 +34,38 @@ def some_table(seed: int, rows: int = 400) -> pd.DataFrame:
     return table.set_index(pd.RangeIndex(1, len(table) + 1, name="row"))
 
 
-def parts_of(table: pd.DataFrame, method: str, seed: int = 1, **data: Any) -> Parts:
+def asked(method: str, seed: int = 1, members: int = 1, **data: Any) -> Settings:
     values = {
+        "network": {"members": members},
         "seed": seed,
         "data": {"path": "t.csv", "target": "y", "problem": "binary", "id": "id", **data},
         "split": {"method": method, "group_column": "person", "time_column": "day"},
     }
-    return split_rows(table, table["y"], Settings.model_validate(values))
+    return Settings.model_validate(values)
+
+
+def parts_of(table: pd.DataFrame, method: str, seed: int = 1, **data: Any) -> Parts:
+    return split_rows(table, table["y"], asked(method, seed, **data))
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10_000), method=st.sampled_from(METHODS))
+def test_several_members_share_the_training_part_in_folds_that_share_nothing(
+    seed: int, method: str
+) -> None:
+    table, several = some_table(seed), asked(method, seed, members=8)
+    one = parts_of(table, method, seed)
+    parts = split_rows(table, table["y"], several)
+    assert set(parts["train"]) == {*one["train"], *one["validation"]}
+    assert set(parts["test"]) == set(one["test"])
+    folds = deal_folds(table, table["y"], parts["train"], several)
+    assert folds is not None and set(folds) == set(range(8))
+    train = table.loc[parts["train"]]
+    together = train["person"] if method == "group" else duplicate_groups(train, "id")
+    assert (pd.Series(folds).groupby(np.asarray(together)).nunique() == 1).all()
+    if method == "stratified":
+        shares = pd.Series((train["y"] == "yes").to_numpy()).groupby(folds).mean()
+        assert shares.max() - shares.min() < 0.15
 
 
 @settings(max_examples=40, deadline=None)

@@ -31,14 +31,6 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
-def long(session: nox.Session) -> None:
-    """Run the tests that take minutes each: a hundred kills, hundreds of projects and histories."""
-    install_for_tests(session)
-    env = {"PYTHONDONTWRITEBYTECODE": "1"}
-    session.run("python", "-m", "pytest", "-m", "long", *session.posargs, env=env)
-
-
-@nox.session
 def lint(session: nox.Session) -> None:
     """Lint, format and types of everything that is written here."""
     install_for_tests(session)
@@ -108,6 +100,14 @@ def record(session: nox.Session) -> None:
         session.run("git", "tag", "--force", name, "alone", external=True)
         bundle.parent.mkdir(exist_ok=True)
         session.run("git", "bundle", "create", str(bundle), f"refs/tags/{name}", external=True)
+
+
+@nox.session
+def long(session: nox.Session) -> None:
+    """Run the tests that take minutes each: a hundred kills, hundreds of projects and histories."""
+    install_for_tests(session)
+    env = {"PYTHONDONTWRITEBYTECODE": "1"}
+    session.run("python", "-m", "pytest", "-m", "long", *session.posargs, env=env)
 
 
 def group(name: str) -> tuple[str, ...]:

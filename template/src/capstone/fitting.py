@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from capstone.artifacts import read_run
@@ -134,17 +135,20 @@ def choose_encoding(
     size = batch_size_for(len(inputs), training.batch_size)
     epochs = max(1, epochs_for(len(inputs), size, training.epochs) // TRIAL)
     short = training.model_copy(update={"epochs": epochs})
-    plain, cut = (
-        train_model(
-            build(encoding),
-            lesson.train,
-            lesson.validation,
-            lesson.loss_function,
-            short,
-            settings.seed,
-        ).best_loss
-        for encoding in (None, pieces)
-    )
+    try:
+        plain, cut = (
+            train_model(
+                build(encoding),
+                lesson.train,
+                lesson.validation,
+                lesson.loss_function,
+                short,
+                settings.seed,
+            ).best_loss
+            for encoding in (None, pieces)
+        )
+    except torch.OutOfMemoryError:
+        return None, "numbers as they are: the graphics card has no memory to try pieces"
     losses = f"validation loss {plain:.4f} as they are, {cut:.4f} in pieces, after {epochs} epochs"
     if cut < plain:
         return pieces, f"numbers cut into {len(pieces.column)} pieces ({losses})"

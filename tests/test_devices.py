@@ -17,7 +17,7 @@ from capstone.settings import Training
 from capstone.training import History, set_seed
 from tests.helpers import Capstone, Render
 
-QUICK = ("run", "--quick", "--set", "network.dropout=0.2")
+QUICK = ("run", "--quick", "--set", "network.dropout=0.2", "--set", "preprocessing.numbers=plain")
 FORWARD = "        return self.layers(x)\n"
 
 

@@ -72,27 +72,30 @@ def brute_force(model: Any, row: np.ndarray, background: np.ndarray, groups: Any
     return total / len(orders)
 
 
-@pytest.mark.parametrize("most_exact", [2**16, 0], ids=["exact", "by orders"])
-def test_shap_values_are_those_of_the_definition(
-    most_exact: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(explanation, "MOST_EXACT", most_exact)
-
+@pytest.mark.parametrize("weights", [1, 3_000_000], ids=["small, exact", "large, by orders"])
+def test_shap_values_are_those_of_the_definition(weights: int) -> None:
     def model(matrix: np.ndarray) -> np.ndarray:
         return np.tanh(matrix[:, 0] * matrix[:, 1]) + matrix[:, 2] * matrix[:, 3] + matrix[:, 4]
 
     rows, background = rng.normal(size=(8, 6)), rng.normal(size=(60, 6))
     # Column "b" has two inputs, as a category has; nothing depends on "noise".
     origins = ["a", "b", "b", "c", "d", "noise"]
-    found = explanation.explain(model, rows, background, origins, seed=1)
+    found = explanation.explain(model, rows, background, origins, 1, weights)
     groups = [[0], [1, 2], [3], [4], [5]]
     truth = np.array([brute_force(model, row, background, groups) for row in rows])
     assert found.columns == ["a", "b", "c", "d", "noise"]
     assert found.error < 1e-6
-    tolerance = 1e-9 if most_exact else 0.12 * np.abs(truth).max()
+    tolerance = 1e-9 if weights == 1 else 0.12 * np.abs(truth).max()
     np.testing.assert_allclose(found.values[:, :, 0], truth, atol=tolerance)
     np.testing.assert_allclose(found.values[:, 4], 0, atol=1e-12)
-    assert found.method == ("exact" if most_exact else "360 orders of the columns")
+    assert found.method == ("exact" if weights == 1 else "360 orders of the columns")
+
+
+def test_rows_are_left_out_of_a_long_explanation_and_all_of_an_endless_one() -> None:
+    assert explanation.affordable_rows(columns=10, weights=1_000, wanted=600) == 600
+    assert explanation.affordable_rows(columns=60, weights=500_000, wanted=600) == 100
+    assert explanation.affordable_rows(columns=60, weights=500_000, wanted=40) == 40
+    assert explanation.affordable_rows(columns=5_000, weights=2_500_000, wanted=600) == 0
 
 
 def test_a_model_whose_rows_depend_on_each_other_is_found_out() -> None:

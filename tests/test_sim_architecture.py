@@ -160,7 +160,7 @@ def test_the_network_is_taken_to_capstone_toml(open_sim: Any, copy_of: Render) -
     project = copy_of()
     (project / "capstone.toml").write_text(
         re.sub(
-            r"\[network\]\nhidden.*\nactivation.*\n",
+            r"\[network\]\nmembers.*\nhidden.*\nactivation.*\n",
             copied,
             (project / "capstone.toml").read_text(encoding="utf-8"),
         ),

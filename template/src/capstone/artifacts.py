@@ -112,7 +112,7 @@ def read_run(runs: Path, name: str = LATEST) -> Run:
 def list_runs(runs: Path) -> list[Run]:
     """All whole runs, oldest first; a folder that is not whole is passed over."""
     found = []
-    for folder in sorted(runs.glob("*Z-*")) if runs.is_dir() else []:
+    for folder in sorted(runs.glob("[0-9]*Z-*")) if runs.is_dir() else []:
         try:
             found.append(read_run(runs, folder.name))
         except CapstoneError:

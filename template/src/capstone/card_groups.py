@@ -47,9 +47,11 @@ def decision_rule(metrics: dict[str, Any]) -> str:
         )
     if intervals := metrics.get("intervals"):
         inside = intervals["coverage"]
+        widths = " / ".join(number(width) for width in intervals["half_widths"])
         return (
             f"- No threshold: the prediction is a number. It stands with plus or minus "
-            f"{number(intervals['half_width'])}, meant to hold {intervals['level']:.0%} of the truths; on the "
+            f"{widths} (lowest to highest quarter of predictions), meant "
+            f"to hold {intervals['level']:.0%} of the truths; on the "
             f"test part it held {inside['value']:.1%} ({inside['low']:.1%} to {inside['high']:.1%})."
         )
     if metrics["problem"] == "multiclass":

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 PIECES = 16  # for each column, at most
+MOST_PIECES = 2000  # for all columns together: more are slow, and learnt by heart
 
 
 class PiecewiseLinear(nn.Module):
@@ -44,13 +45,15 @@ class PiecewiseLinear(nn.Module):
 def fit_pieces(matrix: np.ndarray) -> PiecewiseLinear:
     """Pieces that hold about equally many training rows each, for every column of numbers.
 
-    matrix  shape (rows, inputs). A column of two values (a category, a flag) has no bends to learn.
+    matrix  shape (rows, inputs). A column of two values (a category, a flag) has no bends to learn, and
+            of very many columns none gets pieces.
     """
     column: list[int] = []
     start: list[float] = []
     width: list[float] = []
+    most = min(PIECES, MOST_PIECES // matrix.shape[1])
     for number in range(matrix.shape[1]):
-        edges = np.unique(np.quantile(matrix[:, number], np.linspace(0, 1, PIECES + 1)))
+        edges = np.unique(np.quantile(matrix[:, number], np.linspace(0, 1, most + 1)))
         if len(edges) > 2:
             column += [number] * (len(edges) - 1)
             start += edges[:-1].tolist()

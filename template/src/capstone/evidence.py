@@ -24,6 +24,7 @@ from capstone.calibration import (
 from capstone.diagnostics import row_errors, worst_slices
 from capstone.errors import CapstoneError
 from capstone.explanation import (
+    affordable_rows,
     explain,
     permutation_importance,
     summary,
@@ -204,10 +205,14 @@ def _explain(
     """SHAP values and permutation importance of at most [evaluation] explained_rows test rows."""
     problem, seed = settings.data.problem, settings.seed
     origins, classes = model.preprocessor.origins, model.target.classes
-    matrix = model.preprocessor.transform(features)
-    chosen = np.random.default_rng(seed).permutation(len(matrix))
-    chosen = np.sort(chosen[: settings.evaluation.explained_rows])
-    explained = explain(model.predict_matrix, matrix[chosen], background, origins, seed)
+    matrix, weights = model.preprocessor.transform(features), model.parameters()
+    wanted = min(len(matrix), settings.evaluation.explained_rows)
+    rows = affordable_rows(len(features.columns), weights, wanted)
+    if not rows:
+        found.notes.append(f"{len(features.columns):,} columns: too many to explain one by one")
+        return
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(matrix))[:rows])
+    explained = explain(model.predict_matrix, matrix[chosen], background, origins, seed, weights)
     if explained.error > LARGEST_ERROR:
         raise CapstoneError(
             f"The SHAP values of {len(chosen)} rows don't add up to the predictions (they are off by "
@@ -224,8 +229,7 @@ def _explain(
         "base": explained.base.tolist(),
     }
     found.files["shap.csv"] = summary(explained, importance, classes)
-    values = values_table(explained, features.iloc[chosen], classes)
-    found.files["shap_values.parquet"] = values
+    found.files["shap_values.parquet"] = values_table(explained, features.iloc[chosen], classes)
 
 
 def _sliced(table: pd.DataFrame, settings: Settings) -> list[str]:

@@ -17,9 +17,11 @@ import pandas as pd
 from capstone.metrics import LOWER_IS_BETTER, METRICS
 
 BACKGROUND = 100  # training rows that stand for "not known"
-MOST_EXACT = 2**16  # rows * 2^columns up to which every combination of columns is tried
-MOST_PREDICTIONS = 5_000_000  # else made for all rows together: about a second for a small network
+MOST_PREDICTIONS = 5_000_000  # made for all rows together, and
+MOST_MULTIPLICATIONS = 60e9  # by the network in them: about five seconds
 ORDERS = (25, 200)  # in which the columns are switched on, per row: at least and at most
+ENOUGH_ROWS = 100  # are explained although it takes longer,
+PATIENCE = 20  # unless it takes so many times as long
 MOST_NUMBERS = 20_000_000  # of a matrix held at once: 80 MB
 REPEATS = 5  # shuffles per column in the permutation importance
 
@@ -42,19 +44,39 @@ class Explanation:
     error: float
 
 
+def affordable_rows(columns: int, weights: int, wanted: int) -> int:
+    """How many of the wanted rows can be explained before patience ends; 0 when a hundred are too many."""
+    one = 2 * ORDERS[0] * (columns + 1)  # predictions for one row
+    enough = min(wanted, ENOUGH_ROWS)
+    if enough * one * weights > PATIENCE * MOST_MULTIPLICATIONS:
+        return 0
+    return min(wanted, max(enough, _affordable(weights) // one))
+
+
+def _affordable(weights: int) -> int:
+    """How many predictions a network with so many weights may make."""
+    return int(min(MOST_PREDICTIONS, MOST_MULTIPLICATIONS / weights))
+
+
 def explain(
-    model: Model, rows: np.ndarray, background: np.ndarray, origins: list[str], seed: int
+    model: Model,
+    rows: np.ndarray,
+    background: np.ndarray,
+    origins: list[str],
+    seed: int,
+    weights: int = 1,
 ) -> Explanation:
     """SHAP values of `rows` (a matrix as the preprocessor makes it), exact where that is affordable.
 
     origins  for each input of the matrix, the column that it comes from
+    weights  how many the model has: what one prediction costs
     """
     columns = list(dict.fromkeys(origins))
     inputs = [np.flatnonzero(np.array(origins) == name) for name in columns]
     rng = np.random.default_rng(seed)
-    exact = len(rows) * 2 ** len(columns) <= MOST_EXACT
-    affordable = MOST_PREDICTIONS // (2 * (len(columns) + 1) * len(rows))
-    orders = int(np.clip(affordable, *ORDERS))
+    affordable = _affordable(weights)
+    exact = len(rows) * 2 ** len(columns) * BACKGROUND <= affordable
+    orders = int(np.clip(affordable // (2 * (len(columns) + 1) * len(rows)), *ORDERS))
     chosen = rng.permutation(len(background))[: BACKGROUND if exact else min(BACKGROUND, orders)]
     background = background[np.sort(chosen)]
     rounds = max(1, orders // len(background))

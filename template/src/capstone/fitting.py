@@ -129,7 +129,7 @@ def choose_encoding(
     inputs = lesson.train[0]
     pieces = fit_pieces(inputs.cpu().numpy())
     if not len(pieces.column):
-        return None, "numbers as they are: no column has bends to learn"
+        return None, "numbers as they are: no column has bends to learn, or there are too many"
     if numbers == "piecewise":
         return pieces, f"numbers cut into {len(pieces.column)} pieces"
     size = batch_size_for(len(inputs), training.batch_size)

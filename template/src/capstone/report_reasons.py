@@ -17,7 +17,8 @@ def why(story: Story) -> str:
     shap, values = story.shap, story.shap_values
     if shap is None or values is None:
         return section(
-            "Why does it predict this?", "Not explained: [evaluation] explained_rows is 0."
+            "Why does it predict this?",
+            "Not explained: [evaluation] explained_rows is 0, or there are too many columns.",
         )
     metrics, classes = story.metrics["explanation"], story.target.classes
     shown = classes[-1] if len(classes) == 2 else ""

@@ -71,7 +71,9 @@ def explain_row(root: Path, run: Run, wanted: str) -> RowExplanation:
     rows = model.preprocessor.transform(features.loc[[row]])
     background = model.preprocessor.transform(features.loc[pipeline.parts["train"]])
     origins = model.preprocessor.origins
-    found = explain(model.predict_matrix, rows, background, origins, settings.seed)
+    found = explain(
+        model.predict_matrix, rows, background, origins, settings.seed, model.parameters()
+    )
     predicted, target = model.predict_matrix(rows)[0], model.target
     number, output = 0, target.name
     if target.problem != "regression":

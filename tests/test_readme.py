@@ -83,6 +83,9 @@ def clean_environment(project: Path) -> dict[str, str]:
 @pytest.mark.network
 def test_with_pip_every_command_works_as_written(copy_of: Render) -> None:
     project = copy_of()
+    settings = project / "capstone.toml"
+    fewer = settings.read_text(encoding="utf-8").replace("members = 8", "members = 2")
+    settings.write_text(fewer, encoding="utf-8")
     readme = readme_of(project)
     setup = next(block for block in blocks(readme, "bash") if "venv" in block)
     daily = blocks(readme, "sh")

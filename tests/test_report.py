@@ -27,7 +27,10 @@ def finished(
         if problem not in made:
             folder = tmp_path_factory.mktemp("finished") / "my-capstone"
             shutil.copytree(render(problem=problem), folder)
-            done = run_capstone(folder, "run", "--quick")
+            # A network that has hardly learnt: on the numbers it must lose.
+            weak = ["--set", "network.members=1", "--set", "training.learning_rate=0.0001"]
+            options = weak if problem == "regression" else []
+            done = run_capstone(folder, "run", "--quick", *options)
             assert (done.returncode, done.stderr) == (0, ""), done.stderr
             made[problem] = folder
         return made[problem]
@@ -63,7 +66,7 @@ def test_the_answer_comes_first_and_a_defeat_before_it(finished: Finished) -> No
         "Make it again",
     ]
     first = re.findall(r'<p class="lead">(.+?)</p>', html)[0]
-    assert first.startswith("The network loses: gradient boosting predicts better")
+    assert re.match(r"The network loses: .*gradient boosting predicts? better", first)
     assert "On 600 rows that it had never seen" in first
     for told in (latest(finished("regression")).name, info["data"]["sha256"], "capstone reproduce"):
         assert told in html

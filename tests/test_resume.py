@@ -77,7 +77,7 @@ print(f"{killed} killed, {resumed} of them resumed from a checkpoint")
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes")
 def test_after_twenty_kills_at_random_moments_the_bits_are_the_same(copy_of: Render) -> None:
     project = copy_of(problem="binary")

@@ -22,6 +22,7 @@ from capstone.model import Target, TrainedModel, build_model
 from capstone.preprocessing import Preprocessor
 from capstone.settings import Settings
 from capstone.training import (
+    STOPPED,
     Epoch,
     History,
     batch_size_for,
@@ -31,7 +32,7 @@ from capstone.training import (
 )
 from capstone.transfer import adopt_pieces, all_names, load_source, start_from
 
-TRIAL = 5  # trying an encoding takes a fifth of the epochs
+TRIAL = (5, 20)  # trying an encoding takes a fifth of the epochs, and at most so many
 
 
 @dataclass(frozen=True)
@@ -133,20 +134,20 @@ def choose_encoding(
     if numbers == "piecewise":
         return pieces, f"numbers cut into {len(pieces.column)} pieces"
     size = batch_size_for(len(inputs), training.batch_size)
-    epochs = max(1, epochs_for(len(inputs), size, training.epochs) // TRIAL)
+    part, most = TRIAL
+    epochs = min(max(1, epochs_for(len(inputs), size, training.epochs) // part), most)
     short = training.model_copy(update={"epochs": epochs})
+
+    def best_loss(encoding: PiecewiseLinear | None) -> float:
+        parts = (lesson.train, lesson.validation)
+        network = build(encoding)
+        history = train_model(network, *parts, lesson.loss_function, short, settings.seed)
+        if history.ended == STOPPED:  # nothing is worth keeping yet
+            raise KeyboardInterrupt
+        return history.best_loss
+
     try:
-        plain, cut = (
-            train_model(
-                build(encoding),
-                lesson.train,
-                lesson.validation,
-                lesson.loss_function,
-                short,
-                settings.seed,
-            ).best_loss
-            for encoding in (None, pieces)
-        )
+        plain, cut = best_loss(None), best_loss(pieces)
     except torch.OutOfMemoryError:
         return None, "numbers as they are: the graphics card has no memory to try pieces"
     losses = f"validation loss {plain:.4f} as they are, {cut:.4f} in pieces, after {epochs} epochs"

@@ -77,6 +77,8 @@ def compare_folders(old: Path, new: Path) -> list[str]:
     """What differs between two runs, and by how much; nothing when all bytes are the same."""
     differences = []
     for name in COMPARED:
+        if not (old / name).exists() and not (new / name).exists():  # nothing was explained
+            continue
         if (old / name).read_bytes() == (new / name).read_bytes():
             continue
         detail = {WEIGHTS: _weights_apart, "metrics.json": _metrics_apart}.get(name)

@@ -20,6 +20,7 @@ from capstone.layers import body_and_head, freeze
 from capstone.optimizers import make_optimizer, make_schedule
 from capstone.settings import Training
 
+STOPPED = "stopped by Ctrl-C"  # how a training may have ended
 LOSS_FUNCTIONS: dict[str, type[nn.Module]] = {
     "regression": nn.MSELoss,
     "binary": nn.BCEWithLogitsLoss,  # contains the sigmoid
@@ -163,7 +164,7 @@ def train_model(
     except KeyboardInterrupt:
         if not history.epochs:
             raise
-        history.ended = "stopped by Ctrl-C"
+        history.ended = STOPPED
     network.load_state_dict(best.weights)
     return history
 

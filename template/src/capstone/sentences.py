@@ -62,8 +62,8 @@ def verdict(story: Story) -> str:
     won = _names(name for name, how in beats.items() if how == "better")
     if lost:
         return (
-            f"The network loses: {lost} predicts better from the same data. Use that instead, or "
-            "find out what it sees and the network does not."
+            f"The network loses to {lost} on the same data. Use that instead, or find out what it "
+            "sees and the network does not."
         )
     if open_:
         more = f"; better than {won}, beyond chance" if won else ""

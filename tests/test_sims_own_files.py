@@ -32,8 +32,13 @@ def test_the_builder_opens_a_runs_model(open_sim: Any, finished: Path) -> None:
     chooser = page.get_by_label("Open a run's model.json")
     chooser.set_input_files(finished / "model.json")
     page.get_by_text("model.json is open.").wait_for()
-    assert page.locator("#parameters").inner_text() == f"{model['parameters']:,}"
-    assert page.get_by_label("Inputs", exact=True).input_value() == str(len(model["inputs"]))
+    members, pieces = model["architecture"]["members"], model["architecture"]["pieces"]
+    assert (members, bool(pieces)) == (8, True)
+    one = model["parameters"] // members
+    assert page.locator("#parameters").inner_text() == f"{one:,}"
+    page.get_by_text(f"8 members of {one:,} parameters each, one of them drawn.").wait_for()
+    inputs = len(model["inputs"]) + len(pieces["column"])
+    assert page.get_by_label("Inputs", exact=True).input_value() == str(inputs)
     chooser.set_input_files(finished / "history.csv")
     page.get_by_text("history.csv: this is no JSON.").wait_for()
 

@@ -145,7 +145,9 @@ with torch.no_grad():
     } catch {
       throw new Error("this is no JSON. Choose model.json in a folder of runs/.");
     }
-    const { inputs, outputs, hidden, activation } = model?.architecture ?? {};
+    const { outputs, hidden, activation, members = 1, pieces } = model?.architecture ?? {};
+    // Numbers that are cut into pieces reach the first layer as more inputs.
+    const inputs = model?.architecture?.inputs + (pieces?.column?.length ?? 0);
     const counts = Array.isArray(hidden) ? [inputs, outputs, ...hidden] : [NaN];
     if (!counts.every((n) => Number.isInteger(n) && n > 0) || !HIDDEN.includes(activation)) {
       throw new Error("no architecture is in it. Choose model.json in a folder of runs/.");
@@ -158,9 +160,11 @@ with torch.no_grad():
       throw new Error(`[${shape}] is beyond this page: 1 to ${layers} hidden layers of at most ${neurons} neurons.`);
     }
     const ours = count([inputs, ...hidden, outputs]).parameters;
-    const note = model.parameters === undefined || model.parameters === ours
-      ? `${ours.toLocaleString("en")} parameters.`
-      : `The file says ${model.parameters} parameters, this drawing has ${ours}: your network.py has other layers too.`;
+    const shown = ours.toLocaleString("en");
+    const all = members > 1 ? `${members} members of ${shown} parameters each, one of them drawn.` : `${shown} parameters.`;
+    const note = model.parameters === undefined || model.parameters === members * ours
+      ? all
+      : `The file says ${model.parameters} parameters, this drawing has ${members * ours}: your network.py has other layers too.`;
     const changes = { inputs, outputs, hidden, activations: hidden.map(() => activation), output: "linear" };
     return { changes: { ...changes, x: "", layer: 1, neuron: 1, stage: 0 }, note };
   }

@@ -71,8 +71,9 @@ def _tiles(story: Story) -> str:
     else:
         shown.append((f"{model['accuracy']['value']:.0%}", "of the rows named rightly"))
         if story.problem == "binary":
-            recall = metrics["threshold"]["test"]["recall"]
-            shown.append((f"{recall:.0%}", f'of the "{story.target.classes[1]}" found'))
+            cut = metrics["threshold"]
+            found = f'of the "{story.target.classes[1]}" found, acting from {cut["value"]:.0%} on'
+            shown.append((f"{cut['test']['recall']:.0%}", found))
         gap = max(metrics["calibration"]["ece"].values())
         shown.append((f"{gap * 100:.1f} points", "between said and true probabilities"))
     told = metrics["decisions"]

@@ -125,6 +125,7 @@ def _classes(story: Story) -> str:
             f'Most often confused: true "{pair[0]}" predicted as "{pair[1]}"',
             charts.grid(counts, "confusion"),
             counts.reset_index(),
+            "Named is what is most probable, whatever a mistake costs.",
         ),
         chart(
             f"ROC curve: the area under it is {model['roc_auc']['value']:.3f}, guessing gives 0.5",

@@ -179,6 +179,8 @@ def test_a_proxy_is_found_and_noise_is_none() -> None:
     assert found and found["proxy"]
     clean = mitigation.proxy_check(labels, rng.normal(size=(600, 2)), 1)
     assert clean and not clean["proxy"]
+    coded = labels.map({"a": "1", "b": "2"})  # groups that are called by numbers
+    assert mitigation.proxy_check(coded, betraying, 1) == found
     assert mitigation.proxy_check(pd.Series(["a"] * 100), betraying[:100], 1) is None
 
 

@@ -30,7 +30,8 @@ def proxy_check(labels: pd.Series, matrix: np.ndarray, seed: int) -> dict[str, A
     if len(known) < 2:
         return None
     kept = np.sort(np.random.default_rng(seed).permutation(kept)[:MOST_ROWS])
-    truth = labels.to_numpy()[kept]
+    # As whole numbers: scikit-learn stumbles over groups that are called "1" and "2".
+    truth = pd.factorize(labels.to_numpy()[kept], sort=True)[0]
     model = RandomForestClassifier(
         n_estimators=25, min_samples_leaf=10, class_weight="balanced", random_state=seed
     )

@@ -82,6 +82,24 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site, check its links and test it; a folder after -- keeps it: `nox -s docs -- site`."""
+    install_for_tests(session)
+    # Material's word on another project's second version is no warning about our pages.
+    env = {"NO_MKDOCS_2_WARNING": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    with tempfile.TemporaryDirectory() as folder:
+        site = str(
+            (Path(session.posargs[0]) if session.posargs else Path(folder, "site")).resolve()
+        )
+        session.run("mkdocs", "build", "--strict", "--quiet", "--site-dir", site, env=env)
+        session.run("python", "-m", "site_tools.links", site, env=env)
+        # The tests build their own; here they get this one.
+        tests = [str(path) for path in sorted((HERE / "tests").glob("test_si[mt]*.py"))]
+        env["CAPSTONE_SITE"] = site
+        session.run("python", "-m", "pytest", *tests, "tests/test_concepts.py", env=env)
+
+
+@nox.session
 def record(session: nox.Session) -> None:
     """Keep a release for the tests of later ones: `nox -s record -- v0.1.0`, with that tag checked out."""
     if len(session.posargs) != 1:

@@ -1,0 +1,1 @@
+"""What makes the site from the code, and checks what was made."""

@@ -1,0 +1,185 @@
+"""The reference pages: every question, setting, command and file of a run, read from the code itself."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import typer
+import yaml
+from pydantic_core import PydanticUndefined
+from typer.main import get_command
+
+from capstone.cli import app as capstone
+from capstone.settings import Settings
+from cohort.cli import app as cohort
+from site_tools.project import ROOT
+
+
+def pages(project: Path) -> dict[str, str]:
+    """Path of each page to its Markdown."""
+    return {
+        "reference/questions.md": questions((ROOT / "copier.yml").read_text(encoding="utf-8")),
+        "reference/settings.md": settings((project / "capstone.toml").read_text(encoding="utf-8")),
+        "reference/commands.md": commands(capstone, "capstone", IN_A_PROJECT),
+        "reference/cohort.md": commands(cohort, "cohort", IN_A_CLASS),
+        "reference/run.md": run((project / "README.md").read_text(encoding="utf-8")),
+    }
+
+
+# ---- The questions of copier.yml -----------------------------------------------------------------
+
+QUESTIONS = """# The questions
+
+`copier copy` asks these. Enter takes the answer in brackets. Every answer can also be given at once, for example
+`--data problem=binary`; with `--defaults` nothing is asked. Your answers are in `.copier-answers.yml`, and
+`copier update` asks again with them as defaults.
+"""
+
+
+def questions(text: str) -> str:
+    """Every question that can be asked, with its choices, its default and when it is asked."""
+    asked = {
+        name: question
+        for name, question in yaml.safe_load(text).items()
+        if not name.startswith("_") and question.get("when") is not False
+    }
+    return QUESTIONS + "".join(_question(name, question) for name, question in asked.items())
+
+
+def _question(name: str, question: dict[str, Any]) -> str:
+    lines = [f"\n## `{name}`\n", question["help"], ""]
+    default = question["default"]
+    if choices := question.get("choices"):
+        lines += [f"- {label}: `{value}`" for label, value in choices.items()]
+        lines.append("")
+    if isinstance(default, bool):
+        default = "yes" if default else "no"
+    # What Copier works out from other answers is told, not shown: the pattern would help nobody.
+    shown = "made from your other answers" if "{" in str(default) else f"`{default}`"
+    lines.append(f"Default: {shown if default != '' else 'empty'}. {_asked(question)}")
+    return "\n".join(lines) + "\n"
+
+
+def _asked(question: dict[str, Any]) -> str:
+    condition = str(question.get("when", ""))
+    if "data_source == 'own'" in condition:
+        return "Asked for your own table only."
+    if "ci == 'github'" in condition:
+        return "Asked after `show_all`, with GitHub Actions only."
+    return "Asked after `show_all` only." if "show_all" in condition else "Always asked."
+
+
+# ---- The settings of capstone.toml ---------------------------------------------------------------
+
+SETTINGS = """# capstone.toml
+
+Every setting of a project. Change the file, or try a change for one run: `capstone run --set training.epochs=50`.
+What you delete gets the default of this page. An unknown key is refused by name. "In the example" is what a new
+project with the default answers has.
+"""
+
+
+def settings(text: str) -> str:
+    """Every key with its comment, its value in the example, its default and what it accepts."""
+    comments, values = _comments(text), tomllib.loads(text)
+    parts = [SETTINGS, _table({"seed": Settings.model_fields["seed"]}, "", comments, values)]
+    for name, field in Settings.model_fields.items():
+        if name == "seed":
+            continue
+        section: Any = field.annotation
+        about = (section.__doc__ or "").partition("\n")[0]
+        rows = _table(section.model_fields, f"{name}.", comments, values[name])
+        parts.append(f"## [{name}]\n\n{about}\n\n{rows}")
+    return "\n".join(parts)
+
+
+def _comments(text: str) -> dict[str, str]:
+    """ "section.key" to the comment behind it."""
+    found, section = {}, ""
+    for line in text.splitlines():
+        if header := re.match(r"\[(\w+)\]", line):
+            section = header[1] + "."
+        elif key := re.match(
+            r"(\w+) *= *(?:\"(?:[^\"\\]|\\.)*\"|[^#\"]|\"[^\"]*\")*?# (.*)$", line
+        ):
+            found[section + key[1]] = key[2]
+    return found
+
+
+def _table(
+    fields: dict[str, Any], before: str, comments: dict[str, str], values: dict[str, Any]
+) -> str:
+    lines = ["| key | what it does | in the example | default |", "| --- | --- | --- | --- |"]
+    for key, field in fields.items():
+        name = before + key
+        default = field.get_default(call_default_factory=True)
+        needed = default is PydanticUndefined
+        about = comments.get(name, ABOUT.get(name, ""))
+        cells = [
+            f"`{name}`",
+            about,
+            _value(values[key]),
+            "must be set" if needed else _value(default),
+        ]
+        lines.append(f"| {' | '.join(map(_cell, cells))} |")
+    return "\n".join(lines) + "\n"
+
+
+# What capstone.toml need not say, since the key's name does.
+ABOUT = {
+    "project.name": "the project's name, for reports and cards",
+    "project.question": "the question that it answers, in one sentence",
+    "project.author": "who writes it",
+    "project.email": "where readers may write to",
+    "project.course": "the course that it is for",
+}
+
+
+def _value(value: Any) -> str:
+    """As TOML writes it, or nearly."""
+    return "`{}`" if value == {} else f"`{json.dumps(value, ensure_ascii=False)}`"
+
+
+# ---- The commands --------------------------------------------------------------------------------
+
+IN_A_PROJECT = """Run these in a project's folder; with uv write `uv run` before each. What goes wrong is told in
+one sentence, and the exit code is 2. `--traceback` behind any command shows the whole story.
+"""
+IN_A_CLASS = """Run these in the folder of `class.toml`. [A class with `cohort`](../cohort.md) says when.
+"""
+
+
+def commands(app: Any, name: str, about: str) -> str:
+    """Every command with its arguments and options, in the words of its --help."""
+    group: Any = get_command(app)
+    parts = [f"# The commands of `{name}`\n\n{group.help}\n\n{about}"]
+    for command in group.commands.values():
+        context = typer.Context(command, info_name=f"{name} {command.name}")
+        usage = " ".join(command.get_usage(context).removeprefix("Usage: ").split())
+        told = " ".join((command.help or "").split())
+        options = [one.get_help_record(context) for one in command.get_params(context)]
+        rows = [f"| `{option}` | {_cell(help)} |" for option, help in filter(None, options)]
+        head = f"## `{name} {command.name}`\n\n{told}\n\nUsage: `{usage}`\n\n"
+        parts.append(head + "\n".join(["| option | what it does |", "| --- | --- |", *rows]) + "\n")
+    return "\n".join(parts)
+
+
+def _cell(text: str) -> str:
+    """Text that Markdown shows as it is, in a table. A brace would be an attribute."""
+    if text.startswith("`"):
+        return text.replace("|", "\\|")
+    return re.sub(r"([|\[])", r"\\\1", text).replace("<", "&lt;").replace("{", "&#123;")
+
+
+# ---- The files of a run --------------------------------------------------------------------------
+
+
+def run(readme: str) -> str:
+    """The part of a project's README on runs: one text for both."""
+    part = re.search(r"^## A run\n(.*?)^## ", readme, flags=re.MULTILINE | re.DOTALL)
+    assert part, 'a project\'s README has no heading "A run" any more'
+    return f"# The files of a run\n{part[1]}"

@@ -1,0 +1,226 @@
+"""Every command on the site is run by a test: here, or by the one that is named here."""
+
+import ast
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.classes import Cohort, commit_all, git
+from tests.helpers import ROOT, Capstone, Render, copy_template, must_run
+from tests.test_readme import blocks, readme_of
+
+DOCS = ROOT / "docs"
+PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
+RUN_HERE = ["how-to/own-table.md", "how-to/graphics-card.md", "how-to/large-table.md"]
+RUN_HERE += ["tutorial.md"]  # the last, since it puts another table into the project
+RUN_BELOW = ["how-to/updating.md", "cohort.md"]
+# Lines that other tests run, word by word or with the same words in Python.
+ELSEWHERE = {
+    "uvx copier copy TEMPLATE my-capstone": "test_render.py::test_the_files_are_exactly_those_asked_for",
+    "cd my-capstone": "test_readme.py::test_with_uv_one_command_sets_everything_up",
+    "uv run capstone start": "test_readme.py::test_with_uv_one_command_sets_everything_up",
+    "uvx copier update": "test_update.py::test_an_update_gives_what_a_fresh_copy_gives",
+    "capstone run --quick --set tracking.tensorboard=true": (
+        "test_tracking.py::test_tensorboard_reads_what_was_logged_for_it"
+    ),
+    "capstone run --quick --set tracking.mlflow=local": (
+        "test_tracking.py::test_without_a_server_mlflow_uses_a_file_among_the_runs"
+    ),
+    "capstone reproduce": "test_runs.py::test_the_same_seed_gives_the_same_bytes_in_two_processes",
+    "capstone check --json": "test_cards.py::test_programs_get_json",
+    "cohort report --checks checks": "test_cohort_class.py::test_the_report_shows_what_students_committed",
+    "cohort audit": "test_cohort_class.py::test_audit_names_what_was_changed",
+}
+# A run that learns next to nothing: what is tested is that each line does what it says.
+SHORT = {
+    "members = 8": "members = 2",
+    'epochs = "auto"': "epochs = 3",
+    "bootstrap = 1000": "bootstrap = 20",
+}
+SHORT |= {"explained_rows = 1000": "explained_rows = 20"}
+
+
+def lines_of(text: str) -> list[str]:
+    """The commands of a page's `sh` blocks, without their comments."""
+    found = "".join(blocks(text, "sh")).splitlines()
+    return [re.sub(r"\s+# .*$", "", line).strip() for line in found if line.strip()]
+
+
+def page(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_command_hides_in_a_block_that_is_not_run(name: str) -> None:
+    fences = re.findall(r"^```(.*)$", page(name), re.MULTILINE)[::2]
+    assert {fence.partition(" ")[0] for fence in fences} <= {"sh", "text", "toml", "python"}
+    for block in blocks(page(name), "text"):
+        assert not re.search(
+            r"^\$? ?(capstone|cohort|git|uvx?|python|pip|nox) ", block, re.MULTILINE
+        )
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_command_is_run_by_a_test(render: Render, name: str) -> None:
+    in_the_readme = set(lines_of(readme_of(render())))
+    for line in lines_of(page(name)):
+        if name in [*RUN_HERE, *RUN_BELOW] and line not in ELSEWHERE:
+            continue  # run below
+        if line in in_the_readme:
+            continue  # run by test_readme.py, each line of it
+        assert line in ELSEWHERE, f"{name}: no test runs `{line}`"
+
+
+@pytest.mark.parametrize("where", sorted(set(ELSEWHERE.values())))
+def test_the_tests_that_are_named_exist(where: str) -> None:
+    file, _, name = where.partition("::")
+    tree = ast.parse((ROOT / "tests" / file).read_text(encoding="utf-8"))
+    assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def steps_of(text: str) -> list[tuple[str, str, str]]:
+    """The blocks of a page in order: language, the file that it is for, text."""
+    return re.findall(r'^```(\w+)(?: title="(.*?)")?\n(.*?)^```$', text, re.MULTILINE | re.DOTALL)
+
+
+def put(path: Path, language: str, text: str) -> None:
+    """As the page asks: a Python file is replaced, of a TOML file the section."""
+    if language == "toml":
+        section = text.partition("\n")[0]
+        old = path.read_text(encoding="utf-8")
+        text = re.sub(
+            rf"^{re.escape(section)}\n.*?(?=^\[)", lambda _: text + "\n", old, flags=re.M | re.S
+        )
+        assert text != old
+    path.write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def project(copy_of: Render) -> Path:
+    """A project with a first commit, whose runs are short."""
+    made = copy_of()
+    settings = made / "capstone.toml"
+    text = settings.read_text(encoding="utf-8")
+    for before, after in SHORT.items():
+        assert before in text
+        text = text.replace(before, after)
+    settings.write_text(text, encoding="utf-8")
+    for words in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "-m", "First"]):
+        git(made, *words)
+    return made
+
+
+def test_the_pages_do_what_they_say(project: Path, capstone: Capstone) -> None:
+    """Page by page in one project. What a project's README says too is run by test_readme.py, so here only
+    once a page has changed the project's files."""
+    in_the_readme = set(lines_of(readme_of(project)))
+    done = []
+    for name in RUN_HERE:
+        changed = False
+        for language, file, text in steps_of(page(name)):
+            if file:
+                put(project / file, language, text)
+                changed = True
+            elif language == "sh":
+                for line in lines_of(f"```sh\n{text}```"):
+                    known = line in in_the_readme and not changed
+                    if line not in ELSEWHERE and not known:
+                        run_line(project, capstone, line)
+                        done.append(line)
+    assert len(done) > 10 and done.count("capstone run") == 1
+    assert (project / "data" / "raw" / "house_prices_predictions.csv").is_file()
+    assert must_run("git", "status", "--short", cwd=project) == ""
+    newest = project / "runs" / (project / "runs" / "LATEST").read_text(encoding="utf-8").strip()
+    assert "pressure_by_age" in (newest / "shap.csv").read_text(encoding="utf-8")
+    # The reference lists the files of a run: all of them, and no other.
+    part = readme_of(project).partition("## A run\n")[2].partition("\n## ")[0]
+    listed = {
+        name
+        for row in re.findall(r"^\| (`.*?) \|", part, re.M)
+        for name in re.findall(r"`(.*?)`", row)
+    }
+    files = {path.name for path in newest.iterdir()} - {"reproduction.json", "report.md"}
+    assert files == listed
+
+
+def run_line(project: Path, capstone: Capstone, line: str) -> None:
+    """One command of a page; capstone in this process, which saves its imports."""
+    words = shlex.split(line)
+    if words[0] != "capstone":
+        must_run("bash", "-c", line, cwd=project)
+        return
+    code, out, err = capstone(project, *words[1:])
+    assert code == 0, f"{line}\n{out[-2000:]}\n{err}"
+
+
+def test_after_an_update_one_looks_and_commits(project: Path) -> None:
+    """The lines of git; what `copier update` and pytest do is tested elsewhere."""
+    in_the_readme = set(lines_of(readme_of(project)))
+    lines = [line for line in lines_of(page("how-to/updating.md")) if line not in in_the_readme]
+    assert lines[:2] == ["git status --short", "uvx copier update"]
+    assert must_run("bash", "-c", lines.pop(0), cwd=project) == ""
+    engine = project / "src" / "capstone" / "__init__.py"
+    engine.write_text('"""News of the template."""\n', encoding="utf-8")
+    said = [must_run("bash", "-c", line, cwd=project) for line in lines if line not in ELSEWHERE]
+    assert '+"""News of the template' in said[0] and "Update from the template" in said[-1]
+
+
+@pytest.fixture
+def released(tmp_path: Path) -> Path:
+    """The template in git, with one release; the second is added once the class is made."""
+    folder = copy_template(tmp_path / "capstone-template")
+    for part in ("cohort", "pyproject.toml", "README.md", "LICENSE"):
+        source = ROOT / part
+        copy = shutil.copytree if source.is_dir() else shutil.copy2
+        copy(source, folder / part)
+    git(folder, "init", "--quiet")
+    commit_all(folder, "First release", "v0.1.0")
+    return folder
+
+
+def test_the_instructors_page_does_what_it_says(
+    cohort: Cohort, released: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From an empty folder to a report; a push without a server is refused with a sentence."""
+    text = page("cohort.md")
+    roster = next(block for _, file, block in steps_of(text) if file == "class.csv")
+    folder = tmp_path / "my-class"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    before = [
+        'python -m pip install "capstone-template @ git+TEMPLATE"',
+        "mkdir my-class && cd my-class",
+    ]
+    lines = lines_of(text)
+    assert lines[:2] == before
+    for line in lines[2:]:
+        words = [str(released) if word == "TEMPLATE" else word for word in shlex.split(line)]
+        assert words[0] == "cohort"
+        if words[1] == "create":
+            (folder / "class.csv").write_text(roster, encoding="utf-8")
+        if words[1] == "plan":
+            engine = released / "template" / "src" / "capstone" / "__init__.py"
+            engine.write_text(engine.read_text(encoding="utf-8") + "\n# News.\n", encoding="utf-8")
+            commit_all(released, "Second release", "v0.2.0")
+            settings = folder / "class.toml"
+            allowed = settings.read_text().replace('["v0.1.0"]', '["v0.1.0", "v0.2.0"]')
+            settings.write_text(allowed)
+        said = cohort(folder, *words[1:])
+        assert said.code == 0, f"{line}\n{said.out}\n{said.err}"
+    for name in ("plan.html", "class.html"):
+        assert "ada" in (folder / name).read_text(encoding="utf-8")
+    assert "template/v0.2.0" in git(folder / "students" / "bob", "branch", "--list", "template/*")
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_pip_installs_cohort_from_the_templates_address(released: Path, tmp_path: Path) -> None:
+    line = next(line for line in lines_of(page("cohort.md")) if " pip install " in line)
+    words = shlex.split(line.replace("git+TEMPLATE", f"git+{released.as_uri()}"))
+    target = tmp_path / "installed"
+    must_run(sys.executable, *words[1:], "--no-deps", "--target", target, cwd=tmp_path)
+    assert (target / "cohort" / "cli.py").is_file() and list(target.glob("bin/cohort*"))

@@ -32,6 +32,9 @@ const Sim = (() => {
     return text.replaceAll("-", "−");
   }
 
+  // 12345 as 12,345. toLocaleString would load a whole language first, which takes a tenth of a second.
+  const thousands = (whole) => String(whole).replace(/\B(?=(\d{3})+$)/g, ",");
+
   // ---- The state: plain values, kept in the address after "#" --------------------------------------
 
   // What the address says for each key, in the kind that the default has. The sim's `check` does the rest.
@@ -125,17 +128,21 @@ const Sim = (() => {
   // ---- Drawing ------------------------------------------------------------------------------------
 
   // Calls paint(svg, width, height) when the drawing's box changes: text keeps its size. Returns draw(values),
-  // which does so when one of these keys of the state has changed.
+  // which does so when one of these keys of the state has changed. The browser tells the size, before the first
+  // frame too: asking for it would make it lay out the page again for each drawing.
   function canvas(svg, keys, paint) {
     let before = "";
+    let box = null;
     function repaint() {
-      const { width, height } = svg.getBoundingClientRect();
-      if (!width) return;
-      svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+      if (!box?.width) return;
+      svg.setAttribute("viewBox", `0 0 ${box.width} ${box.height}`);
       svg.replaceChildren();
-      paint(svg, width, height);
+      paint(svg, box.width, box.height);
     }
-    new ResizeObserver(repaint).observe(svg);
+    new ResizeObserver(([{ contentRect }]) => {
+      box = contentRect;
+      repaint();
+    }).observe(svg);
     return (values) => {
       const now = keys.map((key) => values[key]).join("|");
       if (now !== before) repaint();
@@ -208,5 +215,5 @@ const Sim = (() => {
   addEventListener("pointerdown", () => say(""));
   addEventListener("keydown", () => say(""));
 
-  return { $, make, html, show, keepState, canvas, animate, player, copier, opener, say, calm };
+  return { $, make, html, show, thousands, keepState, canvas, animate, player, copier, opener, say, calm };
 })();

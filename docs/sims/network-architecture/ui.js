@@ -123,9 +123,9 @@
   function tell(values) {
     const sizes = Core.sizesOf(values);
     const { weights, biases, parameters, layers } = Core.count(sizes);
-    $("#weights").textContent = weights.toLocaleString("en");
-    $("#biases").textContent = biases.toLocaleString("en");
-    $("#parameters").textContent = parameters.toLocaleString("en");
+    $("#weights").textContent = Sim.thousands(weights);
+    $("#biases").textContent = Sim.thousands(biases);
+    $("#parameters").textContent = Sim.thousands(parameters);
     const sums = layers.map(({ biases }, i) => `${sizes[i]} · ${biases} + ${biases}`);
     $("#sums").textContent = `Layer by layer: ${sums.join(", then ")}.`;
 

@@ -119,6 +119,17 @@ def test_every_command_and_option_is_in_the_reference(site: Path, app: Any, name
             assert named and all(word in part for word in named), f"{command} {named}"
 
 
+def test_every_table_of_figures_names_the_benchmark_that_makes_it() -> None:
+    text = (ROOT / "docs" / "explanation" / "defaults.md").read_text(encoding="utf-8")
+    measured = [
+        part for part in text.split("\n## ") if re.search(r"^\|.*\d\.\d", part, re.MULTILINE)
+    ]
+    assert len(measured) == 4
+    for part in measured:
+        [name] = re.findall(r"^Made by `nox -s bench -- (\w+)", part, re.MULTILINE)
+        assert (ROOT / "benchmarks" / f"{name}.py").is_file()
+
+
 # ---- The concepts --------------------------------------------------------------------------------
 
 

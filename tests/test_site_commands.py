@@ -11,7 +11,7 @@ import pytest
 
 from tests.classes import Cohort, commit_all, git
 from tests.helpers import ROOT, Capstone, Render, copy_template, must_run
-from tests.test_readme import blocks, readme_of
+from tests.test_readme import bash, blocks, readme_of
 
 DOCS = ROOT / "docs"
 PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
@@ -114,6 +114,8 @@ def project(copy_of: Render) -> Path:
     return made
 
 
+@bash
+@pytest.mark.slow
 def test_the_pages_do_what_they_say(project: Path, capstone: Capstone) -> None:
     """Page by page in one project. What a project's README says too is run by test_readme.py, so here only
     once a page has changed the project's files."""
@@ -157,6 +159,7 @@ def run_line(project: Path, capstone: Capstone, line: str) -> None:
     assert code == 0, f"{line}\n{out[-2000:]}\n{err}"
 
 
+@bash
 def test_after_an_update_one_looks_and_commits(project: Path) -> None:
     """The lines of git; what `copier update` and pytest do is tested elsewhere."""
     in_the_readme = set(lines_of(readme_of(project)))

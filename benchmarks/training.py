@@ -31,6 +31,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from capstone import training
+from capstone.processes import Team
 from capstone.settings import Training
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -99,7 +100,8 @@ def capstone_engine(inputs: Tensor, targets: Tensor, size: int) -> Epoch:
     """Our own loop, as `capstone run` calls it."""
     network, loss = make_network(), nn.MSELoss()
     optimizer = training.make_optimizer(network, Training())
-    return timed(lambda: training.train_epoch(network, (inputs, targets), loss, optimizer, size))
+    rows, alone = (inputs, targets), Team()
+    return timed(lambda: training.train_epoch(network, rows, loss, optimizer, size, alone))
 
 
 def loader_of(inputs: Tensor, targets: Tensor, size: int) -> DataLoader[tuple[Tensor, ...]]:

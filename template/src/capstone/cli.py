@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -202,7 +203,9 @@ def main() -> None:
     except CapstoneError as error:
         if traceback_wanted:
             raise
-        print(f"Error: {error}", file=sys.stderr)
+        rank = os.environ.get("RANK", "0")  # of several processes that torchrun has started
+        who = f" in process {rank}" if rank != "0" else ""
+        print(f"Error{who}: {error}", file=sys.stderr)
         sys.exit(2)
     except SystemExit as ended:
         if ended.code == 130:  # Ctrl-C, as Typer hands it on

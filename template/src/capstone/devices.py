@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from capstone.errors import CapstoneError
+from capstone.processes import Team
 from capstone.settings import Training
 from capstone.training import History, batch_size_for
 
@@ -34,9 +35,9 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def environment(device: torch.device) -> dict[str, Any]:
-    """What the numbers may depend on: device and threads."""
+    """What the numbers may depend on: device, threads and processes."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    return {"device": name, "threads": torch.get_num_threads()}
+    return {"device": name, "threads": torch.get_num_threads(), "processes": Team().size}
 
 
 def train_within_limits(
@@ -60,6 +61,11 @@ def train_within_limits(
     try:
         return _in_precision(learn, settings, device)
     except torch.OutOfMemoryError:
+        if Team().size > 1:  # the others wait in the middle of a batch
+            raise CapstoneError(
+                f"The graphics card's memory is too small for its share of {size:,} rows: make [training] "
+                "batch_size or [network] hidden smaller."
+            ) from None
         tell([f"out of memory with batches of {size:,} rows: starting again with {half:,}"])
     network.load_state_dict(beginning)
     if device.type != "cpu":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +21,7 @@ from capstone.inspection import summary_lines
 from capstone.members import MembersLoss, own_folds, with_folds
 from capstone.model import Target, TrainedModel, build_model
 from capstone.preprocessing import Preprocessor
+from capstone.processes import Team
 from capstone.settings import Settings
 from capstone.training import (
     STOPPED,
@@ -70,6 +72,8 @@ def fit_model(
     resume: bool,
 ) -> tuple[TrainedModel, History]:
     """Build the student's network, as many times as there are members, and train it."""
+    if checkpoint and Team().rank > 0:
+        checkpoint.seconds = math.inf  # the first process writes it, for all
     names = preprocessor.inputs
     architecture = {
         "inputs": len(names),

@@ -19,6 +19,7 @@ from capstone.display import (
     verdict_sentence,
 )
 from capstone.pipeline import CapstonePipeline
+from capstone.processes import joined
 from capstone.seeds import FILE, over_seeds
 from capstone.settings import Settings
 from capstone.tracking import tracking
@@ -51,6 +52,13 @@ def run_in_words(settings: Settings, root: Path, quick: bool, resume: bool) -> d
     return pipeline.metrics
 
 
+def train_along(settings: Settings, root: Path, quick: bool, resume: bool) -> dict[str, Any]:
+    """What every process but the first does: help to train, say nothing, write nothing."""
+    pipeline = CapstonePipeline(settings, root, quick, resume, say=lambda said: None)
+    pipeline.load().clean().engineer().split().train()
+    return {}
+
+
 def run_and_log(pipeline: CapstonePipeline, on_epoch: Callable[[Epoch], None]) -> None:
     """The seven steps; what is tracked elsewhere is told as it happens."""
     pipeline.load().clean().engineer().split()
@@ -65,19 +73,22 @@ def run_seeds(
 ) -> None:
     """A run for each seed from `settings.seed` on; of several, their mean and spread in one table."""
     results = []
-    for number in range(seeds):
-        its = settings.model_copy(update={"seed": settings.seed + number})
-        if seeds > 1 and not as_json:
-            print(f"\nSeed {its.seed} ({number + 1} of {seeds})")
-        run = run_as_json if as_json else run_in_words
-        results.append(run(its, root, quick, resume))
-    if seeds > 1:
-        table = over_seeds(results)
-        target = root / "runs" / FILE
-        write_csv(target, table)
-        if as_json:
-            print_json({"event": "seeds", "table": table.to_dict("records")})
-        else:
-            print()
-            Console().print(seeds_table(table))
-            print(f"The same as a file, with lowest and highest: {target.relative_to(root)}")
+    with joined(settings.training.device) as team:
+        tells = team.rank == 0
+        run = (run_as_json if as_json else run_in_words) if tells else train_along
+        for number in range(seeds):
+            its = settings.model_copy(update={"seed": settings.seed + number})
+            if seeds > 1 and tells and not as_json:
+                print(f"\nSeed {its.seed} ({number + 1} of {seeds})")
+            results.append(run(its, root, quick, resume))
+    if seeds == 1 or not tells:
+        return
+    table = over_seeds(results)
+    target = root / "runs" / FILE
+    write_csv(target, table)
+    if as_json:
+        print_json({"event": "seeds", "table": table.to_dict("records")})
+    else:
+        print()
+        Console().print(seeds_table(table))
+        print(f"The same as a file, with lowest and highest: {target.relative_to(root)}")

@@ -18,6 +18,7 @@ from capstone.checkpoints import Best, Checkpoint
 from capstone.errors import CapstoneError
 from capstone.layers import body_and_head, freeze
 from capstone.optimizers import make_optimizer, make_schedule
+from capstone.processes import Team
 from capstone.settings import Training
 
 STOPPED = "stopped by Ctrl-C"  # how a training may have ended
@@ -74,7 +75,8 @@ def set_seed(seed: int) -> None:
 
 def use_threads_for(batch_size: int) -> None:
     """One thread for small batches: sharing them among several costs more time than it saves."""
-    torch.set_num_threads(1 if batch_size < 10_000 else (os.cpu_count() or 1))
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # processes on this machine, says torchrun
+    torch.set_num_threads(1 if batch_size < 10_000 else max((os.cpu_count() or 1) // here, 1))
 
 
 def batch_size_for(rows: int, batch_size: str | int = "auto") -> int:
@@ -91,12 +93,15 @@ def epochs_for(rows: int, batch_size: int, epochs: str | int = "auto") -> int:
     return int(epochs)
 
 
-def batches(inputs: Tensor, targets: Tensor, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+def batches(
+    inputs: Tensor, targets: Tensor, size: int, team: Team
+) -> Iterator[tuple[Tensor, Tensor]]:
     """The rows in a new random order, cut into mini-batches. Much faster than a DataLoader here,
     because the whole table is one tensor on the device already."""
     order = torch.randperm(len(inputs), device=inputs.device)
     for rows in order.split(size):
         if len(rows) > 1 or size == 1:  # a single row left over is no use to batch norm
+            rows = team.share(rows)  # all of them, unless several processes train together
             # The same as inputs[rows] and targets[rows], but faster.
             yield inputs.index_select(0, rows), targets.index_select(0, rows)
 
@@ -120,6 +125,8 @@ def train_model(
     Ctrl-C ends training early and keeps the best weights so far.
     """
     optimizer = make_optimizer(network, settings)
+    team = Team()
+    team.average_gradients(network, optimizer)
     size = batch_size_for(len(train[0]), settings.batch_size)
     epochs = epochs_for(len(train[0]), size, settings.epochs)
     schedule = make_schedule(optimizer, settings, epochs)
@@ -144,9 +151,9 @@ def train_model(
             if settings.freeze == "body":
                 freeze(body_and_head(network)[0], settings.body_is_frozen(number))
             rate = float(schedule.get_last_lr()[0])
-            train_loss = train_epoch(network, train, loss_function, optimizer, size)
+            train_loss = train_epoch(network, train, loss_function, optimizer, size, team)
             schedule.step()
-            losses = mean_loss(network, validation, loss_function)
+            losses = team.agree(mean_loss(network, validation, loss_function))
             validation_loss = losses.mean().item()
             if not math.isfinite(train_loss + validation_loss):
                 raise CapstoneError(
@@ -162,7 +169,7 @@ def train_model(
                 checkpoint.save_if_due(network, optimizer, schedule, history, best)
             on_epoch(epoch)
     except KeyboardInterrupt:
-        if not history.epochs:
+        if not history.epochs or team.size > 1:
             raise
         history.ended = STOPPED
     network.load_state_dict(best.weights)
@@ -175,12 +182,13 @@ def train_epoch(
     loss_function: nn.Module,
     optimizer: torch.optim.Optimizer,
     batch_size: int,
+    team: Team,
 ) -> float:
     """One pass over the training part: the five steps for every mini-batch. Returns the mean loss."""
     network.train()
     loss_function.train()
     total, rows = torch.zeros((), device=train[0].device), 0
-    for inputs, targets in batches(*train, batch_size):
+    for inputs, targets in batches(*train, batch_size, team):
         optimizer.zero_grad()  # 1. zero the gradients
         outputs = network(inputs).squeeze(1)  # 2. forward pass
         loss = loss_function(outputs, targets)  # 3. compute the loss
@@ -189,7 +197,8 @@ def train_epoch(
         # The sum stays on the device: reading it for every batch would make the GPU wait.
         total.add_(loss.detach(), alpha=len(inputs))
         rows += len(inputs)
-    return total.item() / rows
+    total, count = team.sum(torch.stack([total, torch.tensor(rows).to(total)]))
+    return total.item() / count.item()
 
 
 @torch.inference_mode()

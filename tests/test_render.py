@@ -25,6 +25,7 @@ CYCLES = {
     "ci": ["github", "gitlab", "none"],
     "license": ["mit", "bsd-3-clause", "apache-2.0", "none"],
     "torch_build": ["default", "cpu", "cuda"],
+    "slurm": [False, True, False],
 }
 # Every problem with every kind of data, with and without Docker; the rest takes turns.
 MATRIX: list[dict[str, Any]] = [
@@ -109,6 +110,8 @@ def test_the_files_are_exactly_those_asked_for(
         expected.add("LICENSE")
     if answers["docker"]:
         expected |= {"Dockerfile", ".dockerignore"}
+    if answers["slurm"]:
+        expected.add("train.sbatch")
     expected |= {"github": {".github/workflows/ci.yml"}, "gitlab": {".gitlab-ci.yml"}}.get(
         answers["ci"], set()
     )

@@ -96,6 +96,7 @@ def tagged_clone(folder: Path) -> Path:
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "The template")
     git(folder, "tag", "v1.0.0")
+    git(folder, "gc", "--quiet")  # what came over a network lies in one file too
     return folder
 
 

@@ -21,7 +21,7 @@ EXAMPLES = {
     "binary": "customer_churn",
     "multiclass": "student_outcomes",
 }
-CYCLES = {
+CYCLES: dict[str, list[Any]] = {
     "ci": ["github", "gitlab", "none"],
     "license": ["mit", "bsd-3-clause", "apache-2.0", "none"],
     "torch_build": ["default", "cpu", "cuda"],

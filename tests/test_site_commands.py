@@ -31,6 +31,9 @@ ELSEWHERE = {
         "test_tracking.py::test_without_a_server_mlflow_uses_a_file_among_the_runs"
     ),
     "capstone reproduce": "test_runs.py::test_the_same_seed_gives_the_same_bytes_in_two_processes",
+    "torchrun --nproc-per-node 2 -m capstone run": (
+        "test_processes.py::test_two_processes_learn_what_one_does"
+    ),
     "capstone check --json": "test_cards.py::test_programs_get_json",
     "cohort report --checks checks": "test_cohort_class.py::test_the_report_shows_what_students_committed",
     "cohort audit": "test_cohort_class.py::test_audit_names_what_was_changed",

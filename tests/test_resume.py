@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from capstone.artifacts import read_run
+from capstone.devices import environment
+from capstone.reproduction import changes_since
 from tests.helpers import Capstone, Render, run, small_disk
 
 FEW = ("training.epochs=12", "network.members=2", "evaluation.bootstrap=20")
@@ -257,6 +260,11 @@ def test_a_run_is_reproduced_bit_by_bit(copy_of: Render, capstone: Capstone) -> 
     assert (verdict["verdict"], verdict["differences"]) == ("identical", [])
     runs = [path for path in (project / "runs").iterdir() if path.is_dir()]
     assert len(runs) == 1, "it is no run of its own"
+    run = read_run(project / "runs")
+    import torch
+
+    elsewhere = {**environment(torch.device("cpu")), "processes": 2}
+    assert changes_since(project, run, elsewhere)[-1].startswith("processes: 2 here, 1 then")
 
 
 CHANGES: dict[str, Callable[[Path], object]] = {

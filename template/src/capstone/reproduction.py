@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from capstone.artifacts import Run, write_text
+from capstone.devices import environment
 from capstone.model import WEIGHTS
 from capstone.pipeline import CapstonePipeline
 from capstone.provenance import git_state, installed_versions
@@ -36,10 +37,10 @@ class Reproduction:
 def reproduce(root: Path, run: Run, say: Callable[[str], Any] = print) -> Reproduction:
     """Run again with the settings of `run`, in a temporary folder; write the verdict beside the run."""
     settings = load_settings(run.folder, file_name="settings.toml")
-    changed = changes_since(root, run)
     quick = run.info["quick"]
     pipeline = CapstonePipeline(settings, root, quick, keep_checkpoints=False, say=say)
     pipeline.load().clean().engineer().split().train().evaluate()
+    changed = changes_since(root, run, environment(pipeline.device))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         pipeline.write_to(folder)
@@ -55,8 +56,9 @@ def reproduce(root: Path, run: Run, say: Callable[[str], Any] = print) -> Reprod
     return result
 
 
-def changes_since(root: Path, run: Run) -> list[str]:
-    """What the run depended on that is otherwise now: data, code, versions, threads."""
+def changes_since(root: Path, run: Run, here: dict[str, Any]) -> list[str]:
+    """What the run depended on that is otherwise now: data, code, versions, and what is `here`: device,
+    threads and processes."""
     changed = []
     path = root / run.info["data"]["path"]
     if path.exists() and fingerprint(path) != run.info["data"]["sha256"]:
@@ -70,6 +72,11 @@ def changes_since(root: Path, run: Run) -> list[str]:
     for name, version in run.info["versions"].items():
         if versions.get(name) != version:
             changed.append(f"{name} is {versions.get(name)}, was {version}")
+    for name, now_here in here.items():
+        if run.info.get(name, now_here) != now_here:
+            changed.append(
+                f"{name}: {now_here} here, {run.info[name]} then, so the last digits may differ"
+            )
     return changed
 
 

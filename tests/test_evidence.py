@@ -91,6 +91,23 @@ def test_shap_values_are_those_of_the_definition(weights: int) -> None:
     assert found.method == ("exact" if weights == 1 else "360 orders of the columns")
 
 
+def test_few_background_rows_have_the_mean_prediction_of_all() -> None:
+    rng = np.random.default_rng(1)
+    background, slopes = rng.lognormal(sigma=1.5, size=(1500, 20)), rng.normal(size=20)
+    found = explanation.explain(
+        lambda matrix: matrix @ slopes,
+        background[:30],
+        background,
+        list("abcdefghijklmnopqrst"),
+        0,
+        10**6,
+    )
+    everyone = background @ slopes
+    assert found.method == "30 orders of the columns"
+    # A random 15 rows would be off by a quarter of the spread.
+    assert abs(found.base[0] - everyone.mean()) < 0.1 * everyone.std()
+
+
 def test_rows_are_left_out_of_a_long_explanation_and_all_of_an_endless_one() -> None:
     assert explanation.affordable_rows(columns=10, weights=1_000, wanted=600) == 600
     assert explanation.affordable_rows(columns=60, weights=500_000, wanted=600) == 100
@@ -118,6 +135,7 @@ def test_shuffling_a_column_costs_what_it_is_worth() -> None:
 
 
 def test_the_worst_slice_is_the_planted_one() -> None:
+    rng = np.random.default_rng(0)
     table = pd.DataFrame(
         {
             "town": rng.choice(["north", "south"], 2000),

@@ -17,7 +17,7 @@ from capstone.errors import CapstoneError, did_you_mean
 from capstone.metrics import LOWER_IS_BETTER, METRICS
 
 INTERVAL = (2.5, 97.5)  # percentiles of the bootstrap: a 95 % interval
-MOST_WEIGHTS = 20_000_000  # numbers held at once by the bootstrap: 160 MB
+MOST_WEIGHTS = 2_000_000  # numbers held at once by the bootstrap: 16 MB, near the processor's cache
 
 
 def primary_metric(problem: str, name: str = "auto") -> str:

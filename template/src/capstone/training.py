@@ -27,9 +27,9 @@ LOSS_FUNCTIONS: dict[str, type[nn.Module]] = {
     "binary": nn.BCEWithLogitsLoss,  # contains the sigmoid
     "multiclass": nn.CrossEntropyLoss,  # contains the softmax
 }
-
-
-ROWS_AT_ONCE = 50_000  # of those that are only predicted: more would need much memory
+ROWS_AT_ONCE = (
+    8_000  # of those that are only predicted: they fit the processor's cache, which halves the time
+)
 
 
 @dataclass(frozen=True)

@@ -217,6 +217,7 @@ def predict_scores(network: nn.Module, inputs: Tensor) -> np.ndarray:
     Of several members, each its own: the last dimension is the members'.
     """
     network.eval()
+    use_threads_for(len(inputs))
     blocks = [network(block).squeeze(1).cpu() for block in inputs.split(ROWS_AT_ONCE)]
     return torch.cat(blocks).numpy().astype(np.float64)
 

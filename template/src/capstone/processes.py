@@ -35,9 +35,14 @@ class Team:
         self.part = 1.0  # of the batch that is being learnt from
 
     def share(self, rows: Tensor) -> Tensor:
-        """This process's rows of a batch. Where there are fewer rows than processes, each learns from all."""
-        mine = rows if len(rows) < self.size else rows.tensor_split(self.size)[self.rank]
-        self.part = 1 / self.size if len(rows) < self.size else len(mine) / len(rows)
+        """This process's rows of a batch. Where there are not two for each, every process learns from all:
+        a single row is no use to batch norm.
+        """
+        if len(rows) < 2 * self.size:
+            self.part = 1 / self.size
+            return rows
+        mine = rows.tensor_split(self.size)[self.rank]
+        self.part = len(mine) / len(rows)
         return mine
 
     def average_gradients(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:

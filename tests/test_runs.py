@@ -73,7 +73,7 @@ def test_a_run_on_each_example_beats_the_simplest_models(
     report = (latest(project) / "report.html").read_text(encoding="utf-8")
     assert f"Predictions for {sensitive} &quot;{group}&quot; lean one way" in report
     columns = pd.read_csv(latest(project) / "shap.csv")["column"].to_list()
-    assert columns.index(matters) < 2 and columns.index(noise) >= len(columns) * 2 // 3
+    assert columns.index(matters) < 2 and columns.index(noise) >= len(columns) - 2
     cost = metrics["decisions"]["cost"]
     assert cost["followed"] < min(cost["nothing"], cost["everyone"])
 

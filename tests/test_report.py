@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import nbformat
 import pandas as pd
 import pytest
 
+from capstone import report
+from capstone.artifacts import read_run
+from capstone.story import read_story
 from tests.helpers import Capstone, Render, RunCapstone
 
 Finished = Callable[[str], Path]
@@ -138,6 +142,27 @@ def test_shap_values_add_up_to_the_predictions_that_were_saved(finished: Finishe
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["explanation"]["additivity_error"] < 1e-3
     assert len(values) == metrics["explanation"]["rows"] == 50
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "title", "tile", "sentence"),
+    [
+        (5.0, 30.0, "recommendations would have cost least", "simple rule<", "saved (between"),
+        (-5.0, 30.0, "for all would have cost about as much", "may be chance", "may be chance"),
+        (-9.0, -2.0, "for all would have cost least", "simple rule<", "Don't follow it"),
+    ],
+)
+def test_title_tile_and_sentence_say_the_same_about_money(
+    finished: Finished, low: float, high: float, title: str, tile: str, sentence: str
+) -> None:
+    run = read_run(finished("regression") / "runs")
+    told = run.metrics["decisions"]
+    for rule in told["saved_against"].values():
+        rule.update(low=low, high=high)
+    story = read_story(run)
+    page = unescape(report._what_to_do(story))
+    assert title in page and sentence in page
+    assert tile in unescape(report._tiles(story))
 
 
 def test_a_tiny_test_part_is_enough(own: Finished, capstone: Capstone) -> None:

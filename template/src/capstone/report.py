@@ -13,7 +13,16 @@ from capstone.pages import chart, page, scrolling, section, short, text, tiles
 from capstone.report_details import details
 from capstone.report_groups import whom_it_fails
 from capstone.report_reasons import why
-from capstone.sentences import MEANINGS, NAMES, better, decision, limits, quality, verdict
+from capstone.sentences import (
+    MEANINGS,
+    NAMES,
+    better,
+    better_rule,
+    decision,
+    limits,
+    quality,
+    verdict,
+)
 from capstone.story import Story, read_story
 
 FILE, STANDALONE = "report.html", "report_standalone.html"
@@ -77,10 +86,11 @@ def _tiles(story: Story) -> str:
         gap = max(metrics["calibration"]["ece"].values())
         shown.append((f"{gap * 100:.1f} points", "between said and true probabilities"))
     told = metrics["decisions"]
-    simple = min(told["cost"]["nothing"], told["cost"]["everyone"])
-    saved = simple - told["cost"]["followed"]
-    word = "saved" if saved >= 0 else "lost"
-    shown.append((f"{short(abs(saved))} {told['unit']}", f"{word} against the better simple rule"))
+    rule = better_rule(told)
+    saved, sure = told["cost"][rule] - told["cost"]["followed"], told["saved_against"][rule]
+    word = f"{'saved' if saved >= 0 else 'lost'} against the better simple rule"
+    chance = "; it may be chance" * (sure["low"] <= 0 <= sure["high"])
+    shown.append((f"{short(abs(saved))} {told['unit']}", word + chance))
     return tiles(shown)
 
 
@@ -89,14 +99,15 @@ def _what_to_do(story: Story) -> str:
     cost, unit = told["cost"], told["unit"]
     labels = ["following decisions.py", f"all: {told['nothing']}", f"all: {told['everyone']}"]
     values = [cost["followed"], cost["nothing"], cost["everyone"]]
-    cheapest = labels[values.index(min(values))]
+    rule = better_rule(told)
+    sure = told["saved_against"][rule]
     table = pd.DataFrame({"rule": labels, f"cost in {unit}": values})
     drawn = charts.bars(labels, values, "costs", f"cost on the test rows, {unit}", labels[0])
-    title = (
-        "Following the recommendations would have cost least"
-        if cheapest == labels[0]
-        else f'"{cheapest}" would have cost least'
-    )
+    title = f'"{told[rule]}" for all would have cost about as much'
+    if sure["low"] > 0:
+        title = "Following the recommendations would have cost least"
+    elif sure["high"] < 0:
+        title = f'"{told[rule]}" for all would have cost least'
     return section("What to do", decision(story)) + chart(title, drawn, table)
 
 

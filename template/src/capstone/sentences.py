@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from capstone.metrics import LOWER_IS_BETTER
 from capstone.pages import short
@@ -82,28 +83,28 @@ def decision(story: Story) -> str:
     told = story.metrics["decisions"]
     unit, cost = told["unit"], told["cost"]
     taken = ", ".join(f'"{name}" for {rows:,}' for name, rows in told["actions"].items())
-    others = {
-        f'"{told["nothing"]}" for all': cost["nothing"],
-        f'"{told["everyone"]}" for all': cost["everyone"],
-    }
-    best = min(others, key=lambda name: others[name])
-    saved = others[best] - cost["followed"]
-    which = "nothing" if best.startswith(f'"{told["nothing"]}"') else "everyone"
-    sure = told["saved_against"][which]
+    rule = better_rule(told)
+    best, simple, sure = f'"{told[rule]}" for all', cost[rule], told["saved_against"][rule]
     said = f"Following decisions.py on these rows means {taken}. "
     said += f"It would have cost {short(cost['followed'])} {unit}; "
     if sure["low"] > 0:
         return said + (
-            f"the better simple rule, {best}, {short(others[best])} {unit}: {short(saved)} {unit} saved "
+            f"the better simple rule, {best}, {short(simple)} {unit}: "
+            f"{short(simple - cost['followed'])} {unit} saved "
             f"(between {short(sure['low'])} and {short(sure['high'])})."
         )
     if sure["high"] < 0:
         return said + (
-            f"{best} would have cost only {short(others[best])} {unit}. Don't follow it as it is."
+            f"{best} would have cost only {short(simple)} {unit}. Don't follow it as it is."
         )
     return said + (
-        f"{best} {short(others[best])} {unit}. The difference may be chance, so the simple rule is as good."
+        f"{best} {short(simple)} {unit}. The difference may be chance, so the simple rule is as good."
     )
+
+
+def better_rule(told: dict[str, Any]) -> str:
+    """Which of the simple rules would have cost less: "nothing" or "everyone" (act on none, or on all)."""
+    return min(("nothing", "everyone"), key=lambda rule: told["cost"][rule])
 
 
 def unfair(story: Story) -> list[str]:

@@ -233,6 +233,8 @@ def test_ctrl_c_ends_training_and_a_second_one_the_run(copy_of: Render) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Tests that a script starts in the background ignore Ctrl-C, and so would their children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as process:
         assert process.stdout and process.stderr
         for line in process.stdout:

@@ -447,6 +447,22 @@ def test_batch_norm_survives_a_last_batch_of_one_row(
     assert (ended, said) == (0, "")
 
 
+def test_batch_norm_with_batches_of_one_row_is_refused(
+    capstone: Capstone, own: Path, table: Path
+) -> None:
+    table.write_text(TEXT, encoding="utf-8")
+    path = own / "src" / "my_capstone" / "network.py"
+    kept = path.read_bytes()
+    path.write_text(BATCH_NORM, encoding="utf-8")
+    one = ("--set", "training.batch_size=1", "--set", "network.members=1")
+    try:
+        ended, _, said = capstone(own, "run", "--quick", *one)
+    finally:
+        path.write_bytes(kept)
+    assert (ended, said.count("\n")) == (2, 1), said
+    assert "batch_size is 1, but your NeuralNetwork has batch norm" in said
+
+
 def test_a_rate_far_too_high_is_said_and_nothing_is_saved(
     capstone: Capstone, own: Path, table: Path
 ) -> None:

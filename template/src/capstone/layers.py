@@ -27,3 +27,15 @@ def freeze(weights: list[nn.Parameter], frozen: bool) -> None:
     """Frozen weights get no gradient, so no optimiser changes them."""
     for weight in weights:
         weight.requires_grad_(not frozen)
+
+
+def check_batch(network: nn.Module, rows: int) -> None:
+    """Raises CapstoneError when the network has batch norm and learns from one row at a time."""
+    normalised = any(
+        isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in network.modules()
+    )
+    if normalised and rows == 1:
+        raise CapstoneError(
+            "[training] batch_size is 1, but your NeuralNetwork has batch norm, which compares the rows of a "
+            'batch: set batch_size = 2 or more, or "auto".'
+        )

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from capstone.checkpoints import Best, Checkpoint
 from capstone.errors import CapstoneError
-from capstone.layers import body_and_head, freeze
+from capstone.layers import body_and_head, check_batch, freeze
 from capstone.optimizers import make_optimizer, make_schedule
 from capstone.processes import Team
 from capstone.settings import Training
@@ -128,6 +128,7 @@ def train_model(
     team = Team()
     team.average_gradients(network, optimizer)
     size = batch_size_for(len(train[0]), settings.batch_size)
+    check_batch(network, size)
     epochs = epochs_for(len(train[0]), size, settings.epochs)
     schedule = make_schedule(optimizer, settings, epochs)
     use_threads_for(size)

@@ -150,6 +150,11 @@ REFUSED: dict[str, tuple[bytes, tuple[str, ...], str]] = {
         ("--set", "network.hidden=[1000000000]"),
         r"\[network\] hidden has a layer of 1000000000 neurons",
     ),
+    "a network larger than the memory": (
+        TEXT.encode(),
+        ("--set", f"network.hidden={[16384] * 20}"),
+        r"To train a network of 40,\d{3},\d{3},\d{3} weights takes .* GB are free: make \[network\] hidden",
+    ),
     "a negative epoch count": (
         TEXT.encode(),
         ("--set", "training.epochs=-3"),
@@ -175,7 +180,7 @@ LIVED_WITH: dict[str, tuple[bytes, tuple[str, ...], str]] = {
     "a batch larger than the table": (
         TEXT.encode(),
         ("--set", "training.batch_size=100000"),
-        r"train     3 epochs",
+        r"batch_size \(100,000\) is larger than the 160 training rows: each batch holds all 160",
     ),
     "batches of a single row": (
         TEXT.encode(),

@@ -25,11 +25,15 @@ def latest(project: Path) -> Path:
     return project / "runs" / (project / "runs" / "LATEST").read_text(encoding="utf-8").strip()
 
 
-def short_of_memory(project: Path, most_rows: int) -> None:
-    """Make the network behave as on a card whose memory holds so many rows while it learns."""
+CARD = 'torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")'
+PROCESSOR = "torch.empty(2**55)"  # what torch's own allocator refuses, with an error of its own
+
+
+def short_of_memory(project: Path, most_rows: int, error: str = CARD) -> None:
+    """Make the network behave as where memory holds so many rows while it learns."""
     path = project / "src" / "my_capstone" / "network.py"
     short = f"""        if self.training and len(x) > {most_rows}:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+            raise {error}
 """
     text = path.read_text(encoding="utf-8")
     assert FORWARD in text
@@ -51,15 +55,28 @@ def test_short_of_memory_the_batch_is_halved_once_from_the_very_start(
     assert weights[0] == weights[1], "the first try leaves no trace"
 
 
+@pytest.mark.parametrize("error", [CARD, PROCESSOR])
 def test_when_half_the_batch_is_too_much_too_it_is_one_sentence(
-    copy_of: Render, capstone: Capstone
+    copy_of: Render, capstone: Capstone, error: str
 ) -> None:
     project = copy_of(problem="regression")
-    short_of_memory(project, most_rows=20)
-    code, _, error = capstone(project, *QUICK, "--set", "training.batch_size=64")
-    assert (code, error.count("\n")) == (2, 1), error
-    assert "memory is too small, even for batches of 32 rows" in error
+    short_of_memory(project, 20, error)
+    code, _, said = capstone(project, *QUICK, "--set", "training.batch_size=64")
+    assert (code, said.count("\n")) == (2, 1), said
+    assert "memory is too small, even for batches of 32 rows" in said
     assert not (project / "runs").exists() or not [*(project / "runs").glob("*Z-*")]
+
+
+def test_memory_that_is_short_elsewhere_is_one_sentence_too(
+    copy_of: Render, capstone: Capstone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def to_card(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr("capstone.pipeline.fit_model", to_card)
+    code, _, said = capstone(copy_of(problem="regression"), *QUICK)
+    assert (code, said.count("\n")) == (2, 1), said
+    assert "Memory is too small for train() (CUDA out of memory" in said
 
 
 def test_cuda_is_told_to_repeat_itself_before_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:

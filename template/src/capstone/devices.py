@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Callable
 from typing import Any
 
+import psutil
 import torch
 from torch import nn
 
-from capstone.errors import CapstoneError
+from capstone.errors import CapstoneError, is_out_of_memory
 from capstone.processes import Team
 from capstone.settings import Training
 from capstone.training import History, batch_size_for
@@ -40,6 +42,23 @@ def environment(device: torch.device) -> dict[str, Any]:
     return {"device": name, "threads": torch.get_num_threads(), "processes": Team().size}
 
 
+def check_memory(build: Callable[[], nn.Module], members: int, device: torch.device) -> None:
+    """Raises CapstoneError when so many of the networks that `build` makes need more memory than is free.
+
+    Without this, a system that promises more memory than it has would end the run without a word.
+    """
+    weights = 0
+    with contextlib.suppress(Exception), torch.device("meta"):  # shapes alone, which cost nothing
+        weights = members * sum(its.numel() for its in build().parameters())
+    copies = 6 if device.type == "cpu" else 1  # gradients, AdamW's two means, the best, the first
+    need, free = 4 * weights * copies, psutil.virtual_memory().available
+    if need > free:
+        raise CapstoneError(
+            f"To train a network of {weights:,} weights takes {need / 1e9:,.1f} GB of memory, and "
+            f"{free / 1e9:,.1f} GB are free: make [network] hidden or members smaller."
+        )
+
+
 def train_within_limits(
     learn: Callable[..., History],
     network: nn.Module,
@@ -58,12 +77,24 @@ def train_within_limits(
     half = max(size // 2, 1)
     smaller = settings.model_copy(update={"batch_size": half})
     device = next(network.parameters()).device
+    memory, or_else = "This machine's memory", ""
+    if device.type != "cpu":
+        memory, or_else = "The graphics card's memory", ', or set [training] device = "cpu"'
+    if isinstance(settings.batch_size, int) and settings.batch_size > rows:
+        tell(
+            [
+                f"batch_size ({settings.batch_size:,}) is larger than the {rows:,} training rows: "
+                f"each batch holds all {rows:,}"
+            ]
+        )
     try:
         return _in_precision(learn, settings, device)
-    except torch.OutOfMemoryError:
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
         if Team().size > 1:  # the others wait in the middle of a batch
             raise CapstoneError(
-                f"The graphics card's memory is too small for its share of {size:,} rows: make [training] "
+                f"{memory} is too small for this process's share of {size:,} rows: make [training] "
                 "batch_size or [network] hidden smaller."
             ) from None
         tell([f"out of memory with batches of {size:,} rows: starting again with {half:,}"])
@@ -72,10 +103,11 @@ def train_within_limits(
         torch.accelerator.empty_cache()
     try:
         return _in_precision(learn, smaller, device)
-    except torch.OutOfMemoryError:
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
         raise CapstoneError(
-            f"The graphics card's memory is too small, even for batches of {half:,} rows: "
-            'make [network] hidden smaller, or set [training] device = "cpu".'
+            f"{memory} is too small, even for batches of {half:,} rows: make [network] hidden smaller{or_else}."
         ) from None
 
 

@@ -23,3 +23,11 @@ def short_list(names: Sequence[str], most: int = 8) -> str:
     """Names separated by commas; of a long list the first ones and how many more there are."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory was short. Of a graphics card torch has an error of its own, of the processor none."""
+    said = str(error)
+    return (
+        isinstance(error, MemoryError) or "out of memory" in said or "DefaultCPUAllocator" in said
+    )

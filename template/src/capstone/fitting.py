@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from capstone.artifacts import read_run
 from capstone.checkpoints import Checkpoint
-from capstone.devices import train_within_limits
+from capstone.devices import check_memory, train_within_limits
 from capstone.encoding import PiecewiseLinear, fit_pieces
+from capstone.errors import CapstoneError, is_out_of_memory
 from capstone.inspection import summary_lines
 from capstone.members import MembersLoss, own_folds, with_folds
 from capstone.model import Target, TrainedModel, build_model
@@ -90,13 +90,17 @@ def fit_model(
             [f"starting from {run.id}: {known} of {len(names)} inputs are known there; a new head"]
         )
 
+    device = lesson.train[0].device
+
     def build(encoding: PiecewiseLinear | None) -> nn.Module:
+        one = partial(build_model, root, {**architecture, "members": 1}, encoding)
+        check_memory(one, lesson.members, device)
         set_seed(settings.seed)
         begin = None
         if source:
             pieces = encoding.pieces() if encoding else None
             begin = partial(start_from, names=all_names(names, pieces), source=source)
-        return build_model(root, architecture, encoding, begin).to(lesson.train[0].device)
+        return build_model(root, architecture, encoding, begin).to(device)
 
     if source:
         encoding, why = adopt_pieces(names, source), "numbers encoded as in that run"
@@ -152,8 +156,15 @@ def choose_encoding(
 
     try:
         plain, cut = best_loss(None), best_loss(pieces)
-    except torch.OutOfMemoryError:
-        return None, "numbers as they are: the graphics card has no memory to try pieces"
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        if Team().size > 1:  # the others wait in the middle of a batch
+            raise CapstoneError(
+                'Memory is too small to try numbers in pieces: set [preprocessing] numbers = "plain", or make '
+                "[training] batch_size or [network] hidden smaller."
+            ) from None
+        return None, "numbers as they are: there is no memory to try pieces"
     losses = f"validation loss {plain:.4f} as they are, {cut:.4f} in pieces, after {epochs} epochs"
     if cut < plain:
         return pieces, f"numbers cut into {len(pieces.column)} pieces ({losses})"

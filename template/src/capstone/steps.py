@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from capstone.errors import CapstoneError
+from capstone.errors import CapstoneError, is_out_of_memory
 
 STEPS = ("load", "clean", "engineer", "split", "train", "evaluate", "save")
 
@@ -34,7 +34,15 @@ def step(work: Callable[[Pipeline], str]) -> Callable[[Pipeline], Pipeline]:
                 f"{name}() needs {missing[0]}() first; the order is {', '.join(STEPS)}."
             )
         start = time.perf_counter()
-        said = work(self)
+        try:
+            said = work(self)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise CapstoneError(
+                f"Memory is too small for {name}() ({str(error).splitlines()[0][:200]}): make [network] hidden, "
+                "members or max_categories smaller, or take fewer rows."
+            ) from None
         self.seconds[name] = time.perf_counter() - start
         self.say(f"{name:<9} {said} ({self.seconds[name]:.1f} s)")
         return self

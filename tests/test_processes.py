@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -14,7 +15,8 @@ import torch
 from safetensors.torch import load_file
 
 from capstone.processes import Team
-from tests.helpers import Render, run
+from capstone.training import batches
+from tests.helpers import ROOT, Capstone, Render, run
 
 pytestmark = pytest.mark.slow
 BRIEF = ("evaluation.explained_rows=0", "evaluation.bootstrap=20", "preprocessing.numbers=plain")
@@ -94,3 +96,62 @@ def test_shares_of_a_batch_are_all_of_it_and_none_is_empty() -> None:
     few = [0, 1, 2, 3, 4]  # not two for each, which batch norm needs
     assert [team.share(rows[:5]).tolist() for team in teams] == [few] * 3
     assert sum(team.part for team in teams) == pytest.approx(1)
+
+
+def test_processes_take_the_same_rows_but_drop_other_neurons() -> None:
+    rows, orders, dropped = torch.arange(8.0), [], []
+    for rank in range(3):
+        team = Team()
+        team.rank, team.size = rank, 3  # of so few rows each learns from all
+        torch.manual_seed(5)
+        orders.append(torch.cat([batch for batch, _ in batches(rows, rows, 4, team)]).tolist())
+        dropped.append(torch.rand(4).tolist())
+    assert orders[0] == orders[1] == orders[2]
+    assert dropped[0] != dropped[1] != dropped[2] != dropped[0]
+    torch.manual_seed(5)
+    alone = torch.randperm(8).tolist(), torch.rand(4).tolist()
+    assert alone == (orders[0], dropped[0]), "the first one's bits are those of one process"
+
+
+# Each process has a disk of its own, as on two machines; the second one's training stopped elsewhere.
+RESUMING = """
+import json, os
+from pathlib import Path
+from types import SimpleNamespace
+import torch, torch.distributed as dist
+from capstone.checkpoints import Checkpoint
+from capstone.processes import joined
+
+with joined("cpu") as team:
+    for case in ("a", "b"):
+        state = Checkpoint(Path(f"{case}{team.rank}.pt"), {"seed": 1}).read()
+        Path(f"read-{case}{team.rank}").write_text(str(state and state["epochs"]))
+    Path(f"waits{team.rank}").write_text(str(dist.group.WORLD._get_backend(torch.device("cpu")).options._timeout))
+"""
+
+
+def test_all_go_on_from_the_first_ones_checkpoint_and_wait_for_it_for_days(tmp_path: Path) -> None:
+    for name, epochs in (("a0", 7), ("a1", 5), ("b1", 3)):
+        state = {"identity": '{"seed": 1}', "epochs": epochs}
+        torch.save(state, tmp_path / f"{name}.pt")
+    (tmp_path / "resuming.py").write_text(RESUMING, encoding="utf-8")
+    engine = {"PYTHONPATH": str(ROOT / "template" / "src"), "OMP_NUM_THREADS": "1"}
+    done = run(*TORCHRUN, "resuming.py", cwd=tmp_path, **engine)
+    assert done.returncode == 0, done.stderr
+    said = {path.name: path.read_text() for path in tmp_path.iterdir() if not path.suffix}
+    assert said["read-a0"] == said["read-a1"] == "7"
+    assert said["read-b0"] == said["read-b1"] == "None", "the first one begins anew, so all do"
+    assert said["waits0"] == said["waits1"] == "7 days, 0:00:00"
+
+
+def test_no_memory_to_try_pieces_ends_all_processes(
+    copy_of: Render, capstone: Capstone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr("capstone.fitting.Team", lambda: SimpleNamespace(rank=0, size=2))
+    monkeypatch.setattr("capstone.fitting.train_model", full)
+    code, _, said = capstone(copy_of(problem="regression"), "run", "--quick")
+    assert (code, said.count("\n")) == (2, 1), said
+    assert "Memory is too small to try numbers in pieces: set [preprocessing] numbers" in said

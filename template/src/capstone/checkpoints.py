@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from capstone.artifacts import PARTIAL
 from capstone.errors import CapstoneError, short_list
+from capstone.processes import Team
 
 if TYPE_CHECKING:
     from capstone.artifacts import Run
@@ -98,13 +99,20 @@ class Checkpoint:
     def read(self) -> dict[str, Any] | None:
         """The state that was written last; None when there is none.
 
+        Several processes all go on from the first one's, which may be on another machine's disk.
         Raises CapstoneError when the file is damaged, or is of other settings or data.
         """
-        if not self.path.exists():
-            return None
+        team, ours = Team(), b""
         try:
-            state = torch.load(self.path, map_location="cpu", weights_only=True)
+            if team.rank == 0 and self.path.exists():
+                ours = self.path.read_bytes()
+            content = team.agree_on_bytes(ours)
+            if not content:
+                return None
+            state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
             identity = json.loads(state["identity"])
+        except CapstoneError:  # another process has ended
+            raise
         except Exception as error:  # cut, foreign or hostile: torch has an error for each
             raise CapstoneError(
                 f"The checkpoint {self.path} can't be read ({type(error).__name__}): delete it and "

@@ -11,8 +11,10 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -23,6 +25,9 @@ ENDED = (
     "Another process of this run has ended, so this one can't go on. What stopped it is told above or below; "
     "then `capstone run --resume`, with as many processes as you like, goes on from the last checkpoint."
 )
+# The others wait for the first process while it evaluates and writes, be it for hours. One that has ended is
+# noticed anyway: its connections close, and torchrun ends the others.
+PATIENCE = timedelta(days=7)
 
 
 class Team:
@@ -45,6 +50,12 @@ class Team:
         self.part = len(mine) / len(rows)
         return mine
 
+    def part_ways(self) -> None:
+        """From here on, chance (dropout) is another in each process; the first one's stays as it would be alone."""
+        if self.rank:
+            seed = np.random.SeedSequence([torch.initial_seed(), self.rank])
+            torch.manual_seed(int(seed.generate_state(1)[0]))
+
     def average_gradients(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """From now on, the optimiser's steps use the average of all processes' gradients."""
         if self.size == 1:
@@ -64,6 +75,16 @@ class Team:
     def agree(self, numbers: Tensor) -> Tensor:
         """The first process's numbers, in each: what is decided by them is decided alike."""
         return self._with_all(numbers, lambda mine: dist.broadcast(mine, src=0))
+
+    def agree_on_bytes(self, content: bytes) -> bytes:
+        """The first process's bytes, in each."""
+        if self.size == 1:
+            return content
+        length = int(self.agree(torch.tensor(len(content))))
+        mine = torch.frombuffer(
+            bytearray(content.ljust(length)[:length] or b" "), dtype=torch.uint8
+        )
+        return self.agree(mine).numpy().tobytes()[:length]
 
     def _with_all(self, numbers: Tensor, exchange: Callable[[Tensor], Any]) -> Tensor:
         if self.size == 1:
@@ -93,7 +114,7 @@ def joined(device: str) -> Iterator[Team]:
                 f"use --nproc-per-node {cards}."
             )
         torch.cuda.set_device(card)
-    dist.init_process_group()
+    dist.init_process_group(timeout=PATIENCE)
     before = signal.signal(signal.SIGTERM, _stop)  # torchrun sends it when a process has ended
     try:
         yield Team()

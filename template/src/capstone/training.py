@@ -99,6 +99,7 @@ def batches(
     """The rows in a new random order, cut into mini-batches. Much faster than a DataLoader here,
     because the whole table is one tensor on the device already."""
     order = torch.randperm(len(inputs), device=inputs.device)
+    team.part_ways()  # several processes take the same rows in turn, but drop different neurons
     for rows in order.split(size):
         if len(rows) > 1 or size == 1:  # a single row left over is no use to batch norm
             rows = team.share(rows)  # all of them, unless several processes train together

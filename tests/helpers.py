@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -87,8 +88,14 @@ def call(project: Path, *arguments: str) -> int:
         patch.setattr(sys, "argv", ["capstone", *arguments])
         patch.syspath_prepend(str(project / "src"))
         patch.chdir(project)
+        kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         with pytest.raises(SystemExit) as ended:
             main()
+    for (
+        number,
+        handler,
+    ) in kept.items():  # a command that ends with an error lets nothing disturb it
+        signal.signal(number, handler)
     return int(ended.value.code or 0)
 
 

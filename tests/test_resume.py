@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -243,7 +244,9 @@ def test_ctrl_c_ends_training_and_a_second_one_the_run(copy_of: Render) -> None:
                 process.send_signal(signal.SIGINT)
             if event.get("line", "").startswith("train "):  # it evaluates now
                 assert "stopped by Ctrl-C" in line
-                process.send_signal(signal.SIGINT)
+                while process.poll() is None:  # and somebody goes on pressing until it has ended
+                    process.send_signal(signal.SIGINT)
+                    time.sleep(0.01)
         said = process.stderr.read()
     assert (process.returncode, said.count("\n")) == (130, 1), said
     assert "No run was saved; `capstone run --resume` goes on with the training" in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -201,15 +202,24 @@ def main() -> None:
     try:
         app()
     except CapstoneError as error:
+        _end_undisturbed()
         if traceback_wanted:
             raise
         rank = os.environ.get("RANK", "0")  # of several processes that torchrun has started
         who = f" in process {rank}" if rank != "0" else ""
         print(f"Error{who}: {error}", file=sys.stderr)
         sys.exit(2)
-    except SystemExit as ended:
-        if ended.code == 130:  # Ctrl-C, as Typer hands it on
-            kept = (Path("runs") / "checkpoint.pt").exists()
-            how = "; `capstone run --resume` goes on with the training that was begun" * kept
-            print(f"Stopped. No run was saved{how}.", file=sys.stderr)
-        raise
+    except (KeyboardInterrupt, SystemExit) as ended:
+        if isinstance(ended, SystemExit) and ended.code != 130:  # 130: Ctrl-C, as Typer hands it on
+            raise
+        _end_undisturbed()
+        kept = (Path("runs") / "checkpoint.pt").exists()
+        how = "; `capstone run --resume` goes on with the training that was begun" * kept
+        print(f"Stopped. No run was saved{how}.", file=sys.stderr)
+        sys.exit(130)
+
+
+def _end_undisturbed() -> None:
+    """From here on neither one more Ctrl-C nor torchrun's SIGTERM cuts off the sentence that is told last."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -118,10 +118,11 @@ def joined(device: str) -> Iterator[Team]:
     before = signal.signal(signal.SIGTERM, _stop)  # torchrun sends it when a process has ended
     try:
         yield Team()
+        signal.signal(signal.SIGTERM, before)  # after an error not yet: first it has to be told
     finally:
-        signal.signal(signal.SIGTERM, before)
         dist.destroy_process_group()
 
 
 def _stop(*_: Any) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
     raise CapstoneError(ENDED)

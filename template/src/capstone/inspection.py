@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 MOST_ROWS = 1000  # rows that the health check looks at
-DEAD_SHARE = 0.2  # of a layer's neurons; a few dead ones do no harm
+STUCK_SHARE = 0.2  # of a layer's neurons; a few stuck ones do no harm
+NEAR_THE_END = 0.01  # of the range of a sigmoid or tanh
+MOST_OF_THE_ROWS = 0.95
 VANISHED = 1000.0  # times smaller than in the last layer
 BOUNDED = (nn.Sigmoid, nn.Tanh)  # activations whose derivative goes to zero on both sides
+STICKING = (nn.ReLU, *BOUNDED)
 
 
 def describe_layers(network: nn.Module, inputs: Tensor) -> list[dict[str, Any]]:
@@ -37,38 +42,72 @@ def summary_lines(layers: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def check_health(
-    network: nn.Module, part: tuple[Tensor, Tensor], loss_function: nn.Module
-) -> list[str]:
-    """What went wrong inside the network, a sentence each with the usual remedies; [] is healthy.
+@dataclass(frozen=True)
+class Ailment:
+    """What ails a network; of those of one kind, only the one with the highest degree is told."""
 
-    part  inputs and targets of the training part, on the network's device
+    kind: str
+    degree: float
+    said: str
+    remedy: str
+
+
+def check_health(
+    networks: list[nn.Module], part: tuple[Tensor, Tensor], loss_function: nn.Module
+) -> list[str]:
+    """What went wrong inside the networks, a sentence each with the usual remedies; [] is healthy.
+
+    networks  the members; of what ails several of them, the worst is told, and how many they are
+    part      inputs and targets of the training part, on the networks' device
     """
     inputs, targets = part[0][:MOST_ROWS], part[1][:MOST_ROWS]
-    network.eval()
-    network.zero_grad()
-    outputs = _outputs(network, inputs)
-    loss_function(network(inputs).squeeze(1), targets).backward()
-    found = _dead_neurons(outputs) + _vanished_gradients(network, outputs)
-    network.zero_grad()
-    return found
+    found: dict[str, list[Ailment]] = {}
+    for network in networks:
+        network.eval()
+        network.zero_grad()
+        outputs = _outputs(network, inputs)
+        loss_function(network(inputs).squeeze(1), targets).backward()
+        for ailment in _stuck_neurons(outputs) + _vanished_gradients(network, outputs):
+            found.setdefault(ailment.kind, []).append(ailment)
+        network.zero_grad()
+    told = []
+    for alike in found.values():
+        worst = max(alike, key=lambda ailment: ailment.degree)
+        among = f", in {len(alike)} of the {len(networks)} networks"
+        among += " (this is the worst)" * (len(alike) > 1)
+        told.append(f"{worst.said}{among * (len(networks) > 1)}: {worst.remedy}")
+    return told
 
 
-def _dead_neurons(outputs: list[tuple[nn.Module, Tensor]]) -> list[str]:
-    """ReLU layers with many neurons that are zero for every row: they can't learn any more."""
+def _stuck_neurons(outputs: list[tuple[nn.Module, Tensor]]) -> list[Ailment]:
+    """Layers with many neurons that hardly learn any more.
+
+    A ReLU is dead when it is zero for every row; a sigmoid or tanh is saturated when it is at an end of its range
+    for nearly every row: their derivative is zero there.
+    """
     found = []
-    layers = [output for layer, output in outputs if isinstance(layer, nn.ReLU)]
-    for number, output in enumerate(layers, start=1):
-        dead, neurons = int((output == 0).all(dim=0).sum()), output.shape[-1]
-        if dead / neurons >= DEAD_SHARE:
-            found.append(
-                f"{dead} of the {neurons} neurons in hidden layer {number} are dead (zero for every row): "
-                'lower [training] learning_rate, or set [network] activation = "leaky_relu"'
-            )
+    layers = [(layer, output) for layer, output in outputs if isinstance(layer, STICKING)]
+    for number, (layer, output) in enumerate(layers, start=1):
+        if isinstance(layer, nn.ReLU):
+            stuck, how = (output == 0).all(dim=0), "dead (zero for every row)"
+            remedy = 'lower [training] learning_rate, or set [network] activation = "leaky_relu"'
+        else:
+            low = 0.0 if isinstance(layer, nn.Sigmoid) else -1.0
+            place = (output - low) / (1.0 - low)  # from 0 to 1
+            at_an_end = (place - 0.5).abs() > 0.5 - NEAR_THE_END
+            stuck = at_an_end.float().mean(dim=0) >= MOST_OF_THE_ROWS
+            how = f"saturated (at an end of their range for {MOST_OF_THE_ROWS:.0%} of the rows)"
+            remedy = 'lower [training] learning_rate, or set [network] activation = "relu"'
+        count, neurons = int(stuck.sum()), output.shape[-1]
+        if count / neurons >= STUCK_SHARE:
+            said = f"{count} of the {neurons} neurons in hidden layer {number} are {how}"
+            found.append(Ailment(f"layer {number}", count / neurons, said, remedy))
     return found
 
 
-def _vanished_gradients(network: nn.Module, outputs: list[tuple[nn.Module, Tensor]]) -> list[str]:
+def _vanished_gradients(
+    network: nn.Module, outputs: list[tuple[nn.Module, Tensor]]
+) -> list[Ailment]:
     """Whether the first layer gets hardly any gradient, compared with the last."""
     sizes = [
         float(layer.weight.grad.abs().mean())
@@ -79,10 +118,10 @@ def _vanished_gradients(network: nn.Module, outputs: list[tuple[nn.Module, Tenso
         return []
     bounded = any(isinstance(layer, BOUNDED) for layer, _ in outputs)
     remedy = 'set [network] activation = "relu"' if bounded else "use fewer hidden layers"
-    times = "infinitely" if sizes[0] == 0 else f"{sizes[-1] / sizes[0]:,.0f} times"
-    return [
-        f"gradients vanish: the first layer's are {times} smaller than the last one's; {remedy}"
-    ]
+    times = sizes[-1] / sizes[0] if sizes[0] else math.inf
+    how = f"{times:,.0f} times" if sizes[0] else "infinitely"
+    said = f"gradients vanish, the first layer's are {how} smaller than the last one's"
+    return [Ailment("gradients", times, said, remedy)]
 
 
 def _outputs(network: nn.Module, inputs: Tensor) -> list[tuple[nn.Module, Tensor]]:

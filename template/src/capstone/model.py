@@ -214,6 +214,15 @@ def one_member(model: nn.Module, number: int = 0) -> tuple[nn.Module, nn.Module]
     return encoding, model.member(number) if isinstance(model, Ensemble) else model
 
 
+def all_members(model: nn.Module) -> tuple[nn.Module, list[nn.Module]]:
+    """The encoding, and each of the student's networks."""
+    encoding, first = one_member(model)
+    ensemble = model[1] if isinstance(model, nn.Sequential) and model[0] is encoding else model
+    if not isinstance(ensemble, Ensemble):
+        return encoding, [first]
+    return encoding, [ensemble.member(number) for number in range(ensemble.size)]
+
+
 def build_network(root: Path, architecture: dict[str, Any]) -> nn.Module:
     """The student's NeuralNetwork with these arguments, checked on two rows of zeros."""
     network: nn.Module = call_student(

@@ -25,7 +25,7 @@ from capstone.evaluation import baseline_predictions, evaluate_model, point_metr
 from capstone.evidence import Part, gather, predictions_table
 from capstone.fitting import Lesson, fit_model, lesson_with_folds
 from capstone.inspection import check_health
-from capstone.model import Target, one_member
+from capstone.model import Target, all_members
 from capstone.preprocessing import Preprocessor
 from capstone.project import apply_step, package_name
 from capstone.provenance import describe_run, resolved_toml, training_identity
@@ -145,9 +145,9 @@ class CapstonePipeline:
             checkpoint,
             self.resume,
         )
-        encoding, network = one_member(self.model.network)
+        encoding, networks = all_members(self.model.network)
         inputs, targets = self._tensors("train", target)
-        self.health = check_health(network, (encoding(inputs), targets), self.loss_function)
+        self.health = check_health(networks, (encoding(inputs), targets), self.loss_function)
         self._tell(self.health)
         return (
             f"{len(self.history.epochs)} epochs on {self.device}, "

@@ -1,15 +1,22 @@
 """Real runs: on the bundled examples, and on tables that nobody here wrote."""
 
 import json
+import pickle
 import shutil
 import sys
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+import torch
+from rich.console import Console
+from safetensors.torch import save
 from sklearn import datasets
 
+from capstone.display import training_progress
+from capstone.training import Epoch
 from tests.helpers import PROBLEMS, Capstone, Render, RunCapstone, run
 
 # Tables that come with scikit-learn, brought in as a student would bring them.
@@ -159,6 +166,45 @@ def test_predict_names_what_is_wrong_with_new_rows(copy_of: Render, capstone: Ca
     cut = capstone(project, "predict", data)
     assert (cut[0], cut[2].count("\n")) == (2, 1)
     assert "can't be read" in cut[2]
+
+
+def test_a_model_that_is_not_whole_is_one_sentence_and_runs_no_code(
+    copy_of: Render, capstone: Capstone
+) -> None:
+    project = copy_of(problem="regression")
+    assert capstone(project, "run", "--quick", "--set", "evaluation.explained_rows=0")[0] == 0
+    folder = latest(project)
+    weights, description = folder / "model.safetensors", folder / "model.json"
+    kept = {path: path.read_bytes() for path in (weights, description)}
+    trap = type("Trap", (), {"__reduce__": lambda self: (Path.touch, (project / "sprung",))})
+    other = save({"layers.0.weight": torch.zeros(3, 4)})
+    table = project / "data" / "raw" / "house_prices.csv"
+    for path, content, sentence in (
+        (weights, None, "model.safetensors can't be read (FileNotFoundError): run `capstone run`"),
+        (weights, kept[weights][:-100], "model.safetensors can't be read (SafetensorError)"),
+        (weights, pickle.dumps({"a": trap()}), "model.safetensors can't be read (SafetensorError)"),
+        (weights, other, "don't fit NeuralNetwork in src/my_capstone/network.py"),
+        (description, None, "model.json can't be read (FileNotFoundError)"),
+        (description, kept[description][:50], "model.json can't be read (JSONDecodeError)"),
+    ):
+        path.unlink() if content is None else path.write_bytes(content)
+        code, _, error = capstone(project, "predict", str(table))
+        assert (code, error.count("\n")) == (2, 1), error
+        assert sentence in error
+        path.write_bytes(kept[path])
+    assert not (project / "sprung").exists()
+
+
+@pytest.mark.parametrize(("ci", "drawn"), [("", True), ("false", True), ("true", False)])
+def test_progress_is_drawn_in_a_terminal_and_not_in_ci(
+    monkeypatch: pytest.MonkeyPatch, ci: str, drawn: bool
+) -> None:
+    monkeypatch.setenv("CI", ci)
+    out = StringIO()
+    with training_progress(Console(file=out, force_terminal=True, width=150)) as on_epoch:
+        on_epoch(Epoch(3, 9, 0.5, 0.25, 0.003, 0.1))
+    assert ("3/9" in out.getvalue() and "best 0.2500" in out.getvalue()) == drawn
+    assert drawn or out.getvalue() == ""
 
 
 def test_json_lines_can_be_read_by_a_program(copy_of: Render, capstone: Capstone) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -103,7 +104,9 @@ def epoch_as_json(epoch: Epoch) -> None:
 
 @contextmanager
 def training_progress(console: Console) -> Iterator[Callable[[Epoch], None]]:
-    """A function to call after each epoch; it draws a bar in a terminal and nothing in a log."""
+    """A function to call after each epoch; it draws a bar in a terminal and nothing in a log or in CI."""
+    # Some CI pretends to be a terminal, for the colours.
+    quiet = not console.is_terminal or os.environ.get("CI", "").lower() not in ("", "0", "false")
     columns = (
         TextColumn("  epoch"),
         MofNCompleteColumn(),
@@ -111,9 +114,7 @@ def training_progress(console: Console) -> Iterator[Callable[[Epoch], None]]:
         TextColumn("{task.description}"),
         TimeRemainingColumn(),
     )
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as progress:
+    with Progress(*columns, console=console, transient=True, disable=quiet) as progress:
         task = progress.add_task("", total=None)
         lowest = float("inf")
 

@@ -164,13 +164,15 @@ class TrainedModel:
     @classmethod
     def load(cls, folder: Path, root: Path) -> Self:
         """Read a saved model; the network's class is the student's, as it is now."""
+        path = folder / ARCHITECTURE
         try:
-            description = json.loads((folder / ARCHITECTURE).read_text(encoding="utf-8"))
+            description = json.loads(path.read_text(encoding="utf-8"))
             architecture, target = description["architecture"], Target(**description["target"])
-            weights = load_file(folder / WEIGHTS)
+            path = folder / WEIGHTS
+            weights = load_file(path)
         except Exception as error:  # a missing, cut or foreign file: each library has its own error
             raise CapstoneError(
-                f"The model in {folder} can't be read ({type(error).__name__}): run `capstone run` again."
+                f"The model's {path} can't be read ({type(error).__name__}): run `capstone run` again."
             ) from None
         pieces = architecture["pieces"]
         network = build_model(root, architecture, PiecewiseLinear(**pieces) if pieces else None)

@@ -1,7 +1,10 @@
 """Transfer learning: the body of an earlier network helps where there are few rows."""
 
 import json
+import re
+import shlex
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +13,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.helpers import Capstone, Render, RunCapstone
+from tests.helpers import ROOT, Capstone, Render, RunCapstone, run
+from tests.test_readme import blocks
 
 # One network and the numbers as they are, so that its weights are easily looked at.
 PLAIN = ("--set", "network.members=1", "--set", "preprocessing.numbers=plain")
@@ -169,3 +173,33 @@ def test_other_columns_are_refused(few_rows: Path, capstone: Capstone) -> None:
     code, _, said = capstone(few_rows, "run", *transfer(few_rows))
     assert (code, said.count("\n")) == (2, 1), said
     assert "was trained on other columns; none has the same name" in said
+
+
+PAGE = ROOT / "docs" / "how-to" / "transfer.md"
+
+
+@pytest.mark.slow
+def test_the_pages_example_gives_the_pages_figures(copy_of: Render, capstone: Capstone) -> None:
+    project = copy_of(problem="regression")
+    lines = [
+        line
+        for block in blocks(PAGE.read_text(encoding="utf-8"), "sh")
+        for line in block.splitlines()
+    ]
+    scores, brief = [], ("--set", "evaluation.explained_rows=0", "--set", "evaluation.bootstrap=20")
+    for line in lines:
+        words = shlex.split(line)
+        if words[0] == "python":
+            run(sys.executable, *words[1:], cwd=project)
+        elif words[1] == "run":
+            code, _, error = capstone(project, *words[1:], *brief)
+            assert code == 0, error
+            scores.append(r2(project))
+    from_scratch, _, transferred = scores
+    told = re.search(r"R² rises from (0\.\d\d) to (0\.\d\d)", PAGE.read_text(encoding="utf-8"))
+    assert told
+    # Another processor or torch gives other last digits, and after hundreds of steps more than these.
+    assert scores[0::2] == pytest.approx([float(told[1]), float(told[2])], abs=0.05)
+    assert transferred > from_scratch + 0.05
+    settings = (project / "runs" / latest(project) / "settings.toml").read_text(encoding="utf-8")
+    assert "LATEST" not in settings, "the run names what it started from, to be made again"

@@ -24,6 +24,7 @@ from capstone.seeds import FILE, over_seeds
 from capstone.settings import Settings
 from capstone.tracking import tracking
 from capstone.training import Epoch
+from capstone.transfer import name_the_start
 
 
 def run_as_json(settings: Settings, root: Path, quick: bool, resume: bool) -> dict[str, Any]:
@@ -73,6 +74,7 @@ def run_seeds(
 ) -> None:
     """A run for each seed from `settings.seed` on; of several, their mean and spread in one table."""
     results = []
+    settings = name_the_start(settings, root)
     with joined(settings.training.device) as team:
         tells = team.rank == 0
         run = (run_as_json if as_json else run_in_words) if tells else train_along

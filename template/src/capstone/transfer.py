@@ -7,11 +7,22 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from capstone.artifacts import Run
+from capstone.artifacts import LATEST, Run, read_run
 from capstone.encoding import PiecewiseLinear
 from capstone.errors import CapstoneError
 from capstone.layers import linear_layers
 from capstone.model import TrainedModel, one_member
+from capstone.settings import Settings
+
+
+def name_the_start(settings: Settings, root: Path) -> Settings:
+    """The settings with "runs/LATEST" as the run that it means now: `capstone reproduce` needs the same one."""
+    place = settings.training.start_from
+    if not place or Path(place).name != LATEST:
+        return settings
+    run = read_run(root / "runs")
+    training = settings.training.model_copy(update={"start_from": f"runs/{run.id}"})
+    return settings.model_copy(update={"training": training})
 
 
 def start_from(

@@ -67,16 +67,27 @@ def test_when_half_the_batch_is_too_much_too_it_is_one_sentence(
     assert not (project / "runs").exists() or not [*(project / "runs").glob("*Z-*")]
 
 
+@pytest.mark.parametrize(
+    ("error", "named"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried 2 GiB\nmore"), "CUDA out of memory."),
+        (MemoryError(), "MemoryError)"),
+    ],
+)
 def test_memory_that_is_short_elsewhere_is_one_sentence_too(
-    copy_of: Render, capstone: Capstone, monkeypatch: pytest.MonkeyPatch
+    copy_of: Render,
+    capstone: Capstone,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    named: str,
 ) -> None:
-    def to_card(*_: object) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+    def fit(*_: object) -> None:
+        raise error
 
-    monkeypatch.setattr("capstone.pipeline.fit_model", to_card)
+    monkeypatch.setattr("capstone.pipeline.fit_model", fit)
     code, _, said = capstone(copy_of(problem="regression"), *QUICK)
     assert (code, said.count("\n")) == (2, 1), said
-    assert "Memory is too small for train() (CUDA out of memory" in said
+    assert f"Memory is too small for train() ({named}" in said
 
 
 def test_cuda_is_told_to_repeat_itself_before_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:

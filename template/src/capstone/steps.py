@@ -39,8 +39,9 @@ def step(work: Callable[[Pipeline], str]) -> Callable[[Pipeline], Pipeline]:
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
+            what = str(error).splitlines()[:1] or [type(error).__name__]
             raise CapstoneError(
-                f"Memory is too small for {name}() ({str(error).splitlines()[0][:200]}): make [network] hidden, "
+                f"Memory is too small for {name}() ({what[0][:200]}): make [network] hidden, "
                 "members or max_categories smaller, or take fewer rows."
             ) from None
         self.seconds[name] = time.perf_counter() - start

@@ -36,6 +36,9 @@ def read_yaml(content: bytes, name: str, hint: str = "", deepest: int = DEEPEST)
         _check_shape(text, name, deepest)
         found = yaml.load(text, Loader=Loader)
     except (yaml.YAMLError, ValueError) as error:
+        # libyaml may stop at its own limit, which it meets before ours: it reads ahead.
+        if "nesting depth" in str(error):
+            raise RefusedError(f"{name} is nested more than {deepest} deep.") from None
         where = getattr(error, "problem_mark", None)
         line = f", line {where.line + 1}" if where else ""
         raise CohortError(f"{name}{line} can't be read as YAML{hint}.") from None

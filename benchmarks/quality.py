@@ -97,6 +97,11 @@ def cut(table: pd.DataFrame, target: str, problem: str) -> Table:
     return Table(problem, table, truth)
 
 
+def at_most(rows: int, table: Table) -> Table:
+    """The table's first rows, which are in random order."""
+    return Table(table.problem, table.features.head(rows), table.target.head(rows))
+
+
 TABLES: dict[str, Callable[[], Table]] = {
     "diabetes": lambda: from_sklearn(datasets.load_diabetes, "regression"),
     "ames": lambda: from_r("modeldata", "ames", "Sale_Price", "regression"),
@@ -190,10 +195,14 @@ def score(problem: str, truth: np.ndarray, prediction: np.ndarray) -> float:
 
 
 def compare(
-    name: str, root: Path, settings: Settings, quick: bool, known: dict[str, Any]
-) -> dict[str, Any]:
-    """Every model on every fold of a table: scores and seconds, taking over what is known already."""
-    table = TABLES[name]()
+    table: Table,
+    root: Path,
+    settings: Settings,
+    quick: bool,
+    result: dict[str, Any],
+    keep: Callable[[], None],
+) -> None:
+    """Every model on every fold of a table: scores and seconds, beside those that `result` holds already."""
     data = settings.data.model_copy(
         update={"problem": table.problem, "id": "", "leave_out": [], "sensitive": []}
     )
@@ -201,7 +210,6 @@ def compare(
     classes = table.problem != "regression"
     cutter = (StratifiedKFold if classes else KFold)(FOLDS, shuffle=True, random_state=SEED)
     fitters: dict[str, Any] = {OURS: ours(root, settings), **peers(table.problem, quick)}
-    result = {model: known.get(model, {"scores": [], "seconds": []}) for model in fitters}
     labels = sorted(set(table.target)) if classes else []
     for number, (learn, judge) in enumerate(cutter.split(table.features, table.target)):
         train = Table(table.problem, table.features.iloc[learn], table.target.iloc[learn])
@@ -212,7 +220,8 @@ def compare(
         if classes:
             truth = np.array([labels.index(value) for value in truth])
         for model, make in fitters.items():
-            if len(result[model]["scores"]) > number:
+            mine = result.setdefault(model, {"scores": [], "seconds": []})
+            if len(mine["scores"]) > number:
                 continue
             start = time.perf_counter()
             if model == OURS:
@@ -222,11 +231,11 @@ def compare(
                 fitted = make().fit(matrix, train.target.to_numpy())
                 predict = fitted.predict_proba if classes else fitted.predict
             seconds = time.perf_counter() - start
-            result[model]["seconds"].append(seconds)
-            result[model]["scores"].append(
+            mine["seconds"].append(seconds)
+            mine["scores"].append(
                 score(table.problem, truth, np.asarray(predict(unseen)).squeeze())
             )
-    return result
+            keep()
 
 
 def verdict(first: list[float], second: list[float]) -> str:
@@ -244,7 +253,8 @@ def verdict(first: list[float], second: list[float]) -> str:
 
 def report(results: dict[str, dict[str, Any]]) -> None:
     """The table of means, ranks, and the goals."""
-    models = list(next(iter(results.values())))
+    whole = [{m for m in r if len(r[m]["scores"]) == FOLDS} for r in results.values()]
+    models = [model for model in next(iter(results.values())) if all(model in w for w in whole)]
     print("\nMean of five folds; in brackets the verdict against boosting\n")
     print(f"{'':<14}{'metric':<10}" + "".join(f"{model:>10}" for model in models))
     ranks: dict[str, list[float]] = {model: [] for model in models}
@@ -298,24 +308,32 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="keep every figure here, and go on from it")
     parser.add_argument("--set", action="append", default=[], help="e.g. network.members=1")
     parser.add_argument("--tables", nargs="*", choices=list(TABLES), help="only these")
+    parser.add_argument("--rows", type=int, default=MOST_ROWS, help="of each table, at most")
     parser.add_argument("--fast-peers", action="store_true", help="leave out RealMLP and TabM")
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
     results = json.loads(options.json.read_text()) if options.json and options.json.exists() else {}
+
+    def keep() -> None:
+        if options.json:
+            part = options.json.with_suffix(".part")  # a run that is cut off loses one fit at most
+            part.write_text(json.dumps(results, indent=1))
+            part.replace(options.json)
+
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "project"
         copier.run_copy(str(ROOT), root, defaults=True, quiet=True, vcs_ref="HEAD")
         sys.path.insert(0, str(root / "src"))
         settings = load_settings(root, options.set)
         time_10k(root, settings)
-        for name in options.tables or (QUICK if options.quick else TABLES):
+        chosen = options.tables or (QUICK if options.quick else list(TABLES))
+        for name in chosen:
             quick = options.quick or options.fast_peers
-            results[name] = compare(name, root, settings, quick, results.get(name, {}))
+            table = at_most(options.rows, TABLES[name]())
+            compare(table, root, settings, quick, results.setdefault(name, {}), keep)
             means = {m: round(statistics.mean(r["scores"]), 4) for m, r in results[name].items()}
             print(f"{name}: {means}", flush=True)
-            if options.json:
-                options.json.write_text(json.dumps(results, indent=1))
-    report(results)
+    report({name: results[name] for name in chosen})
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Nothing to prepare: each session makes its environment with pip, so pip's own se
 """
 
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -79,8 +80,9 @@ def bench(session: nox.Session) -> None:
     install_for_tests(session)
     session.install(*group("bench"))
     options = [argument for argument in session.posargs if argument not in names]
+    env = {"PYTHONPATH": os.pathsep.join([str(HERE / "template" / "src"), str(HERE)])}
     for name in chosen:
-        session.run("python", f"benchmarks/{name}.py", *options)
+        session.run("python", f"benchmarks/{name}.py", *options, env=env)
 
 
 @nox.session

@@ -611,6 +611,11 @@ def test_a_clone_without_runs_says_what_to_do_and_is_satisfied_by_running_again(
     rules = ("--only", "numbers", "--only", "run", "--only", "card", "--only", "data")
     exit_code, out, _ = capstone(clone, "check", "--final", *rules)
     assert exit_code == 0, out
+    # As on the page for graders: the card is written anew, and no number in it changes.
+    assert capstone(clone, "card")[0] == 0
+    lines = must_run("git", "diff", "--unified=0", "docs/", cwd=clone).splitlines()
+    assert "+- Run `" in "\n".join(lines)
+    assert [line for line in lines if line.startswith(("+|", "-|"))] == []
     edit(clone / CARD, "| brier | 0.", "| brier | 9.")
     assert "overall differ from" in capstone(clone, "check", "--only", "numbers")[1]
 

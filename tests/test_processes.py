@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -52,6 +53,30 @@ def test_two_processes_learn_what_one_does(copy_of: Render) -> None:
     assert len(list(project.glob("runs/*/run.json"))) == 2, "one process writes"
     info = json.loads((newest(project) / "run.json").read_text(encoding="utf-8"))
     assert info["processes"] == 2
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="the script for a cluster is for bash")
+def test_the_script_for_a_cluster_starts_training(copy_of: Render, tmp_path: Path) -> None:
+    """With commands that do on this machine what SLURM's do on a cluster, and no graphics card."""
+    project, commands = copy_of(slurm=True), tmp_path / "commands"
+    launcher = f'exec "{sys.executable}" -m torch.distributed.run "${{@/#gpu/2}}"'
+    scripts = {"scontrol": "echo localhost", "srun": 'exec "$@"', "torchrun": launcher}
+    commands.mkdir()
+    for name, script in scripts.items():
+        (commands / name).write_text(f"#!/bin/bash\n{script}\n", encoding="utf-8")
+        (commands / name).chmod(0o755)
+    activate = project / ".venv" / "bin" / "activate"
+    activate.parent.mkdir(parents=True)
+    activate.write_text("", encoding="utf-8")
+    slurm = {"SLURM_JOB_NODELIST": "here", "SLURM_JOB_NUM_NODES": "1", "SLURM_JOB_ID": "7"}
+    settings = [f"--set={line}" for line in (*BRIEF, "training.epochs=1", "network.members=2")]
+    done = run(
+        *("bash", "train.sbatch", *settings),
+        cwd=project,
+        **{**environment(project), **slurm, "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads((newest(project) / "run.json").read_text(encoding="utf-8"))["processes"] == 2
 
 
 @pytest.mark.parametrize("rank", ["1", pytest.param("0", marks=pytest.mark.long)])

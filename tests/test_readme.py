@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -89,7 +90,10 @@ def test_with_pip_every_command_works_as_written(copy_of: Render) -> None:
     readme = readme_of(project)
     setup = next(block for block in blocks(readme, "bash") if "venv" in block)
     daily = blocks(readme, "sh")
-    script = "set -euo pipefail\n" + setup + "".join(daily)
+    tracking = 'python -m pip install -e ".[tracking]"'
+    assert f"`{tracking}`" in readme
+    # The libraries for tracking come with the tests' own environment; here pip has only to find them.
+    script = "set -euo pipefail\n" + setup + "".join(daily) + f"{tracking} --dry-run\n"
     # Compiled is what gets imported, not all that pip installs: that halves its time.
     lazily = {"PIP_NO_COMPILE": "1", "PYTHONDONTWRITEBYTECODE": ""}
     must_run("bash", "-c", script, cwd=project, **clean_environment(project), **lazily)
@@ -119,4 +123,36 @@ def test_with_uv_one_command_sets_everything_up(copy_of: Render) -> None:
     assert must_run("git", "rev-list", "--count", "HEAD", cwd=project).strip() == "1"
     must_run(uv, "run", "capstone", "run", "--quick", cwd=project, **env)
     must_run(uv, "run", "pytest", "--version", cwd=project, **env)
+    assert "`uv sync --extra tracking`" in readme_of(project)
+    must_run(uv, "sync", "--extra", "tracking", "--dry-run", cwd=project, **env)
     assert must_run("git", "status", "--porcelain", cwd=project) == ""
+
+
+@pytest.mark.slow
+@pytest.mark.network
+@pytest.mark.skipif(sys.platform != "win32", reason="PowerShell's lines are for Windows")
+def test_in_powershell_the_set_up_works_as_written(copy_of: Render) -> None:
+    project = copy_of()
+    [setup] = blocks(readme_of(project), "powershell")
+    script = f"$ErrorActionPreference = 'Stop'\n{setup}capstone run --quick\n"
+    must_run("powershell", "-Command", script, cwd=project, **clean_environment(project))
+    assert (project / ".git" / "hooks" / "pre-commit").is_file()
+    assert (project / "runs" / "LATEST").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.network
+@pytest.mark.skipif(sys.platform == "darwin", reason="PyTorch has one build for macOS")
+@pytest.mark.parametrize("build", ["cpu", "cuda"])
+def test_pip_finds_torch_where_the_readme_says(render: Render, tmp_path: Path, build: str) -> None:
+    readme = readme_of(render(torch_build=build))
+    [index] = set(re.findall(r"--extra-index-url (\S+)", "".join(blocks(readme, "bash"))))
+    try:
+        urllib.request.urlopen(f"{index}/torch/", timeout=20).close()
+    except OSError as error:
+        pytest.skip(f"PyTorch's own index can't be reached: {error}")
+    metadata = (render(torch_build=build) / "pyproject.toml").read_text(encoding="utf-8")
+    [torch] = re.findall(r'"(torch~=[\d.]+)"', metadata)
+    look = ["-m", "pip", "install", "--dry-run", "--ignore-installed", "--no-deps"]
+    said = must_run(sys.executable, *look, "--extra-index-url", index, torch, cwd=tmp_path)
+    assert re.search(rf"Would install torch-[\d.]+\+{index.rpartition('/')[2]}", said), said

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -10,13 +11,14 @@ import time
 import tomllib
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from capstone.settings_file import load_settings
-from tests.helpers import Capstone, Render
+from tests.helpers import Capstone, Render, tool
 
 TENSORBOARD = ("--set", "tracking.tensorboard=true")
 LOCAL = ("--set", "tracking.mlflow=local")
@@ -38,6 +40,11 @@ def score(project: Path, name: str) -> float:
     return metrics["model"][name]["value"]
 
 
+def get(address: str) -> bytes:
+    with urllib.request.urlopen(address, timeout=10) as answer:
+        return bytes(answer.read())
+
+
 def test_tensorboard_reads_what_was_logged_for_it(copy_of: Render, capstone: Capstone) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -53,6 +60,11 @@ def test_tensorboard_reads_what_was_logged_for_it(copy_of: Render, capstone: Cap
     settings = events.Tensors("settings/text_summary")[0].tensor_proto.string_val[0].decode()
     assert "training.epochs = 3" in settings
     assert "email" not in settings
+    # The line of the README opens its pages.
+    [line] = re.findall(r"`(tensorboard --logdir .*?)`", (project / "README.md").read_text("utf-8"))
+    tensorboard = [sys.executable, "-m", "tensorboard.main", *line.split()[1:]]
+    with serving(tensorboard, project, "/data/runs") as (address, _):
+        assert json.loads(get(f"{address}/data/runs")) == [folder.name]
 
 
 @pytest.fixture(scope="module")
@@ -61,31 +73,43 @@ def server(
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """A real MLflow server on a free port: its address, and its process."""
     folder = tmp_path_factory.mktemp("mlflow")
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
+    command += ["--backend-store-uri", f"sqlite:///{(folder / 'server.db').as_posix()}"]
+    with serving(command, folder, "/health") as started:
+        yield started
+
+
+@contextmanager
+def serving(
+    command: list[str], folder: Path, ready: str
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A program that serves on a free port, once it answers there; its address, and its process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = ["-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", f"sqlite:///{(folder / 'server.db').as_posix()}"]
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (folder / "log").open("wb") as log:
+    log = folder.with_name(f"{folder.name}-log")
+    with log.open("wb") as said:
         process = subprocess.Popen(
-            [sys.executable, *command],
+            [*command, "--port", str(port)],
             cwd=folder,
             env={**os.environ, **quiet},
-            stdout=log,
-            stderr=log,
+            stdout=said,
+            stderr=said,
         )
     address = f"http://127.0.0.1:{port}"
-    for _ in range(600):
-        try:
-            urllib.request.urlopen(f"{address}/health", timeout=1).close()
-            break
-        except OSError:
-            assert process.poll() is None, (folder / "log").read_text(encoding="utf-8")
-            time.sleep(0.1)
-    yield address, process
-    process.terminate()
-    process.wait(20)
+    try:
+        for _ in range(1800):
+            try:
+                get(f"{address}{ready}")
+                break
+            except OSError:
+                assert process.poll() is None, log.read_text(encoding="utf-8")
+                time.sleep(0.1)
+        yield address, process
+    finally:
+        process.terminate()
+        process.wait(20)
 
 
 @pytest.mark.slow
@@ -209,3 +233,15 @@ def test_the_readme_shows_runs_with_the_version_that_wrote_them(render: Render) 
     minor = re.findall(r'"mlflow-skinny~=(\d+\.\d+)\.\d+"', pins)[0]
     readme = (project / "README.md").read_text(encoding="utf-8")
     assert re.findall(r"mlflow~=(\d+\.\d+)\.0", readme) == [minor, minor]
+
+
+@pytest.mark.long
+@pytest.mark.network
+def test_the_pages_of_mlflow_open_as_the_readme_says(copy_of: Render, capstone: Capstone) -> None:
+    """With uv; pipx runs the same command in the same way."""
+    project = copy_of(problem="regression")
+    assert capstone(project, "run", "--quick", *LOCAL)[0] == 0
+    readme = (project / "README.md").read_text(encoding="utf-8")
+    [line] = re.findall(r'^ *uvx ("mlflow.*)$', readme, re.MULTILINE)
+    with serving([tool("uvx"), *shlex.split(line)], project, "/health") as (address, _):
+        assert b"MLflow" in get(address)

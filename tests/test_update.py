@@ -361,6 +361,27 @@ def test_a_conflict_is_marked_and_cannot_be_committed_unseen(project: Path) -> N
     assert "pre-commit run --all-files" in (project / CI).read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("side", ["--ours", "--theirs", ""])
+def test_a_conflict_is_resolved_as_the_page_says(project: Path, side: str) -> None:
+    """git names the file, gives either side of it as a whole, or makes all as it was before."""
+    append(project / ENGINE, "\n# My line at the end.\n")
+    commit(project, "I changed the engine")
+    before = (project / ENGINE).read_text(encoding="utf-8")
+    update(project)
+    unresolved = must_run("git", "diff", "--name-only", "--diff-filter=U", cwd=project)
+    assert unresolved.split() == [ENGINE]
+    if side:
+        must_run("git", "checkout", side, ENGINE, cwd=project)
+    else:
+        must_run("git", "reset", "--hard", "--quiet", cwd=project)
+    text = (project / ENGINE).read_text(encoding="utf-8")
+    assert "<<<<<<< " not in text
+    if side == "--theirs":
+        assert "News of release 2" in text and "# My line at the end." not in text
+    else:
+        assert text == before
+
+
 EDITS = st.lists(st.sampled_from(sorted(HISTORY)), min_size=1, max_size=6, unique=True)
 
 

@@ -1,0 +1,147 @@
+"""Commands inside the sentences of the READMEs and of the site are run by tests, as those in blocks are."""
+
+import os
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import ROOT, Render, run
+from tests.test_readme import blocks, readme_of
+from tests.test_site_commands import ELSEWHERE, PAGES, exists, lines_of, page
+
+TOOLS = "capstone|cohort|copier|git|nox|pip|pipx|pytest|python3?|sbatch|tensorboard|torchrun|uvx?"
+BENCH = "nox -s bench -- "
+# What runs each command that stands in no block; the text before the first word in capitals or quotes is enough.
+RUN_BY = {
+    "capstone --help": "test_engine.py::test_help_imports_no_heavy_library",
+    "capstone check --final": "test_cards.py::test_a_project_in_which_everything_is_done_passes",
+    "capstone check --json > ada.json": "test_cohort_class.py::test_the_report_shows_what_students_committed",
+    "capstone run --resume": "test_resume.py::test_resumed_training_gives_the_bits_of_a_whole_one",
+    "capstone run --seeds": "test_evidence.py::test_several_seeds_make_one_table",
+    "cohort adopt": "test_cohort_class.py::test_a_lost_answers_file_is_made_again",
+    "cohort report --checks": "test_cohort_class.py::test_the_report_shows_what_students_committed",
+    "cohort rollback": "test_cohort_update.py::test_rollback_deletes_what_update_made",
+    "cohort verify": "test_cohort_class.py::test_verify_notices_a_changed_branch",
+    "cohort update --markers": "test_cohort_update.py::test_markers_come_only_on_request",
+    "cohort update --push": "test_site_commands.py::test_the_instructors_page_does_what_it_says",
+    "copier copy --d": "test_render.py::test_the_files_are_exactly_those_asked_for",
+    "copier update": "test_update.py::test_an_update_gives_what_a_fresh_copy_gives",
+    "git checkout --ours": "test_update.py::test_a_conflict_is_resolved_as_the_page_says",
+    "git checkout --theirs": "test_update.py::test_a_conflict_is_resolved_as_the_page_says",
+    "git diff docs/": (
+        "test_cards.py::test_a_clone_without_runs_says_what_to_do_and_is_satisfied_by_running_again"
+    ),
+    "git diff --name-only --diff-filter=U": "test_update.py::test_a_conflict_is_resolved_as_the_page_says",
+    "git reset --hard": "test_update.py::test_a_conflict_is_resolved_as_the_page_says",
+    "git merge template/": "test_cohort_update.py::test_once_merged_the_project_is_up_to_date",
+    "nox -s record": "test_update.py::test_a_project_of_a_recorded_release_becomes_as_a_fresh_one",
+    'pip install -e ".[dev]"': "test_readme.py::test_with_pip_every_command_works_as_written",
+    'python -m pip install -e ".[dev]" --extra-index-url': (
+        "test_readme.py::test_pip_finds_torch_where_the_readme_says"
+    ),
+    'python -m pip install -e ".[tracking]"': "test_readme.py::test_with_pip_every_command_works_as_written",
+    "python -X importtime -m capstone --help": "test_engine.py::test_help_imports_no_heavy_library",
+    "python -m pip install copier": "test_render.py::test_the_files_are_exactly_those_asked_for",
+    "python -m nox -s docs": "test_site.py::test_every_link_leads_somewhere",
+    "python -m site_tools.links": "test_site.py::test_every_link_leads_somewhere",
+    "sbatch train.sbatch": "test_processes.py::test_the_script_for_a_cluster_starts_training",
+    "tensorboard --logdir runs/tensorboard": "test_tracking.py::test_tensorboard_reads_what_was_logged_for_it",
+    "uv sync --extra tracking": "test_readme.py::test_with_uv_one_command_sets_everything_up",
+    "uv run capstone run": "test_readme.py::test_with_uv_one_command_sets_everything_up",
+    'uvx --from "capstone-template @ git+': (
+        "test_site_commands.py::test_pip_installs_cohort_from_the_templates_address"
+    ),
+    'uv tool install "capstone-template @ git+': (
+        "test_site_commands.py::test_pip_installs_cohort_from_the_templates_address"
+    ),
+    'uvx "mlflow~=': "test_tracking.py::test_the_pages_of_mlflow_open_as_the_readme_says",
+    'pipx run "mlflow~=': "test_tracking.py::test_the_pages_of_mlflow_open_as_the_readme_says",
+    "pipx run copier update": "test_update.py::test_an_update_gives_what_a_fresh_copy_gives",
+    "torchrun --nproc-per-node 2 -m capstone run": "test_processes.py::test_two_processes_learn_what_one_does",
+}
+# Parts of other tools that a page speaks of; no reader is to type them.
+NAMED_ONLY = {"git fast-import", "git merge-tree", "uv add", "uv sync", "uv sync --extra"}
+
+
+def commands_in(text: str) -> set[str]:
+    """Commands between single backticks, and those of text blocks."""
+    prose = re.sub(r"^ *```.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL)
+    found = set(re.findall(rf"`((?:{TOOLS}) [^`\n=]*(?: [^`\n]*)?)`", prose))
+    for block in re.findall(r"^ *```text\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL):
+        lines = [re.sub(r"\s+# .*$", "", line).strip() for line in block.splitlines()]
+        found |= {line for line in lines if re.match(rf"({TOOLS}) ", line)}
+    return found
+
+
+@pytest.fixture(scope="module")
+def texts(render: Render) -> dict[str, str]:
+    """Every page of ours: the site's, both READMEs, and the page for contributors."""
+    ours = {
+        name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md")
+    }
+    return {
+        **{name: page(name) for name in PAGES},
+        **ours,
+        "the student's README": readme_of(render(docker=True, slurm=True)),
+    }
+
+
+def test_each_command_is_run_by_a_test(texts: dict[str, str]) -> None:
+    in_blocks = {line for text in texts.values() for line in lines_of(text)} | set(ELSEWHERE)
+    in_blocks |= set("".join(blocks(texts["the student's README"], "bash")).splitlines())
+    untested = {
+        f"{name}: {command}"
+        for name, text in texts.items()
+        for command in commands_in(text)
+        if not command.startswith((BENCH, *RUN_BY))
+        and command not in NAMED_ONLY
+        and not command.startswith("pytest ")
+        # "capstone data" in a sentence names what a block runs, perhaps with more behind it.
+        if not any(line == command or line.startswith(f"{command} ") for line in in_blocks)
+    }
+    assert not untested, "\n".join(sorted(untested))
+
+
+def test_the_commands_that_are_looked_for_are_found(texts: dict[str, str]) -> None:
+    found = {command for text in texts.values() for command in commands_in(text)}
+    unused = [start for start in RUN_BY if not any(command.startswith(start) for command in found)]
+    assert unused == [] and len(found) > 60
+
+
+@pytest.mark.parametrize("where", sorted(set(RUN_BY.values())))
+def test_the_tests_that_are_named_exist(where: str) -> None:
+    assert exists(where)
+
+
+def test_the_tests_that_a_page_names_exist(texts: dict[str, str]) -> None:
+    named = [c for text in texts.values() for c in commands_in(text) if c.startswith("pytest ")]
+    files = {word for line in named for word in shlex.split(line) if word.endswith(".py")}
+    assert len(files) >= 3
+    assert [name for name in files if not (ROOT / name).is_file()] == []
+    for line in named:
+        for chosen in re.findall(r"-k (\w+)", line):
+            assert chosen in "".join((ROOT / name).read_text("utf-8") for name in files), line
+
+
+def test_each_benchmark_takes_the_words_that_a_page_gives_it(
+    texts: dict[str, str], tmp_path: Path
+) -> None:
+    """Whether it is measured right is seen where it is run; here, that the line is no invention."""
+    given = {c for text in texts.values() for c in commands_in(text) if c.startswith(BENCH)}
+    given |= {line for text in texts.values() for line in lines_of(text) if line.startswith(BENCH)}
+    assert len(given) > 5
+    paths = os.pathsep.join([str(ROOT / "template" / "src"), str(ROOT)])
+    for line in sorted(given):
+        words = shlex.split(line.removeprefix(BENCH))
+        names = [word for word in words if (ROOT / "benchmarks" / f"{word}.py").is_file()]
+        options = [word for word in words if word not in names]
+        assert names, line
+        for name in names if options else []:
+            script = ROOT / "benchmarks" / f"{name}.py"
+            words = [*options, "--no-such-option"]
+            done = run(sys.executable, script, *words, cwd=tmp_path, PYTHONPATH=paths)
+            assert done.returncode == 2, line
+            assert done.stderr.strip().endswith("unrecognized arguments: --no-such-option"), line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import tomllib
@@ -13,6 +14,7 @@ import yaml
 from pydantic_core import PydanticUndefined
 from typer.main import get_command
 
+from capstone.checks import RULES
 from capstone.cli import app as capstone
 from capstone.settings import Settings
 from cohort.cli import app as cohort
@@ -26,6 +28,7 @@ def pages(project: Path) -> dict[str, str]:
         "reference/settings.md": settings((project / "capstone.toml").read_text(encoding="utf-8")),
         "reference/commands.md": commands(capstone, "capstone", IN_A_PROJECT),
         "reference/cohort.md": commands(cohort, "cohort", IN_A_CLASS),
+        "reference/rules.md": rules(),
         "reference/run.md": run((project / "README.md").read_text(encoding="utf-8")),
     }
 
@@ -173,6 +176,42 @@ def _cell(text: str) -> str:
     if text.startswith("`"):
         return text.replace("|", "\\|")
     return re.sub(r"([|\[])", r"\\\1", text).replace("<", "&lt;").replace("{", "&#123;")
+
+
+# ---- The rules of capstone check -----------------------------------------------------------------
+
+ABOUT_RULES = """# The rules of `capstone check`
+
+`capstone check` prints a line for each rule, in this order; `capstone check --only NAME` asks one. A rule that is open
+fails `capstone check --final`. Those of which the table says "never" fail every check, with exit code 2: they must not
+be open at any time. A rule is switched off in `capstone.toml`, section `[checks]`, with a reason:
+`off = { hooks = "our lab forbids them" }`.
+
+| rule | what it asks | may be open on the way |
+| --- | --- | --- |
+"""
+
+
+def rules() -> str:
+    """Every rule with the first lines of its function, and whether it fails a check that is not final."""
+    lines = []
+    for name, rule in RULES.items():
+        asked = " ".join((rule.__doc__ or "").partition("\n\n")[0].split())
+        may = "never" if _finds_harm(rule) else "yes"
+        lines.append(f"| `{name}` | {_cell(asked)} | {may} |")
+    return ABOUT_RULES + "\n".join(lines) + "\n"
+
+
+def _finds_harm(rule: Any) -> bool:
+    """Whether a rule raises Harm, itself or by a function of its file that it calls."""
+    helpers = [one for name, one in vars(inspect.getmodule(rule)).items() if name.startswith("_")]
+    called = [one for one in helpers if inspect.isfunction(one) and one.__name__ in _names(rule)]
+    return any("Harm" in _names(one) for one in (rule, *called))
+
+
+def _names(function: Any) -> tuple[str, ...]:
+    """What a function names that is not its own."""
+    return tuple(function.__code__.co_names)
 
 
 # ---- The files of a run --------------------------------------------------------------------------

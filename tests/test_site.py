@@ -10,6 +10,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
+from capstone.checks import RULES
 from capstone.cli import app as capstone_app
 from capstone.settings import Settings
 from cohort.cli import app as cohort_app
@@ -117,6 +118,15 @@ def test_every_command_and_option_is_in_the_reference(site: Path, app: Any, name
         for option in about.params:
             named = option.opts if option.param_type_name == "option" else [option.help]
             assert named and all(word in part for word in named), f"{command} {named}"
+
+
+def test_every_rule_is_in_the_reference_and_says_whether_it_may_be_open(site: Path) -> None:
+    page = text_of(site, "reference/rules.html")
+    found = re.findall(r"<code>(\w+)</code></td>\s*<td>(.*?)</td>\s*<td>(\w+)</td>", page)
+    assert [name for name, _, _ in found] == list(RULES)
+    assert all(len(about) > 20 for _, about, _ in found)
+    never = {name for name, _, may in found if may == "never"}
+    assert never == {"split", "notebooks", "secrets", "large_files"}
 
 
 def test_every_table_of_figures_names_the_benchmark_that_makes_it() -> None:

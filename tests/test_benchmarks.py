@@ -1,6 +1,7 @@
 """The benchmarks still run. What they measure is for `nox -s bench`, on a quiet machine."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ pytestmark = pytest.mark.slow
 def measure(name: str, folder: Path) -> tuple[str, dict[str, list[dict[str, object]]]]:
     """A benchmark on next to nothing: what it printed, and what it kept."""
     script, kept = ROOT / "benchmarks" / f"{name}.py", folder / "kept.json"
-    env = {"PYTHONDONTWRITEBYTECODE": "1"}
+    paths = os.pathsep.join([str(ROOT / "template" / "src"), str(ROOT)])
+    env = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": paths}
     printed = must_run(sys.executable, script, "--tiny", "--json", kept, cwd=folder, **env)
     return printed, json.loads(kept.read_text(encoding="utf-8"))
 
@@ -31,6 +33,12 @@ def test_first_run(tmp_path: Path) -> None:
     printed, kept = measure("first_run", tmp_path)
     assert printed.count("| capstone run, ") == 3
     assert len(kept["goals"]) == 3
+
+
+def test_choices(tmp_path: Path) -> None:
+    printed, kept = measure("choices", tmp_path)
+    assert "| import skops.io |" in printed
+    assert all(seconds > 0 for cost in kept["costs"] for seconds in cost["seconds"])  # type: ignore[attr-defined]
 
 
 def test_cohort(tmp_path: Path) -> None:

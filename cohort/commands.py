@@ -59,7 +59,12 @@ def plan_class(
         job = Job(
             to or at.releases.newest, diffs=html is not None or as_json, engine=_known(engine)
         )
-        outcomes = over_class(at, students, job, jobs, told)
+
+        def keep(outcome: Outcome) -> None:
+            at.ledger.keep_plan(outcome)
+            told(outcome)
+
+        outcomes = over_class(at, students, job, jobs, keep)
     if html is not None:
         showing.write_plan_page(html, job.to, outcomes)
     showing.show(f"Plan for {job.to}", outcomes, as_json)
@@ -92,6 +97,7 @@ def update_class(
         def note(outcome: Outcome) -> None:
             waits = push and outcome.commit and not outcome.pushed and _is_remote(students, outcome)
             at.ledger.note(run, outcome.student, "prepared" if waits else "done", outcome.as_dict())
+            at.ledger.keep_plan(outcome)
             told(outcome)
 
         due = [student for student in students if student.name not in finished]

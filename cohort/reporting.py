@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from cohort import answers
 from cohort.checking import audit
@@ -17,7 +15,8 @@ from cohort.errors import CohortError
 from cohort.objects import LARGEST_COMMIT, Objects, reading
 from cohort.outcome import CLEAN, CONFLICT, CURRENT, ERROR, REFUSED, WORDS
 from cohort.pages import page
-from cohort.stores import open_store
+from cohort.results import parse, read_note
+from cohort.stores import Local, Remote, open_store
 from cohort.work import Bench, Job
 
 CARD, ETHICS = "docs/model_card.md", "docs/data_ethics.md"
@@ -44,6 +43,7 @@ class Row:
     open_questions: int | None = None
     scores: list[str] = field(default_factory=list)
     checks: list[str] | None = None  # what `capstone check --json` found open; None: no result
+    checks_older: bool = False  # CI checked an older commit
     help: list[str] = field(default_factory=list)
     message: str = ""
 
@@ -59,10 +59,12 @@ def read_row(bench: Bench, student: Student, to: str, checks: Path | None) -> Ro
         store = open_store(bench.class_, student)
         with reading(bench.class_.home, bench.place.scratch, store.objects) as objects:
             _read_commit(objects, store.head().commit, row)
+            row.checks = _read_checks(checks, student.name)
+            if row.checks is None:
+                _read_note(objects, store, row)
         row.changed = [one["path"] for one in audit(bench, student).conflicts]
     except (CohortError, OSError) as error:
         row.message = row.message or str(error)
-    row.checks = _read_checks(checks, student.name)
     row.help = _needs_help(row)
     return row
 
@@ -112,11 +114,20 @@ def _read_checks(folder: Path | None, student: str) -> list[str] | None:
     if path is None or not path.is_file():
         return None
     try:
-        content: Any = json.loads(path.read_text(encoding="utf-8")[: 1 << 20])
-        findings = content.get("findings", []) if isinstance(content, dict) else content
-        return [f"{one['rule']}: {one['said']}" for one in findings if one["state"] == "open"]
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return ["the result of capstone check can't be read"]
+        return parse(path.read_bytes())
+    except CohortError as error:
+        return [str(error)]
+
+
+def _read_note(objects: Objects, store: Local | Remote, row: Row) -> None:
+    """What the project's CI left in the repository."""
+    try:
+        result = read_note(objects, store.notes(), store.head().commit)
+    except CohortError as error:
+        row.checks = [str(error)]
+        return
+    if result is not None:
+        row.checks, row.checks_older = result.open, not result.current
 
 
 def _needs_help(row: Row) -> list[str]:

@@ -20,6 +20,7 @@ T = TypeVar("T")
 TRIES = 3
 SECONDS = 120  # for one connection
 OURS = "refs/cohort/theirs/"
+NOTES = "refs/notes/capstone/check"  # where a project's CI leaves what `capstone check` said
 # What is worth another try; anything else is not mended by waiting.
 PASSING = (
     "timed out",
@@ -40,6 +41,7 @@ class Store(Protocol):
 
     def head(self) -> Head: ...
     def branch(self, name: str) -> str | None: ...
+    def notes(self) -> str | None: ...
     def move(self, name: str, commit: str | None, expected: str | None) -> None: ...
 
 
@@ -55,6 +57,9 @@ class Local:
 
     def branch(self, name: str) -> str | None:
         return local.read_branch(self.folder, name)
+
+    def notes(self) -> str | None:
+        return local.read_reference(self.folder, NOTES)
 
     def move(self, name: str, commit: str | None, expected: str | None) -> None:
         if self.head().branch == name:
@@ -74,7 +79,7 @@ class Remote:
         self.objects = self.folder / "objects"
 
     def fetch(self) -> None:
-        """One connection: the newest commit, and the branches that cohort made. A damaged cache is remade."""
+        """One connection: the newest commit, cohort's branches and CI's note. A damaged cache is remade."""
         try:
             self._fetch()
         except git.GitError as error:
@@ -86,7 +91,12 @@ class Remote:
     def _fetch(self) -> None:
         git.make_bare(self.folder)
         pattern = f"{self.class_.settings.class_.branch_prefix}*"
-        wanted = ("+HEAD:refs/cohort/head", f"+refs/heads/{pattern}:{OURS}{pattern}")
+        notes = NOTES.rpartition("/")[0]  # with a star, since most repositories have none
+        wanted = (
+            "+HEAD:refs/cohort/head",
+            f"+refs/heads/{pattern}:{OURS}{pattern}",
+            f"+{notes}/*:{notes}/*",
+        )
         options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--prune", "--depth=1")
         command = ("fetch", *options, "--", self.url, *wanted)
         patiently(lambda: git.run(self.class_.home, *command, git_dir=self.folder, seconds=SECONDS))
@@ -99,6 +109,9 @@ class Remote:
 
     def branch(self, name: str) -> str | None:
         return local.read_plain_ref(self.folder / OURS / name)
+
+    def notes(self) -> str | None:
+        return local.read_plain_ref(self.folder / NOTES)
 
     def move(self, name: str, commit: str | None, expected: str | None) -> None:
         """Push: only if the server's branch is as it was when it was fetched."""

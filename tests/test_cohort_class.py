@@ -154,9 +154,8 @@ def report(cohort: Cohort, two: Path) -> Path:
     write(project, {"docs/model_card.md": CARD, "docs/data_ethics.md": ethics})
     write(project, {"engine.py": "</td><script>document.title='hacked'</script>\n", "ci.yml": None})
     commit_all(project, "Card")
-    write(
-        two, {"checks/bob.json": json.dumps([{"rule": "card", "state": "open", "said": "blank"}])}
-    )
+    rules = [{"rule": "card", "state": "open", "said": "blank"}]
+    write(two, {"checks/bob.json": json.dumps({"rules": rules})})
     page = two / "class.html"
     said = cohort(two, "report", "--html", str(page), "--checks", str(two / "checks"))
     assert said.code == 0 and "2 may need help" in said.out

@@ -18,6 +18,7 @@ from cohort.repository import Head
 
 T = TypeVar("T")
 TRIES = 3
+PAUSE = 0.5  # seconds, doubled after each try
 SECONDS = 120  # for one connection
 OURS = "refs/cohort/theirs/"
 NOTES = "refs/notes/capstone/check"  # where a project's CI leaves what `capstone check` said
@@ -134,14 +135,14 @@ def open_store(class_: Class, student: Student) -> Local | Remote:
     return Remote(class_, student) if student.is_remote else Local(Path(student.repository))
 
 
-def patiently(work: Callable[[], T], tries: int = TRIES, pause: float = 0.5) -> T:
+def patiently(work: Callable[[], T]) -> T:
     """Do it again, later and later, while the network is to blame."""
-    for attempt in range(1, tries + 1):
+    for attempt in range(1, TRIES + 1):
         try:
             return work()
         except git.GitError as error:
             passing = any(text in str(error).lower() for text in PASSING)
-            if attempt == tries or not passing:
+            if attempt == TRIES or not passing:
                 raise
-            time.sleep(pause * 2**attempt * (0.5 + random.random()))
+            time.sleep(PAUSE * 2**attempt * (0.5 + random.random()))
     raise AssertionError("never reached")

@@ -61,7 +61,7 @@ def page(name: str) -> str:
 @pytest.mark.parametrize("name", PAGES)
 def test_no_command_hides_in_a_block_that_is_not_run(name: str) -> None:
     fences = re.findall(r"^```(.*)$", page(name), re.MULTILINE)[::2]
-    assert {fence.partition(" ")[0] for fence in fences} <= {"sh", "text", "toml", "python"}
+    assert {fence.partition(" ")[0] for fence in fences} <= {"sh", "text", "toml", "python", "yaml"}
     for block in blocks(page(name), "text"):
         assert not re.search(
             r"^\$? ?(capstone|cohort|git|uvx?|python|pip|nox) ", block, re.MULTILINE

@@ -12,7 +12,7 @@ from cohort import git
 from cohort.config import load
 from cohort.ledger import Ledger
 from cohort.outcome import CONFLICT, REFUSED, WORDS
-from cohort.showing import progress
+from cohort.showing import plain, progress
 from cohort.status import KNOWN, Standing, look
 
 
@@ -64,7 +64,6 @@ def _checks(standing: Standing) -> str:
 def _table(standings: list[Standing], dirty: bool) -> None:
     from rich.box import SIMPLE
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
     console = Console(width=None if Console().is_terminal else 160)
@@ -88,7 +87,7 @@ def _table(standings: list[Standing], dirty: bool) -> None:
         ]
         if dirty:
             cells.insert(3, {True: "yes", False: "no", None: ""}[one.dirty])
-        table.add_row(*map(escape, cells))
+        table.add_row(*map(plain, cells))
     console.print(table)
     behind_count = sum(one.behind > 0 for one in standings)
     known = sum(one.state == KNOWN for one in standings)

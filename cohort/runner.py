@@ -94,6 +94,10 @@ def _work(at: Session, students: Sequence[Student], job: Job, jobs: int) -> Iter
         try:
             for outcome in pool.map(_do, students, [job] * len(students), chunksize=4):
                 done += 1
+                # Thousands of students have the same few paths: one text each, not one per student.
+                outcome.changes = {
+                    sys.intern(path): sys.intern(what) for path, what in outcome.changes.items()
+                }
                 yield outcome
         except BrokenProcessPool:
             why = "a process of cohort was killed (memory?); run again with --resume --jobs 1."

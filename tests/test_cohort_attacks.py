@@ -357,3 +357,17 @@ def test_nothing_of_a_student_reaches_a_tree(cohort: Cohort, classroom: Path) ->
         *(ANSWERS, "engine.py", "config.toml", "tools/old.py", "tools/new.py", ".editorconfig"),
         *("docs/gone.md", "docs/new.md", "src/work_of_ada/extra.py"),
     }
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_a_files_name_steers_no_terminal(cohort: Cohort, classroom: Path, trap: Trap) -> None:
+    """Eve renames a file of ours, which the update follows and speaks of."""
+    project = classroom / EVE
+    (project / "engine.py").rename(project / "\x1b]0;owned\x07\u202e.py")
+    commit_all(project, "A name")
+    said = cohort(classroom, "plan", "--json")
+    assert "owned" in said.out, "the name is spoken of"
+    for command in ("plan", "update", "status", "audit"):
+        out = cohort(classroom, command).out
+        assert "\x1b" not in out and "\u202e" not in out
+    trap.check()

@@ -188,6 +188,18 @@ def adopt(
 
 
 @app.command()
+def history(
+    student: Annotated[str, typer.Argument(help="Whose project.")],
+    json: Json = False,
+    folder: Folder = HERE,
+) -> None:
+    """Say what cohort did to one project, and when, newest first."""
+    from cohort.overview import show_history
+
+    sys.exit(show_history(folder, student, json))
+
+
+@app.command()
 def report(
     html: Annotated[Path, typer.Option(help="The page to write.")] = Path("class.html"),
     checks: Annotated[

@@ -12,7 +12,7 @@ from cohort import git
 from cohort.config import load
 from cohort.ledger import Ledger
 from cohort.outcome import CONFLICT, REFUSED, WORDS
-from cohort.showing import plain, progress
+from cohort.showing import plain, plain_text, progress
 from cohort.status import KNOWN, Standing, look
 
 
@@ -44,6 +44,27 @@ def show_status(folder: Path, dirty: bool, only: list[str] | None, as_json: bool
     if REFUSED in states:
         return 4
     return 0 if states <= {KNOWN} else 3
+
+
+def show_history(folder: Path, student: str, as_json: bool) -> int:
+    """Print what was done to one project, newest first; returns the exit code."""
+    class_ = load(folder)
+    class_.students([student])  # names a student who is not in the roster
+    ledger = Ledger(class_.cache)
+    steps = ledger.history(student)
+    ledger.close()
+    if as_json:
+        print(json.dumps({"steps": steps}, indent=2))
+        return 0
+    for step in steps:
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(step["at"]))
+        about = step["about"]
+        state, commit = WORDS.get(about["state"], about["state"]), about["commit"][:12]
+        told = (step["command"], step["target"], step["step"], state, commit, about["message"])
+        print(plain_text(f"{when}  {'  '.join(text for text in told if text)}"))
+    if not steps:
+        print(f"Nothing has been done to {student} yet.")
+    return 0
 
 
 def _to_come(standing: Standing, plan: tuple[str, str, list[str]] | None) -> str | None:

@@ -25,6 +25,12 @@ LARGEST = 256 << 10
 QUIET_DAYS = 14
 DEEPEST = 12
 BOX = re.compile(r"^\s*[-*] \[([ xX])\]", re.MULTILINE)
+# The sentence that `capstone card` writes above the table of scores.
+AGAINST = re.compile(
+    r"^(?:\*\*Not every simpler model is beaten\.\*\* )?"
+    r"By [^,\n]{1,60}, (the network is [^\n]{1,300})\. On [\d,]{1,20} test rows:$",
+    re.MULTILINE,
+)
 FRONT = re.compile(r"\A---\r?\n(.*?\n)---\r?\n", re.DOTALL)
 
 
@@ -42,6 +48,7 @@ class Row:
     boxes: int = 0
     open_questions: int | None = None
     scores: list[str] = field(default_factory=list)
+    against: str = ""  # the baselines, as the card says
     checks: list[str] | None = None  # what `capstone check --json` found open; None: no result
     checks_older: bool = False  # CI checked an older commit
     help: list[str] = field(default_factory=list)
@@ -80,6 +87,8 @@ def _read_commit(objects: Objects, commit: str, row: Row) -> None:
     if card is not None:
         row.open_questions = card.count(OPEN_QUESTION)
         row.scores = _scores(card)
+        found = AGAINST.search(card)
+        row.against = found[1] if found else ""
 
 
 def _text(objects: Objects, tree: str, path: str) -> str | None:

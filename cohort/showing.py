@@ -81,8 +81,13 @@ def _table(title: str, outcomes: Sequence[Outcome]) -> Table:
 
 
 def plain(text: str) -> str:
-    """A text that may be a stranger's, for a terminal: no markup, and nothing that steers it."""
-    return escape("".join(letter if letter.isprintable() else " " for letter in text))
+    """A text that may be a stranger's, for a table: no markup, and nothing that steers a terminal."""
+    return escape(plain_text(text))
+
+
+def plain_text(text: str) -> str:
+    """The same for a line of its own."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def write_plan_page(path: Path, to: str, outcomes: Sequence[Outcome]) -> None:

@@ -1,5 +1,6 @@
 """Whatever breaks, when it breaks: no student's reference or file changes, except by a complete branch."""
 
+import json
 import os
 import random
 import shutil
@@ -132,6 +133,31 @@ def test_a_damaged_cache_is_made_anew(cohort: Cohort, classroom: Path, damage: s
             elif damage != "missing":
                 path.write_bytes(b"" if damage == "empty" else b"garbage")
     assert cohort(classroom, "update").code == 0
+
+
+@pytest.mark.parametrize("name", ["ledger.sqlite", "lock.sqlite"])
+def test_a_damaged_ledger_is_said_and_may_be_deleted(
+    cohort: Cohort, classroom: Path, name: str
+) -> None:
+    before = {name: snapshot(classroom / "students" / name) for name in NAMES}
+    for path in (classroom / ".cohort").glob(f"{name}*"):
+        path.write_bytes(b"garbage" * 1000)
+    said = cohort(classroom, "update")
+    assert said.code == 3 and len(said.err.strip().splitlines()) == 1, said.err
+    assert "damaged" in said.err
+    whole(classroom, before)
+    shutil.rmtree(classroom / ".cohort")
+    assert cohort(classroom, "update").code == 0
+
+
+def test_history_says_what_was_done(cohort: Cohort, classroom: Path) -> None:
+    assert "Nothing has been done" not in cohort(classroom, "history", NAMES[0]).out
+    assert cohort(classroom, "update", "--only", NAMES[0]).code == 0
+    assert cohort(classroom, "rollback", "--only", NAMES[0]).code == 0
+    lines = cohort(classroom, "history", NAMES[0]).out.splitlines()
+    assert [line.split()[2] for line in lines] == ["rollback", "update", "create"]
+    assert len(json.loads(cohort(classroom, "history", NAMES[1], "--json").out)["steps"]) == 1
+    assert cohort(classroom, "history", "nobody").code == 3
 
 
 def test_a_lock_of_git_is_respected(cohort: Cohort, classroom: Path) -> None:

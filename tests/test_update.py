@@ -265,6 +265,11 @@ def notebook(project: Path) -> dict[str, str]:
     return {"notebooks/mine.ipynb": '{"cells": []}'}
 
 
+def rename_notebook(project: Path) -> dict[str, str]:
+    (project / "notebooks" / "explore.ipynb").rename(project / "notebooks" / "look.ipynb")
+    return {"notebooks/explore.ipynb": "", "notebooks/look.ipynb": '"cells": ['}
+
+
 def reformat(project: Path) -> dict[str, str]:
     path = project / "src" / "my_capstone" / "network.py"
     text = path.read_text(encoding="utf-8").replace("    ", "  ")
@@ -304,7 +309,11 @@ HISTORY = {
     "the settings": settings,
     "the features": _appends(FEATURES, "\n# My idea.\n"),
     "a card": card,
+    "the model card": _appends("docs/model_card.md", "\nMy limits.\n"),
+    "the ethics": _appends("docs/data_ethics.md", "\nMy evidence.\n"),
+    "the decisions": _appends("src/my_capstone/decisions.py", "\n# My decision.\n"),
     "a notebook": notebook,
+    "a notebook renamed": rename_notebook,
     "a formatter": reformat,
     "the table deleted": delete_table,
     "a test renamed": rename_test,

@@ -97,9 +97,12 @@ def test_killed_at_some_moments_it_resumes(classroom: Path, prepared: Path) -> N
 
 @pytest.mark.long
 @pytest.mark.skipif(os.name == "nt", reason="kills a process group")
-def test_killed_at_a_hundred_random_moments_it_resumes(classroom: Path, prepared: Path) -> None:
-    chance = random.Random(0)
-    kill_and_resume(classroom, prepared, [chance.uniform(0.2, 1) for _ in range(100)])
+@pytest.mark.parametrize("part", range(10))
+def test_killed_at_a_hundred_random_moments_it_resumes(
+    classroom: Path, prepared: Path, part: int
+) -> None:
+    chance = random.Random(part)
+    kill_and_resume(classroom, prepared, [chance.uniform(0.2, 1) for _ in range(10)])
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs limits of POSIX")

@@ -341,18 +341,26 @@ def main() -> None:
         if not options.parts or "remote" in options.parts:
             line, to_template = compare_remote(folder / "remote", template, remote, min(sample, 6))
             lines.append(line)
+        # Before the folder is deleted, which takes minutes for thousands of repositories.
+        tell(lines, to_template, options.json)
+
+
+def tell(
+    lines: Sequence[tuple[str, int, Cost, Cost]], to_template: int | None, kept_in: Path | None
+) -> None:
+    """Print the table and the goals, and keep them."""
     print("\n" + "\n".join(table(lines)) + "\n\nGoals")
     verdicts = goals(lines, to_template)
     for goal, met in verdicts:
         print(f"- {met:<9} {goal}")
-    print(f"Load at the end: {psutil.getloadavg()[0]:.1f}")
-    if options.json:
+    print(f"Load at the end: {psutil.getloadavg()[0]:.1f}", flush=True)
+    if kept_in:
         costs = [
             {"what": what, "projects": count, "cohort": vars(ours), "copier": vars(theirs)}
             for what, count, ours, theirs in lines
         ]
         kept = {"costs": costs, "goals": [{"goal": goal, "met": met} for goal, met in verdicts]}
-        options.json.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+        kept_in.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

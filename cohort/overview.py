@@ -12,7 +12,7 @@ from cohort import git
 from cohort.config import load
 from cohort.ledger import Ledger
 from cohort.outcome import CONFLICT, REFUSED, WORDS
-from cohort.showing import plain, plain_text, progress
+from cohort.showing import BLOCK, plain, plain_text, progress
 from cohort.status import KNOWN, Standing, look
 
 
@@ -82,6 +82,15 @@ def _checks(standing: Standing) -> str:
     return f"{len(standing.checks)}{' (older commit)' * (standing.checked == 'older')}"
 
 
+def _cells(one: Standing, dirty: bool) -> list[str]:
+    when = time.strftime("%Y-%m-%d", time.localtime(one.updated)) if one.updated else ""
+    behind = {0: "no", 1: "1 release"}.get(one.behind, f"{one.behind} releases")
+    cells = [one.student, one.release, behind if one.state == KNOWN else "", one.branch, when]
+    if dirty:
+        cells.insert(3, {True: "yes", False: "no", None: ""}[one.dirty])
+    return [*cells, _checks(one), one.to_come or "", one.message]
+
+
 def _table(standings: list[Standing], dirty: bool) -> None:
     from rich.box import SIMPLE
     from rich.console import Console
@@ -92,24 +101,11 @@ def _table(standings: list[Standing], dirty: bool) -> None:
     columns += ["checks open", "update to come", "what to know"]
     if dirty:
         columns.insert(3, "uncommitted work")
-    table = Table(*columns, box=SIMPLE, padding=(0, 1, 0, 0))
-    for one in standings:
-        when = time.strftime("%Y-%m-%d", time.localtime(one.updated)) if one.updated else ""
-        behind = {0: "no", 1: "1 release"}.get(one.behind, f"{one.behind} releases")
-        cells = [
-            one.student,
-            one.release,
-            behind if one.state == KNOWN else "",
-            one.branch,
-            when,
-            _checks(one),
-            one.to_come or "",
-            one.message,
-        ]
-        if dirty:
-            cells.insert(3, {True: "yes", False: "no", None: ""}[one.dirty])
-        table.add_row(*map(plain, cells))
-    console.print(table)
+    for start in range(0, max(1, len(standings)), BLOCK):
+        table = Table(*columns, box=SIMPLE, padding=(0, 1, 0, 0))
+        for one in standings[start : start + BLOCK]:
+            table.add_row(*map(plain, _cells(one, dirty)))
+        console.print(table)
     behind_count = sum(one.behind > 0 for one in standings)
     known = sum(one.state == KNOWN for one in standings)
     said = f"{known} of {len(standings)} read; {behind_count} behind."

@@ -26,7 +26,7 @@ KNOWN = "known"
 WORKERS = 4
 
 
-@dataclass
+@dataclass(slots=True)
 class Standing:
     """A line of `cohort status`."""
 

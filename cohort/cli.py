@@ -29,6 +29,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 To = Annotated[
     str, typer.Option("--to", metavar="RELEASE", help="The newest allowed release if left out.")
 ]
+Part = Annotated[
+    str, typer.Option("--part", metavar="I/N", help="Only the I-th of N parts of the roster.")
+]
 Jobs = Annotated[int, typer.Option(min=0, help="Processes at a time; 0: one per core.")]
 Engine = Annotated[str, typer.Option(help="git, or copier: copier itself in a clone, to compare.")]
 HERE = Path(".")
@@ -87,6 +90,7 @@ def status(
 def plan(
     to: To = "",
     only: Only = None,
+    part: Part = "",
     html: Annotated[Path | None, typer.Option(help="Write a page with every change.")] = None,
     jobs: Jobs = 0,
     engine: Engine = "git",
@@ -96,13 +100,14 @@ def plan(
     """Say what an update would change, merge and leave to do. Writes nothing into any project."""
     from cohort.commands import plan_class
 
-    sys.exit(plan_class(folder, to, only, html, jobs, engine, json))
+    sys.exit(plan_class(folder, to, only, part, html, jobs, engine, json))
 
 
 @app.command()
 def update(
     to: To = "",
     only: Only = None,
+    part: Part = "",
     canary: Annotated[int, typer.Option(min=0, help="Only the first so many of the roster.")] = 0,
     jobs: Jobs = 0,
     push: Annotated[bool, typer.Option(help="Push to servers, and open pull requests.")] = False,
@@ -122,6 +127,7 @@ def update(
             folder,
             to,
             only,
+            part,
             canary,
             jobs,
             push=push,
@@ -179,6 +185,18 @@ def adopt(
     from cohort.rounds import adopt_class
 
     sys.exit(adopt_class(folder, student, answer or [], push, json))
+
+
+@app.command()
+def history(
+    student: Annotated[str, typer.Argument(help="Whose project.")],
+    json: Json = False,
+    folder: Folder = HERE,
+) -> None:
+    """Say what cohort did to one project, and when, newest first."""
+    from cohort.overview import show_history
+
+    sys.exit(show_history(folder, student, json))
 
 
 @app.command()

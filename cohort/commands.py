@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ def plan_class(
     folder: Path,
     to: str,
     only: list[str] | None,
+    part: str,
     html: Path | None,
     jobs: int,
     engine: str,
@@ -54,12 +56,17 @@ def plan_class(
 ) -> int:
     """What an update would do."""
     class_ = load(folder)
-    students = class_.students(only)
+    students = one_part(class_.students(only), part)
     with session(class_) as at, showing.progress("Planning", len(students), as_json) as told:
         job = Job(
             to or at.releases.newest, diffs=html is not None or as_json, engine=_known(engine)
         )
-        outcomes = over_class(at, students, job, jobs, told)
+
+        def keep(outcome: Outcome) -> None:
+            at.ledger.keep_plan(outcome)
+            told(outcome)
+
+        outcomes = over_class(at, students, job, jobs, keep)
     if html is not None:
         showing.write_plan_page(html, job.to, outcomes)
     showing.show(f"Plan for {job.to}", outcomes, as_json)
@@ -70,6 +77,7 @@ def update_class(
     folder: Path,
     to: str,
     only: list[str] | None,
+    part: str,
     canary: int,
     jobs: int,
     *,
@@ -81,7 +89,7 @@ def update_class(
 ) -> int:
     """Write the branches; with --push, on servers too."""
     class_ = load(folder)
-    students = class_.students(only)[: canary or None]
+    students = one_part(class_.students(only), part)[: canary or None]
     with session(class_) as at, showing.progress("Updating", len(students), as_json) as told:
         job = Job(to or at.releases.newest, write=True, markers=markers, engine=_known(engine))
         run = at.ledger.unfinished("update", job.to) if resume else None
@@ -92,21 +100,38 @@ def update_class(
         def note(outcome: Outcome) -> None:
             waits = push and outcome.commit and not outcome.pushed and _is_remote(students, outcome)
             at.ledger.note(run, outcome.student, "prepared" if waits else "done", outcome.as_dict())
+            at.ledger.keep_plan(outcome)
             told(outcome)
 
         due = [student for student in students if student.name not in finished]
         made = {outcome.student: outcome for outcome in over_class(at, due, job, jobs, note)}
         if push:
-            _push(at, due, list(made.values()), note)
+            _push(at, due, list(made.values()), note, parts_of(part)[1])
         at.ledger.end(run)
     outcomes = [(finished | made)[student.name] for student in students]
     showing.show(f"Update to {job.to}", outcomes, as_json)
     return exit_code(outcomes)
 
 
-def _push(at: Session, students: Sequence[Student], outcomes: list[Outcome], note: Any) -> None:
+def _push(
+    at: Session, students: Sequence[Student], outcomes: list[Outcome], note: Any, machines: int
+) -> None:
     push(at, students, outcomes, note)
-    open_requests(at.class_, students, outcomes)
+    open_requests(at.class_, students, outcomes, machines)
+
+
+def parts_of(part: str) -> tuple[int, int]:
+    """ "2/8" as two numbers; the whole is 1/1."""
+    found = re.fullmatch(r"(\d{1,4})/(\d{1,4})", part or "1/1")
+    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        raise CohortError(f"--part {part} is no part; write 2/8 for the second of eight.")
+    return int(found[1]), int(found[2])
+
+
+def one_part(students: list[Student], part: str) -> list[Student]:
+    """Every n-th student: so several machines share a class, each with a part of its own."""
+    first, step = parts_of(part)
+    return students[first - 1 :: step]
 
 
 def guarded(student: Student, work: Any) -> Outcome:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import tomllib
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -72,13 +73,13 @@ class Settings(Section):
     audit: AuditSection = AuditSection()
 
 
-class Student(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Student:
     """A row of the roster."""
 
-    model_config = ConfigDict(frozen=True)
     name: str
     repository: str  # a path on this disk, or an address
-    answers: dict[str, str] = {}
+    answers: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_remote(self) -> bool:

@@ -25,8 +25,13 @@ def text_for(outcome: Outcome) -> tuple[str, str]:
     return title, ADVICE + rest.strip() + "\n"
 
 
-def open_requests(class_: Class, students: Sequence[Student], outcomes: Sequence[Outcome]) -> None:
-    """Open a pull request for each branch that was pushed and is new, no faster than the forge allows."""
+def open_requests(
+    class_: Class, students: Sequence[Student], outcomes: Sequence[Outcome], machines: int = 1
+) -> None:
+    """Open a pull request for each branch that was pushed and is new, no faster than the forge allows.
+
+    `machines` do so at the same time, each with a part of the class, and share the forge's limit.
+    """
     kind = class_.settings.forge.kind
     command = {"github": "gh", "gitlab": "glab"}.get(kind)
     repositories = {student.name: student.repository for student in students}
@@ -42,7 +47,7 @@ def open_requests(class_: Class, students: Sequence[Student], outcomes: Sequence
             )
             continue
         _open(command, place[1], outcome)
-        time.sleep(60 / A_MINUTE)
+        time.sleep(60 / A_MINUTE * machines)
 
 
 def _open(command: str, place: str, outcome: Outcome) -> None:

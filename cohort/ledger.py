@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cohort.errors import CohortError
+from cohort.outcome import CLEAN, CONFLICT, Outcome
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
@@ -19,6 +20,8 @@ CREATE TABLE IF NOT EXISTS steps (
     run INTEGER REFERENCES runs, student TEXT, step TEXT, at REAL, about TEXT);
 CREATE INDEX IF NOT EXISTS steps_of_student ON steps (student, at);
 CREATE TABLE IF NOT EXISTS releases (name TEXT PRIMARY KEY, commit_name TEXT);
+CREATE TABLE IF NOT EXISTS plans (
+    student TEXT PRIMARY KEY, target TEXT, head TEXT, state TEXT, paths TEXT);
 """
 
 
@@ -85,6 +88,21 @@ class Ledger:
             "json_extract(about, '$.wrote') GROUP BY student"
         )
         return dict(rows.fetchall())
+
+    def keep_plan(self, outcome: Outcome) -> None:
+        """Remember what an update of a student's commit would do, for `cohort status`."""
+        if outcome.state not in (CLEAN, CONFLICT):
+            return
+        paths = json.dumps([one["path"] for one in outcome.conflicts], ensure_ascii=False)
+        row = (outcome.student, outcome.to, outcome.head, outcome.state, paths)
+        self._connection.execute("INSERT OR REPLACE INTO plans VALUES (?, ?, ?, ?, ?)", row)
+
+    def plans(self, target: str) -> dict[str, tuple[str, str, list[str]]]:
+        """The newest plan of each student for a release: commit, state, files in conflict."""
+        rows = self._connection.execute(
+            "SELECT student, head, state, paths FROM plans WHERE target = ?", (target,)
+        )
+        return {student: (head, state, json.loads(paths)) for student, head, state, paths in rows}
 
     def hold_releases(self, commits: dict[str, str]) -> None:
         """Remember each release's commit. Raises CohortError when one was moved since."""

@@ -19,7 +19,7 @@ WORDS = {
 }
 
 
-@dataclass
+@dataclass(slots=True)  # there are thousands of them
 class Outcome:
     """One project after a command."""
 

@@ -6,11 +6,13 @@ import json
 import time
 from pathlib import Path
 
+from packaging.version import Version
+
 from cohort import git
 from cohort.config import load
 from cohort.ledger import Ledger
-from cohort.outcome import REFUSED
-from cohort.showing import progress
+from cohort.outcome import CONFLICT, REFUSED, WORDS
+from cohort.showing import BLOCK, plain, plain_text, progress
 from cohort.status import KNOWN, Standing, look
 
 
@@ -25,11 +27,13 @@ def show_status(folder: Path, dirty: bool, only: list[str] | None, as_json: bool
     )
     ledger = Ledger(class_.cache)
     updated = ledger.last_update()
+    plans = ledger.plans(max(class_.settings.template.releases, key=Version))
     ledger.close()
     standings = []
     with progress("Reading", len(students), as_json) as told:
         for standing in look(class_, students, dirty):
             standing.updated = updated.get(standing.student)
+            standing.to_come = _to_come(standing, plans.get(standing.student))
             standings.append(standing)
             told(standing)
     if as_json:
@@ -42,32 +46,69 @@ def show_status(folder: Path, dirty: bool, only: list[str] | None, as_json: bool
     return 0 if states <= {KNOWN} else 3
 
 
+def show_history(folder: Path, student: str, as_json: bool) -> int:
+    """Print what was done to one project, newest first; returns the exit code."""
+    class_ = load(folder)
+    class_.students([student])  # names a student who is not in the roster
+    ledger = Ledger(class_.cache)
+    steps = ledger.history(student)
+    ledger.close()
+    if as_json:
+        print(json.dumps({"steps": steps}, indent=2))
+        return 0
+    for step in steps:
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(step["at"]))
+        about = step["about"]
+        state, commit = WORDS.get(about["state"], about["state"]), about["commit"][:12]
+        told = (step["command"], step["target"], step["step"], state, commit, about["message"])
+        print(plain_text(f"{when}  {'  '.join(text for text in told if text)}"))
+    if not steps:
+        print(f"Nothing has been done to {student} yet.")
+    return 0
+
+
+def _to_come(standing: Standing, plan: tuple[str, str, list[str]] | None) -> str | None:
+    """What the newest plan said, if the student has not committed since."""
+    if plan is None or not standing.behind or plan[0] != standing.head:
+        return None
+    _, state, paths = plan
+    return f"conflict: {', '.join(paths)}" if state == CONFLICT else WORDS[state]
+
+
+def _checks(standing: Standing) -> str:
+    """How many of a project's checks are open, as its CI said."""
+    if standing.checks is None:
+        return ""
+    return f"{len(standing.checks)}{' (older commit)' * (standing.checked == 'older')}"
+
+
+def _cells(one: Standing, dirty: bool) -> list[str]:
+    when = time.strftime("%Y-%m-%d", time.localtime(one.updated)) if one.updated else ""
+    behind = {0: "no", 1: "1 release"}.get(one.behind, f"{one.behind} releases")
+    cells = [one.student, one.release, behind if one.state == KNOWN else "", one.branch, when]
+    if dirty:
+        cells.insert(3, {True: "yes", False: "no", None: ""}[one.dirty])
+    return [*cells, _checks(one), one.to_come or "", one.message]
+
+
 def _table(standings: list[Standing], dirty: bool) -> None:
     from rich.box import SIMPLE
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
     console = Console(width=None if Console().is_terminal else 160)
-    columns = ["student", "release", "behind", "update waiting", "last update", "what to know"]
+    columns = ["student", "release", "behind", "update waiting", "last update"]
+    columns += ["checks open", "update to come", "what to know"]
     if dirty:
         columns.insert(3, "uncommitted work")
-    table = Table(*columns, box=SIMPLE, padding=(0, 1, 0, 0))
-    for one in standings:
-        when = time.strftime("%Y-%m-%d", time.localtime(one.updated)) if one.updated else ""
-        behind = {0: "no", 1: "1 release"}.get(one.behind, f"{one.behind} releases")
-        cells = [
-            one.student,
-            one.release,
-            behind if one.state == KNOWN else "",
-            one.branch,
-            when,
-            one.message,
-        ]
-        if dirty:
-            cells.insert(3, {True: "yes", False: "no", None: ""}[one.dirty])
-        table.add_row(*map(escape, cells))
-    console.print(table)
+    for start in range(0, max(1, len(standings)), BLOCK):
+        table = Table(*columns, box=SIMPLE, padding=(0, 1, 0, 0))
+        for one in standings[start : start + BLOCK]:
+            table.add_row(*map(plain, _cells(one, dirty)))
+        console.print(table)
     behind_count = sum(one.behind > 0 for one in standings)
     known = sum(one.state == KNOWN for one in standings)
-    console.print(f"{known} of {len(standings)} read; {behind_count} behind.", highlight=False)
+    said = f"{known} of {len(standings)} read; {behind_count} behind."
+    if any(one.behind and one.to_come is None for one in standings):
+        said += " `cohort plan` finds out what an update meets."
+    console.print(said, highlight=False)

@@ -30,12 +30,12 @@ from cohort.releases import Release
 LINE_END = re.compile(r"\r\n|\r|\n")
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=16)
 def _spec(patterns: tuple[str, ...]) -> PathSpec:
     return PathSpec.from_lines(_pathspec_pattern, (normalize("NFD", one) for one in patterns))
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4_096)  # a project or two: another has another package, so other patterns
 def _matches(patterns: tuple[str, ...], path: str) -> bool:
     return bool(_spec(patterns).match_file(path))
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from cohort import answers
 from cohort.checking import audit
@@ -17,7 +15,8 @@ from cohort.errors import CohortError
 from cohort.objects import LARGEST_COMMIT, Objects, reading
 from cohort.outcome import CLEAN, CONFLICT, CURRENT, ERROR, REFUSED, WORDS
 from cohort.pages import page
-from cohort.stores import open_store
+from cohort.results import parse, read_note
+from cohort.stores import Local, Remote, open_store
 from cohort.work import Bench, Job
 
 CARD, ETHICS = "docs/model_card.md", "docs/data_ethics.md"
@@ -26,6 +25,12 @@ LARGEST = 256 << 10
 QUIET_DAYS = 14
 DEEPEST = 12
 BOX = re.compile(r"^\s*[-*] \[([ xX])\]", re.MULTILINE)
+# The sentence that `capstone card` writes above the table of scores.
+AGAINST = re.compile(
+    r"^(?:\*\*Not every simpler model is beaten\.\*\* )?"
+    r"By [^,\n]{1,60}, (the network is [^\n]{1,300})\. On [\d,]{1,20} test rows:$",
+    re.MULTILINE,
+)
 FRONT = re.compile(r"\A---\r?\n(.*?\n)---\r?\n", re.DOTALL)
 
 
@@ -43,7 +48,9 @@ class Row:
     boxes: int = 0
     open_questions: int | None = None
     scores: list[str] = field(default_factory=list)
+    against: str = ""  # the baselines, as the card says
     checks: list[str] | None = None  # what `capstone check --json` found open; None: no result
+    checks_older: bool = False  # CI checked an older commit
     help: list[str] = field(default_factory=list)
     message: str = ""
 
@@ -59,10 +66,12 @@ def read_row(bench: Bench, student: Student, to: str, checks: Path | None) -> Ro
         store = open_store(bench.class_, student)
         with reading(bench.class_.home, bench.place.scratch, store.objects) as objects:
             _read_commit(objects, store.head().commit, row)
+            row.checks = _read_checks(checks, student.name)
+            if row.checks is None:
+                _read_note(objects, store, row)
         row.changed = [one["path"] for one in audit(bench, student).conflicts]
     except (CohortError, OSError) as error:
         row.message = row.message or str(error)
-    row.checks = _read_checks(checks, student.name)
     row.help = _needs_help(row)
     return row
 
@@ -78,6 +87,8 @@ def _read_commit(objects: Objects, commit: str, row: Row) -> None:
     if card is not None:
         row.open_questions = card.count(OPEN_QUESTION)
         row.scores = _scores(card)
+        found = AGAINST.search(card)
+        row.against = found[1] if found else ""
 
 
 def _text(objects: Objects, tree: str, path: str) -> str | None:
@@ -112,11 +123,20 @@ def _read_checks(folder: Path | None, student: str) -> list[str] | None:
     if path is None or not path.is_file():
         return None
     try:
-        content: Any = json.loads(path.read_text(encoding="utf-8")[: 1 << 20])
-        findings = content.get("findings", []) if isinstance(content, dict) else content
-        return [f"{one['rule']}: {one['said']}" for one in findings if one["state"] == "open"]
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return ["the result of capstone check can't be read"]
+        return parse(path.read_bytes())
+    except CohortError as error:
+        return [str(error)]
+
+
+def _read_note(objects: Objects, store: Local | Remote, row: Row) -> None:
+    """What the project's CI left in the repository."""
+    try:
+        result = read_note(objects, store.notes(), store.head().commit)
+    except CohortError as error:
+        row.checks = [str(error)]
+        return
+    if result is not None:
+        row.checks, row.checks_older = result.open, not result.current
 
 
 def _needs_help(row: Row) -> list[str]:

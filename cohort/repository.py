@@ -96,8 +96,13 @@ def read_head(folder: Path) -> Head:
 
 def read_branch(folder: Path, branch: str) -> str | None:
     """The commit of a branch, or None when there is no such branch."""
-    loose = read_plain_ref(inside(folder, "refs", "heads", *branch.split("/")))
-    return loose or packed_branches(folder).get(branch)
+    return read_reference(folder, f"refs/heads/{branch}")
+
+
+def read_reference(folder: Path, name: str) -> str | None:
+    """The commit of a reference, such as refs/heads/main, or None when there is none."""
+    loose = read_plain_ref(inside(folder, *name.split("/")))
+    return loose or packed_references(folder).get(name)
 
 
 def read_plain_ref(path: Path) -> str | None:
@@ -113,15 +118,15 @@ def read_plain_ref(path: Path) -> str | None:
     return text
 
 
-def packed_branches(folder: Path) -> dict[str, str]:
-    """The branches in the file packed-refs."""
+def packed_references(folder: Path) -> dict[str, str]:
+    """The references in the file packed-refs."""
     content = read_plain(inside(folder, "packed-refs"), LARGEST_REFS) or b""
-    branches = {}
+    references = {}
     for line in content.decode("utf-8", "replace").splitlines():
         commit, _, name = line.partition(" ")
-        if COMMIT.fullmatch(commit) and name.startswith("refs/heads/"):
-            branches[name.removeprefix("refs/heads/")] = commit
-    return branches
+        if COMMIT.fullmatch(commit):
+            references[name] = commit
+    return references
 
 
 def write_branch(folder: Path, branch: str, commit: str | None, expected: str | None) -> None:
@@ -171,7 +176,7 @@ def write_branch(folder: Path, branch: str, commit: str | None, expected: str | 
 def _delete(folder: Path, branch: str, path: Path) -> None:
     """Take a branch out of packed-refs and the folder of branches."""
     packed = inside(folder, "packed-refs")
-    if branch in packed_branches(folder):
+    if f"refs/heads/{branch}" in packed_references(folder):
         lock = packed.with_name("packed-refs.lock")
         ending = f" refs/heads/{branch}\n".encode()
         lines = packed.read_bytes().splitlines(keepends=True)

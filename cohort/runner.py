@@ -94,11 +94,19 @@ def _work(at: Session, students: Sequence[Student], job: Job, jobs: int) -> Iter
         try:
             for outcome in pool.map(_do, students, [job] * len(students), chunksize=4):
                 done += 1
-                yield outcome
+                yield _with_shared_texts(outcome)
         except BrokenProcessPool:
             why = "a process of cohort was killed (memory?); run again with --resume --jobs 1."
             for student in students[done:]:
                 yield Outcome(student.name, ERROR, message=why)
+
+
+def _with_shared_texts(outcome: Outcome) -> Outcome:
+    """Thousands of students have the same paths and words: one text each, not one per student."""
+    for name in ("now", "to", "branch", "state", "text"):
+        setattr(outcome, name, sys.intern(getattr(outcome, name)))
+    outcome.changes = {sys.intern(path): sys.intern(what) for path, what in outcome.changes.items()}
+    return outcome
 
 
 def _start(class_: Class, releases: Releases | None) -> None:

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from cohort.outcome import ERROR, REFUSED, WORDS, Outcome
 
+BLOCK = 200  # rows of a table
 COLOURS = {"conflict": "yellow", REFUSED: "red", ERROR: "red", "clean": "green", "created": "green"}
 
 
@@ -49,36 +50,44 @@ def show(
         )
         return
     console = Console(width=None if Console().is_terminal else 160)
-    table = Table(title=title, box=SIMPLE, title_justify="left", padding=(0, 1, 0, 0))
-    for column in ("student", "state", "from", "files", "branch", "what to know"):
-        table.add_column(column, overflow="fold", no_wrap=column in ("state", "files"))
-    for outcome in outcomes:
-        word = WORDS.get(outcome.state, outcome.state)
-        colour = COLOURS.get(outcome.state, "default")
-        about = outcome.message or "; ".join(f"{c['path']}: {c['what']}" for c in outcome.conflicts)
-        branch = outcome.branch if outcome.commit else ""
-        files = str(len(outcome.changes) or "")
-        cells = (
-            outcome.student,
-            word,
-            outcome.now,
-            files,
-            branch,
-            about or "; ".join(outcome.notes),
-        )
-        table.add_row(
-            *(
-                f"[{colour}]{escape(cell)}[/]" if i == 1 else escape(cell)
-                for i, cell in enumerate(cells)
-            )
-        )
-    console.print(table)
+    # In blocks, each with the heading again: one table of thousands takes tens of megabytes.
+    for start in range(0, max(1, len(outcomes)), BLOCK):
+        console.print(_table(title if start == 0 else "", outcomes[start : start + BLOCK]))
     for problem in problems:
         console.print(f"[red]{escape(problem)}[/]")
     counts = Counter(WORDS.get(outcome.state, outcome.state) for outcome in outcomes)
     parts = [f"{number} {word}" for word, number in counts.most_common()]
     wrote = sum(outcome.wrote for outcome in outcomes)
     console.print(f"{', '.join(parts) or 'No student'}. Written: {wrote}.", highlight=False)
+
+
+def _table(title: str, outcomes: Sequence[Outcome]) -> Table:
+    table = Table(title=title or None, box=SIMPLE, title_justify="left", padding=(0, 1, 0, 0))
+    for column in ("student", "state", "from", "files", "branch", "what to know"):
+        table.add_column(column, overflow="fold", no_wrap=column in ("state", "files"))
+    for outcome in outcomes:
+        word = WORDS.get(outcome.state, outcome.state)
+        about = outcome.message or "; ".join(f"{c['path']}: {c['what']}" for c in outcome.conflicts)
+        cells = (
+            outcome.student,
+            f"[{COLOURS.get(outcome.state, 'default')}]{escape(word)}[/]",
+            outcome.now,
+            str(len(outcome.changes) or ""),
+            outcome.branch if outcome.commit else "",
+            about or "; ".join(outcome.notes),
+        )
+        table.add_row(*(cell if i == 1 else plain(cell) for i, cell in enumerate(cells)))
+    return table
+
+
+def plain(text: str) -> str:
+    """A text that may be a stranger's, for a table: no markup, and nothing that steers a terminal."""
+    return escape(plain_text(text))
+
+
+def plain_text(text: str) -> str:
+    """The same for a line of its own."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def write_plan_page(path: Path, to: str, outcomes: Sequence[Outcome]) -> None:

@@ -19,13 +19,14 @@ from cohort.errors import CohortError, RefusedError
 from cohort.objects import EXECUTABLE, Objects, reading
 from cohort.objects import FILE as PLAIN
 from cohort.outcome import ERROR, REFUSED
+from cohort.results import read_note
 from cohort.stores import Local, Remote, open_store
 
 KNOWN = "known"
 WORKERS = 4
 
 
-@dataclass
+@dataclass(slots=True)
 class Standing:
     """A line of `cohort status`."""
 
@@ -37,6 +38,9 @@ class Standing:
     dirty: bool | None = None
     branch: str = ""  # the newest update that cohort prepared and the student has not merged
     updated: float | None = None
+    checks: list[str] | None = None  # what `capstone check` found open; None: CI left no result
+    checked: str = ""  # "newest" or "older": the commit that CI checked
+    to_come: str | None = None  # what the newest plan says of an update; None: not planned since
     message: str = ""
 
     def as_dict(self) -> dict[str, Any]:
@@ -60,6 +64,7 @@ def _look(class_: Class, student: Student, scratch: Path, dirty: bool) -> Standi
         standing.head = head.commit
         with reading(class_.home, scratch, store.objects) as objects:
             standing.release = release_of(class_, objects, head.commit)
+            _read_checks(standing, objects, store.notes())
         releases = sorted(class_.settings.template.releases, key=Version)
         newer = releases[releases.index(standing.release) + 1 :]
         standing.behind = len(newer)
@@ -73,6 +78,19 @@ def _look(class_: Class, student: Student, scratch: Path, dirty: bool) -> Standi
     except (CohortError, OSError) as error:
         standing.message = str(error)
     return standing
+
+
+def _read_checks(standing: Standing, objects: Objects, notes: str | None) -> None:
+    """What CI left. What can't be read is said, and hides nothing else of the project."""
+    try:
+        result = read_note(objects, notes, standing.head)
+    except RefusedError:
+        raise
+    except CohortError as error:
+        standing.message = str(error)
+        return
+    if result is not None:
+        standing.checks, standing.checked = result.open, "newest" if result.current else "older"
 
 
 def release_of(class_: Class, objects: Objects, commit: str) -> str:

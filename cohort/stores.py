@@ -18,8 +18,10 @@ from cohort.repository import Head
 
 T = TypeVar("T")
 TRIES = 3
+PAUSE = 0.5  # seconds, doubled after each try
 SECONDS = 120  # for one connection
 OURS = "refs/cohort/theirs/"
+NOTES = "refs/notes/capstone/check"  # where a project's CI leaves what `capstone check` said
 # What is worth another try; anything else is not mended by waiting.
 PASSING = (
     "timed out",
@@ -40,6 +42,7 @@ class Store(Protocol):
 
     def head(self) -> Head: ...
     def branch(self, name: str) -> str | None: ...
+    def notes(self) -> str | None: ...
     def move(self, name: str, commit: str | None, expected: str | None) -> None: ...
 
 
@@ -55,6 +58,9 @@ class Local:
 
     def branch(self, name: str) -> str | None:
         return local.read_branch(self.folder, name)
+
+    def notes(self) -> str | None:
+        return local.read_reference(self.folder, NOTES)
 
     def move(self, name: str, commit: str | None, expected: str | None) -> None:
         if self.head().branch == name:
@@ -74,7 +80,7 @@ class Remote:
         self.objects = self.folder / "objects"
 
     def fetch(self) -> None:
-        """One connection: the newest commit, and the branches that cohort made. A damaged cache is remade."""
+        """One connection: the newest commit, cohort's branches and CI's note. A damaged cache is remade."""
         try:
             self._fetch()
         except git.GitError as error:
@@ -86,7 +92,12 @@ class Remote:
     def _fetch(self) -> None:
         git.make_bare(self.folder)
         pattern = f"{self.class_.settings.class_.branch_prefix}*"
-        wanted = ("+HEAD:refs/cohort/head", f"+refs/heads/{pattern}:{OURS}{pattern}")
+        notes = NOTES.rpartition("/")[0]  # with a star, since most repositories have none
+        wanted = (
+            "+HEAD:refs/cohort/head",
+            f"+refs/heads/{pattern}:{OURS}{pattern}",
+            f"+{notes}/*:{notes}/*",
+        )
         options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--prune", "--depth=1")
         command = ("fetch", *options, "--", self.url, *wanted)
         patiently(lambda: git.run(self.class_.home, *command, git_dir=self.folder, seconds=SECONDS))
@@ -99,6 +110,9 @@ class Remote:
 
     def branch(self, name: str) -> str | None:
         return local.read_plain_ref(self.folder / OURS / name)
+
+    def notes(self) -> str | None:
+        return local.read_plain_ref(self.folder / NOTES)
 
     def move(self, name: str, commit: str | None, expected: str | None) -> None:
         """Push: only if the server's branch is as it was when it was fetched."""
@@ -121,14 +135,14 @@ def open_store(class_: Class, student: Student) -> Local | Remote:
     return Remote(class_, student) if student.is_remote else Local(Path(student.repository))
 
 
-def patiently(work: Callable[[], T], tries: int = TRIES, pause: float = 0.5) -> T:
+def patiently(work: Callable[[], T]) -> T:
     """Do it again, later and later, while the network is to blame."""
-    for attempt in range(1, tries + 1):
+    for attempt in range(1, TRIES + 1):
         try:
             return work()
         except git.GitError as error:
             passing = any(text in str(error).lower() for text in PASSING)
-            if attempt == tries or not passing:
+            if attempt == TRIES or not passing:
                 raise
-            time.sleep(pause * 2**attempt * (0.5 + random.random()))
+            time.sleep(PAUSE * 2**attempt * (0.5 + random.random()))
     raise AssertionError("never reached")

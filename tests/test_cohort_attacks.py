@@ -3,13 +3,16 @@
 import os
 import stat
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cohort import work
 from cohort.answers import normalise
+from cohort.outcome import Outcome
 from tests.classes import Cohort, commit_all, git, listing, make_class, move_into, tree, write
 from tests.helpers import ROOT, must_run
 
@@ -187,6 +190,44 @@ def lying_object(project: Path, trap: Trap) -> None:
     liar.write_bytes((objects / other[:2] / other[2:]).read_bytes())
 
 
+def huge_file(project: Path, trap: Trap) -> None:
+    """A file of ours that has to be merged, too large to be."""
+    write(project, {"engine.py": "line\n" * 2_000_000})
+    commit_all(project, "Large")
+
+
+def huge_folder(project: Path, trap: Trap) -> None:
+    """A hundred thousand names for one small file."""
+    blob = git(project, "rev-parse", "HEAD:README.md")
+    names = "".join(f"100644 blob {blob}\tzz{number:06}\n" for number in range(120_000))
+    write(project, {".git/listing": git(project, "ls-tree", "HEAD") + "\n" + names})
+    made = must_run("bash", "-c", "git mktree < .git/listing", cwd=project).strip()
+    git(project, "update-ref", "HEAD", git(project, "commit-tree", "-p", "HEAD", "-m", "x", made))
+
+
+def submodule(project: Path, trap: Trap) -> None:
+    """Another repository in the place of a file of ours."""
+    head = git(project, "rev-parse", "HEAD")
+    git(project, "rm", "--quiet", "--cached", "engine.py")
+    git(project, "update-index", "--add", "--cacheinfo", f"160000,{head},engine.py")
+    write(
+        project, {".gitmodules": f'[submodule "x"]\n\tpath = engine.py\n\turl = {trap.outside}\n'}
+    )
+    git(project, "add", ".gitmodules")
+    git(project, "commit", "--quiet", "--message", "Module")
+
+
+def replaced_object(project: Path, trap: Trap) -> None:
+    """git's own way to show another object in the place of one."""
+    name = git(project, "rev-parse", f"HEAD:{ANSWERS}")
+    git(project, "replace", name, git(project, "rev-parse", "HEAD:README.md"))
+
+
+def shallow_and_grafted(project: Path, trap: Trap) -> None:
+    head = git(project, "rev-parse", "HEAD")
+    write(project, {".git/shallow": f"{head}\n", ".git/info/grafts": f"{head}\n"})
+
+
 def foreign_source(project: Path, trap: Trap) -> None:
     evil = trap.script.parent / "evil"
     write(evil, {"copier.yml": f"_tasks: ['{trap.script}']\n"})
@@ -239,6 +280,11 @@ REPOSITORIES: dict[Callable[[Path, Trap], None], int] = {
     linked_file: REFUSED,
     linked_folder: HARMLESS,  # the student's own; nothing is checked out
     lying_object: REFUSED,
+    huge_file: REFUSED,
+    huge_folder: REFUSED,
+    submodule: REFUSED,
+    replaced_object: HARMLESS,
+    shallow_and_grafted: HARMLESS,
     foreign_source: REFUSED,
 }
 
@@ -357,3 +403,36 @@ def test_nothing_of_a_student_reaches_a_tree(cohort: Cohort, classroom: Path) ->
         *(ANSWERS, "engine.py", "config.toml", "tools/old.py", "tools/new.py", ".editorconfig"),
         *("docs/gone.md", "docs/new.md", "src/work_of_ada/extra.py"),
     }
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_a_files_name_steers_no_terminal(cohort: Cohort, classroom: Path, trap: Trap) -> None:
+    """Eve renames a file of ours, which the update follows and speaks of."""
+    project = classroom / EVE
+    (project / "engine.py").rename(project / "\x1b]0;owned\x07\u202e.py")
+    commit_all(project, "A name")
+    said = cohort(classroom, "plan", "--json")
+    assert "owned" in said.out, "the name is spoken of"
+    for command in ("plan", "update", "status", "audit"):
+        out = cohort(classroom, command).out
+        assert "\x1b" not in out and "\u202e" not in out
+    trap.check()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no alarm")
+def test_no_project_takes_the_others_time(
+    cohort: Cohort, classroom: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever makes Eve's slow, it is ended, and Ada is served."""
+    plan = work.Bench._plan
+
+    def slow(bench: work.Bench, store: Any, objects: Any, outcome: Outcome, job: work.Job) -> Any:
+        if outcome.student == "eve":
+            time.sleep(30)
+        return plan(bench, store, objects, outcome, job)
+
+    monkeypatch.setattr(work, "SECONDS", 1)
+    monkeypatch.setattr(work.Bench, "_plan", slow)
+    said = cohort(classroom, "update", "--json")
+    assert said.code == 3 and "more than 1 seconds" in said.projects["eve"]["message"]
+    assert said.projects["ada"]["wrote"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from capstone.card_numbers import _overall
 from tests.classes import (
     Cohort,
     commit_all,
@@ -33,7 +34,20 @@ model-index:
 ---
 # Card
 [More Information Needed]
+
 """
+
+
+# As `capstone card` writes it.
+NUMBERS = _overall(
+    {"rows": {"test": 1200}},
+    {
+        "primary_metric": "r2",
+        "model": {"r2": {"value": 0.7, "low": 0.6, "high": 0.8}},
+        "baselines": {"linear": {"r2": {"value": 0.65}}, "dummy": {"r2": {"value": 0.0}}},
+        "beats": {"dummy": "better", "linear": "undecided"},
+    },
+)
 
 
 def test_from_an_empty_folder_to_a_report(cohort: Cohort, small: Path, tmp_path: Path) -> None:
@@ -151,12 +165,11 @@ def test_adopt_does_not_guess(cohort: Cohort, two: Path) -> None:
 def report(cohort: Cohort, two: Path) -> Path:
     project = two / "students" / "ada"
     ethics = "- [x] consent <script>document.title='hacked'</script>\n- [ ] licence\n"
-    write(project, {"docs/model_card.md": CARD, "docs/data_ethics.md": ethics})
+    write(project, {"docs/model_card.md": CARD + NUMBERS, "docs/data_ethics.md": ethics})
     write(project, {"engine.py": "</td><script>document.title='hacked'</script>\n", "ci.yml": None})
     commit_all(project, "Card")
-    write(
-        two, {"checks/bob.json": json.dumps([{"rule": "card", "state": "open", "said": "blank"}])}
-    )
+    rules = [{"rule": "card", "state": "open", "said": "blank"}]
+    write(two, {"checks/bob.json": json.dumps({"rules": rules})})
     page = two / "class.html"
     said = cohort(two, "report", "--html", str(page), "--checks", str(two / "checks"))
     assert said.code == 0 and "2 may need help" in said.out
@@ -167,6 +180,8 @@ def test_the_report_shows_what_students_committed(report: Path) -> None:
     text = report.read_text()
     for expected in ("R2: 0.731", "1 of 2", "card: blank", "ci.yml", "conflict to come"):
         assert expected in text
+    sentence = NUMBERS.partition("By r2, ")[2].partition(".")[0]
+    assert sentence.startswith("the network is better than") and sentence in text
     assert "<script>document" not in text
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.classes import Cohort, commit_all, git
-from tests.helpers import ROOT, Capstone, Render, copy_template, must_run
+from tests.classes import Cohort, commit_all, git, tree
+from tests.helpers import PROBLEMS, ROOT, Capstone, Render, copy_template, must_run
 from tests.test_readme import bash, blocks, readme_of
 
 DOCS = ROOT / "docs"
@@ -61,7 +61,7 @@ def page(name: str) -> str:
 @pytest.mark.parametrize("name", PAGES)
 def test_no_command_hides_in_a_block_that_is_not_run(name: str) -> None:
     fences = re.findall(r"^```(.*)$", page(name), re.MULTILINE)[::2]
-    assert {fence.partition(" ")[0] for fence in fences} <= {"sh", "text", "toml", "python"}
+    assert {fence.partition(" ")[0] for fence in fences} <= {"sh", "text", "toml", "python", "yaml"}
     for block in blocks(page(name), "text"):
         assert not re.search(
             r"^\$? ?(capstone|cohort|git|uvx?|python|pip|nox) ", block, re.MULTILINE
@@ -194,12 +194,43 @@ def released(tmp_path: Path) -> Path:
     return folder
 
 
+def students_work(projects: Path) -> dict[str, dict[str, str]]:
+    """Each student writes own code and words, adds a library, changes a setting and commits; the trees after."""
+    work = {}
+    for number, project in enumerate(sorted(projects.iterdir())):
+        features = next(project.glob("src/*/features.py"))
+        changed = {
+            features: features.read_text(encoding="utf-8") + f"\n# Idea {number}.\n",
+            project / "README.md": f"My words {number}.\n",
+            project / "notes.md": f"Mine {number}.\n",
+        }
+        marker = "    # Your libraries: add them below this line.\n"
+        pins = (project / "pyproject.toml").read_text(encoding="utf-8")
+        assert marker in pins
+        changed[project / "pyproject.toml"] = pins.replace(
+            marker, f'{marker}    "seaborn~=0.{number}",\n'
+        )
+        for path, content in changed.items():
+            path.write_text(content, encoding="utf-8", newline="\n")
+        commit_all(project, "My work")
+        work[project.name] = tree(project, "main")
+    return work
+
+
+@pytest.mark.parametrize("students", [2, pytest.param(30, marks=pytest.mark.slow)])
 def test_the_instructors_page_does_what_it_says(
-    cohort: Cohort, released: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cohort: Cohort,
+    released: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    students: int,
 ) -> None:
-    """From an empty folder to a report; a push without a server is refused with a sentence."""
+    """From an empty folder to a report, every command as on the page; every student's work is there."""
     text = page("cohort.md")
     roster = next(block for _, file, block in steps_of(text) if file == "class.csv")
+    for number in range(2, students):
+        problem = PROBLEMS[number % 3]
+        roster += f"student{number},Project {number},Student {number},{problem}\n"
     folder = tmp_path / "my-class"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -215,6 +246,8 @@ def test_the_instructors_page_does_what_it_says(
         if words[1] == "create":
             (folder / "class.csv").write_text(roster, encoding="utf-8")
         if words[1] == "plan":
+            work = students_work(folder / "students")
+            assert len(work) == students
             engine = released / "template" / "src" / "capstone" / "__init__.py"
             engine.write_text(engine.read_text(encoding="utf-8") + "\n# News.\n", encoding="utf-8")
             commit_all(released, "Second release", "v0.2.0")
@@ -225,7 +258,12 @@ def test_the_instructors_page_does_what_it_says(
         assert said.code == 0, f"{line}\n{said.out}\n{said.err}"
     for name in ("plan.html", "class.html"):
         assert "ada" in (folder / name).read_text(encoding="utf-8")
-    assert "template/v0.2.0" in git(folder / "students" / "bob", "branch", "--list", "template/*")
+    for name, before in work.items():
+        project = folder / "students" / name
+        assert tree(project, "main") == before, "the student's branch is where it was"
+        after = tree(project, "template/v0.2.0")
+        changed = {path for path in before | after if before.get(path) != after.get(path)}
+        assert changed == {".copier-answers.yml", "src/capstone/__init__.py"}
 
 
 @pytest.mark.slow

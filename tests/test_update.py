@@ -1,5 +1,6 @@
 """`copier update`: the template's files get its news, the student's files stay as they are."""
 
+import itertools
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import strategies as st
 from pathspec import PathSpec
 
-from tests.helpers import ROOT, copy_template, files_of, must_run, run, tool
+from tests.helpers import PROBLEMS, ROOT, copy_template, files_of, must_run, run, tool
 
 # Releases as they were: `nox -s record -- v0.1.0` makes such a file. Updates from each are tested.
 BUNDLES = sorted((ROOT / "tests" / "releases").glob("*.bundle"))
@@ -145,6 +146,7 @@ def test_an_update_gives_what_a_fresh_copy_gives(
     same_as_fresh(project, make(releases, tmp_path / "fresh", "v0.2.0"))
 
 
+# A few for every day, and all that interact for a release; what doesn't interact takes turns.
 ANSWERS = (
     {"problem": "binary", "ci": "gitlab", "docker": True, "license": "none"},
     {"problem": "multiclass", "ci": "none", "torch_build": "cpu", "course_name": "Data 101"},
@@ -152,9 +154,32 @@ ANSWERS = (
 )
 
 
+TURNS: dict[str, list[Any]] = {
+    "license": ["mit", "bsd-3-clause", "apache-2.0", "none"],
+    "torch_build": ["default", "cpu", "cuda"],
+    "slurm": [False, True, True, False, False],
+    "update_workflow": [True, False, False, True, True],
+    "course_name": ["", "Data 101", "", "", "ML 'one'", "", ""],
+    "project_name": ["My Capstone", "Häuser & Höfe", "100 % done?"],
+    "seed": ["42", "7"],
+}
+MATRIX = [
+    {"problem": problem, "data_source": source, "ci": ci, "docker": docker}
+    | {name: choices[turn % len(choices)] for name, choices in TURNS.items()}
+    for turn, (problem, source, ci, docker) in enumerate(
+        itertools.product(PROBLEMS, ["example", "own"], ["github", "gitlab", "none"], [False, True])
+    )
+]
+
+
 @pytest.mark.parametrize("old", [bundle.stem for bundle in BUNDLES])
 @pytest.mark.parametrize(
-    "answers", [ANSWERS[2], *(pytest.param(one, marks=pytest.mark.slow) for one in ANSWERS[:2])]
+    "answers",
+    [
+        ANSWERS[2],
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ANSWERS[:2]),
+        *(pytest.param(one, marks=pytest.mark.long) for one in MATRIX),
+    ],
 )
 def test_a_project_of_a_recorded_release_becomes_as_a_fresh_one(
     releases: Path, tmp_path: Path, old: str, answers: dict[str, Any]
@@ -166,12 +191,10 @@ def test_a_project_of_a_recorded_release_becomes_as_a_fresh_one(
         )
     must_run("git", "init", "--quiet", cwd=project)
     commit(project, "Start")
-    if "update_workflow" in answers:  # a question that the old release did not ask
-        copier.run_update(
-            project, vcs_ref=NOW, data=answers, defaults=True, overwrite=True, quiet=True
-        )
-    else:
-        update(project, NOW)
+    # Answers to questions that the old release did not ask; the others are remembered.
+    asked = yaml.safe_load((project / ".copier-answers.yml").read_text(encoding="utf-8"))
+    more = {name: answer for name, answer in answers.items() if name not in asked}
+    copier.run_update(project, vcs_ref=NOW, data=more, defaults=True, overwrite=True, quiet=True)
     same_as_fresh(project, tmp_path / "fresh")
 
 
@@ -242,6 +265,11 @@ def notebook(project: Path) -> dict[str, str]:
     return {"notebooks/mine.ipynb": '{"cells": []}'}
 
 
+def rename_notebook(project: Path) -> dict[str, str]:
+    (project / "notebooks" / "explore.ipynb").rename(project / "notebooks" / "look.ipynb")
+    return {"notebooks/explore.ipynb": "", "notebooks/look.ipynb": '"cells": ['}
+
+
 def reformat(project: Path) -> dict[str, str]:
     path = project / "src" / "my_capstone" / "network.py"
     text = path.read_text(encoding="utf-8").replace("    ", "  ")
@@ -281,7 +309,11 @@ HISTORY = {
     "the settings": settings,
     "the features": _appends(FEATURES, "\n# My idea.\n"),
     "a card": card,
+    "the model card": _appends("docs/model_card.md", "\nMy limits.\n"),
+    "the ethics": _appends("docs/data_ethics.md", "\nMy evidence.\n"),
+    "the decisions": _appends("src/my_capstone/decisions.py", "\n# My decision.\n"),
     "a notebook": notebook,
+    "a notebook renamed": rename_notebook,
     "a formatter": reformat,
     "the table deleted": delete_table,
     "a test renamed": rename_test,

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from capstone import evidence_commands
+from capstone import evidence_commands, serving_commands
 from capstone.cli_documents import card, check
 from capstone.errors import CapstoneError
 
@@ -132,6 +132,7 @@ for command in (evidence_commands.compare, evidence_commands.explain, evidence_c
     app.command()(command)
 app.command()(card)
 app.command()(check)
+app.command()(serving_commands.serve)
 
 
 @app.command()

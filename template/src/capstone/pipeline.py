@@ -19,10 +19,10 @@ from capstone.artifacts import (
     write_json,
 )
 from capstone.checkpoints import Checkpoint
-from capstone.data import feature_columns
+from capstone.data import feature_columns, predictions_table
 from capstone.devices import choose_device
 from capstone.evaluation import baseline_predictions, evaluate_model, point_metrics, primary_metric
-from capstone.evidence import Part, gather, predictions_table
+from capstone.evidence import Part, gather
 from capstone.fitting import Lesson, fit_model, lesson_with_folds
 from capstone.inspection import check_health
 from capstone.model import Target, all_members

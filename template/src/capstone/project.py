@@ -10,12 +10,13 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from capstone.errors import CapstoneError
 from capstone.settings_file import FILE_NAME
+
+if TYPE_CHECKING:  # a service that needs no pandas imports this room too
+    import pandas as pd
 
 
 def find_root(start: Path | None = None) -> Path:
@@ -88,6 +89,8 @@ def apply_step(
     Returns the new table, and what changed: rows lost, columns gone or new, a target that changed.
     Raises CapstoneError for what can't be used.
     """
+    import pandas as pd
+
     place = f"{name}() in src/{package_name(root)}/features.py"
     function = load_attribute(root, "features", name)
     result = call_student(function, root, table.copy())

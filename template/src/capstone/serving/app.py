@@ -86,7 +86,7 @@ def create_app(reloader: Reloader, limits: Limits, meter: Meter, key: str = "") 
         body = request.scope["capstone.body"]
         return Response(await threads.run(current().explain, body), media_type="application/json")
 
-    # As add_route, not @app.post: FastAPI would otherwise look at each row itself, which takes longer than all the rest.
+    # Not @app.post: FastAPI would then look at each row itself, which takes longer than all the rest.
     app.add_route("/v1/predict", predict, methods=["POST"])
     app.add_route("/v1/explain", explain, methods=["POST"])
 

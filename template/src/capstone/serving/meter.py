@@ -79,6 +79,6 @@ class Meter:
         """The figures as Prometheus reads them, of all workers together."""
         if os.environ.get(MANY_PROCESSES):
             registry = CollectorRegistry()
-            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+            MultiProcessCollector(registry)
             return generate_latest(registry)
         return generate_latest(self.registry)

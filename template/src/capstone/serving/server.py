@@ -18,6 +18,8 @@ from uvicorn.supervisors.multiprocess import Multiprocess
 
 from capstone.errors import CapstoneError
 from capstone.serving.guard import Limits
+from capstone.serving.model import ServedModel
+from capstone.serving.reloading import run_folder
 
 KEY = "CAPSTONE_API_KEY"  # the environment variable that holds the API key
 ORDER = "CAPSTONE_SERVE"  # and the one by which workers learn what was asked for
@@ -43,17 +45,21 @@ def serve(
     check_place(host, run, watch)
     order = Order(str(root.resolve()), run, watch, asdict(limits))
     os.environ[ORDER] = orjson.dumps(asdict(order)).decode()
-    log_folder = tempfile.TemporaryDirectory() if workers > 1 else None
-    if log_folder:
-        os.environ[MANY_PROCESSES] = log_folder.name
-    from_order()  # one sentence now, rather than from each worker
+    figures = tempfile.TemporaryDirectory() if workers > 1 else None
+    if figures:
+        os.environ[MANY_PROCESSES] = figures.name
+        # Workers would each say what is wrong with the run: one sentence now is better.
+        ServedModel.load(run_folder(root, run), root)
+        app: Any = "capstone.serving.server:from_order"
+    else:
+        app = from_order()
     listening = listen(host, port)
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listening.getsockname()[1]}/"
     print(f"The page and the API are at {address}  (Ctrl-C ends it)", file=sys.stderr, flush=True)
     config = uvicorn.Config(
-        "capstone.serving.server:from_order",
-        factory=True,
+        app,
+        factory=workers > 1,
         workers=workers,
         log_config=None,
         access_log=False,
@@ -67,13 +73,13 @@ def serve(
         if workers == 1:
             uvicorn.Server(config).run(sockets=[listening])
         else:
-            Workers(config, uvicorn.Server(config).run, [listening]).run()
+            Workers(config, [listening]).run()
     except KeyboardInterrupt:
         pass  # uvicorn has ended in order, and hands on the signal
     finally:
         listening.close()
-        if log_folder:
-            log_folder.cleanup()
+        if figures:
+            figures.cleanup()
 
 
 class Workers(Multiprocess):

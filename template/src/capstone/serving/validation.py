@@ -82,7 +82,7 @@ class Fields:
         if isinstance(first, dict):
             names = [*self.needed, *(name for name in self.optional if name in first)]
             try:
-                columns = {name: [row[name] for row in rows] for name in names}
+                columns: dict[str, Values] = {name: [row[name] for row in rows] for name in names}
                 if set(map(len, rows)) == {len(names)}:
                     return columns, len(names) * len(rows)
             except (KeyError, TypeError, IndexError):
@@ -90,7 +90,8 @@ class Fields:
         return self._from_mixed_rows(rows)
 
     def _from_mixed_rows(self, rows: list[Any]) -> tuple[dict[str, Values], int]:
-        errors, held = Errors(), set()
+        errors = Errors()
+        held: set[str] = set()
         for number, row in enumerate(rows):
             place = f"rows[{number}]"
             if not isinstance(row, dict):
@@ -100,8 +101,8 @@ class Fields:
             self._check_names(row, place, errors)
         errors.check()
         names = [*self.needed, *(name for name in self.optional if name in held)]
-        columns: dict[str, Values] = {name: [row.get(name) for row in rows] for name in names}
-        return columns, sum(map(len, rows))
+        found: dict[str, Values] = {name: [row.get(name) for row in rows] for name in names}
+        return found, sum(map(len, rows))
 
     def _from_columns(self, columns: dict[str, Any]) -> dict[str, Values]:
         errors = Errors()

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from capstone.serving.answering import Answering
 from capstone.serving.guard import Guard, Limits
 from capstone.serving.meter import Meter
-from capstone.serving.problems import Problem, busy
+from capstone.serving.problems import MEDIA_TYPE, SORRY, Problem, busy
 from capstone.serving.reloading import Reloader
 
 LARGE = 20_000  # bytes of a body from which on a thread answers it, so that others need not wait
@@ -114,19 +114,25 @@ def create_app(reloader: Reloader, limits: Limits, meter: Meter, key: str = "") 
         content = Path(__file__).with_name(name).read_bytes()
         app.add_api_route(address, _file(content, kind), methods=["GET"])
 
-    @app.exception_handler(HTTPException)
-    async def not_here(request: Request, error: HTTPException) -> Response:
-        words = {
-            404: "There is nothing at this address.",
-            405: "This address takes another method.",
-        }
-        raise Problem(
-            error.status_code,
-            words.get(error.status_code, "This can't be answered."),
-            headers=tuple(
-                (k.lower().encode(), v.encode()) for k, v in (error.headers or {}).items()
-            ),
+    @app.exception_handler(Problem)
+    async def refuse(request: Request, problem: Problem) -> Response:
+        return Response(
+            problem.body(request.scope["capstone.request"]),
+            problem.status,
+            {name.decode(): value.decode() for name, value in problem.headers},
+            MEDIA_TYPE.decode(),
         )
+
+    @app.exception_handler(HTTPException)
+    async def refuse_address(request: Request, error: HTTPException) -> Response:
+        words = {404: "There is nothing at this address.", 405: "Use another method here."}
+        said = words.get(error.status_code, "This can't be answered.")
+        headers = tuple((k.lower().encode(), v.encode()) for k, v in (error.headers or {}).items())
+        return await refuse(request, Problem(error.status_code, said, headers=headers))
+
+    @app.exception_handler(Exception)
+    async def apologise(request: Request, error: Exception) -> Response:
+        return await refuse(request, Problem(500, SORRY))  # the guard writes the log
 
     return Guard(app, limits, meter, key)
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from capstone.serving.meter import Meter
-from capstone.serving.problems import MEDIA_TYPE, Problem, busy
+from capstone.serving.problems import MEDIA_TYPE, SORRY, Problem, busy
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -78,6 +78,7 @@ class Guard:
         path = scope["path"] if scope["path"] in KNOWN else "other"
         headers = dict(scope["headers"])
         request_id = _request_id(headers)
+        scope["capstone.request"] = request_id
         status = 0
 
         async def send_on(message: Message) -> None:
@@ -108,8 +109,7 @@ class Guard:
         except Exception as failure:
             error = _where(failure)
             if not status:
-                sorry = Problem(500, "Something is wrong in the service; its log says what.")
-                await _refuse(sorry, request_id, send_on)
+                await _refuse(Problem(500, SORRY), request_id, send_on)
         finally:
             self.open -= 1
             self.held -= held

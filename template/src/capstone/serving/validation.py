@@ -150,7 +150,9 @@ class Fields:
         colons = sum(name.count(":") for name in columns) * rows
         for name, values in columns.items():
             if str in TYPES[self.schema[name]["kind"]]:
-                colons += "".join([v for v in values if type(v) is str]).count(":")
+                kinds = set(map(type, values))
+                words = values if kinds == {str} else [v for v in values if type(v) is str]
+                colons += "".join(words).count(":")
         if body.count(b":") == entries + colons and b"\\u003" not in body:
             return
         try:
@@ -159,57 +161,62 @@ class Fields:
             raise Problem(400, "The body holds more than rows of plain values.") from None
 
     def _check(self, columns: dict[str, Values]) -> list[dict[str, Any]]:
-        """Types of all values; returns warnings of what training did not see."""
-        errors, warnings = Errors(), []
+        """Types and ranges of all values; returns warnings of what training did not see."""
+        errors = Errors()
+        warnings: list[dict[str, Any] | None] = []
         for name, values in columns.items():
             about = self.schema[name]
             kind = about["kind"]
-            odd = set(map(type, values)) - TYPES[kind] - {type(None)}
-            if odd:
+            types = set(map(type, values))
+            if odd := types - TYPES[kind] - {type(None)}:
                 for row, value in enumerate(values):
                     if type(value) in odd:
                         errors.add(f"rows[{row}].{name}", f"must be {WORDS[kind]}")
-                continue
-            if kind == "number":
-                warnings += self._check_numbers(name, values, about, errors)
+            elif kind == "number":
+                warnings.append(_check_numbers(name, values, about, errors))
             elif kind == "category" and name in self.seen:
-                new = set(values) - self.seen[name] - {None, ""}
-                new = {value for value in new if _plain(value) not in self.seen[name]}
-                if new:
-                    rows = [row for row, value in enumerate(values) if value in new]
-                    warnings.append(_warning(name, rows, "holds a category that training did not"))
+                warnings.append(_check_categories(name, values, self.seen[name]))
             elif kind == "date" and name in self.shapes:
-                warnings += self._check_dates(name, values, about, errors)
+                warnings.append(_check_dates(name, values, about, self.shapes[name], errors))
         errors.check()
-        return warnings
+        return [warning for warning in warnings if warning]
 
-    def _check_numbers(
-        self, name: str, values: Values, about: dict[str, Any], errors: Errors
-    ) -> list[dict[str, Any]]:
-        present = [value for value in values if value is not None]
-        low, high = about["low"], about["high"]
-        if not present or (low <= min(present) and max(present) <= high):
-            return []
-        outside = []
-        for row, value in enumerate(values):
-            if value is not None and not low <= value <= high:
-                outside.append(row)
-                if abs(value) > LARGEST:
-                    errors.add(f"rows[{row}].{name}", "is too large a number")
-        message = f"lies outside what training saw, {low:g} to {high:g}"
-        return [_warning(name, outside, message)]
 
-    def _check_dates(
-        self, name: str, values: Values, about: dict[str, Any], errors: Errors
-    ) -> list[dict[str, Any]]:
-        moments = seconds(as_objects(values), self.shapes[name])
-        for row in np.flatnonzero(np.isnan(moments)).tolist():
-            if values[row] is not None:
-                errors.add(f"rows[{row}].{name}", f'must be a date such as "{about["example"]}"')
-        low, high = seconds(as_objects([about["low"], about["high"]]), None)
-        outside = np.flatnonzero((moments < low) | (moments > high)).tolist()
-        message = f"lies outside what training saw, {about['low'][:10]} to {about['high'][:10]}"
-        return [_warning(name, outside, message)] if outside else []
+def _check_numbers(
+    name: str, values: Values, about: dict[str, Any], errors: Errors
+) -> dict[str, Any] | None:
+    present = [value for value in values if value is not None] if None in values else values
+    low, high = about["low"], about["high"]
+    if not present or (low <= min(present) and max(present) <= high):
+        return None
+    outside = []
+    for row, value in enumerate(values):
+        if value is not None and not low <= value <= high:
+            outside.append(row)
+            if abs(value) > LARGEST:
+                errors.add(f"rows[{row}].{name}", "is too large a number")
+    return _warning(name, outside, f"lies outside what training saw, {low:g} to {high:g}")
+
+
+def _check_categories(name: str, values: Values, seen: set[str]) -> dict[str, Any] | None:
+    new = {value for value in set(values) if value and _plain(value) not in seen}
+    rows = [row for row, value in enumerate(values) if value in new] if new else []
+    return _warning(name, rows, "holds a category that training did not") if new else None
+
+
+def _check_dates(
+    name: str, values: Values, about: dict[str, Any], shape: str | None, errors: Errors
+) -> dict[str, Any] | None:
+    different = [value for value in set(values) if value is not None]
+    moments = dict(zip(different, seconds(as_objects(different), shape).tolist(), strict=True))
+    low, high = seconds(as_objects([about["low"], about["high"]]), None).tolist()
+    odd = {text for text, moment in moments.items() if not low <= moment <= high}
+    outside = [row for row, value in enumerate(values) if value in odd] if odd else []
+    for row in outside:
+        if moments[values[row]] != moments[values[row]]:  # NaN: no date at all
+            errors.add(f"rows[{row}].{name}", f'must be a date such as "{about["example"]}"')
+    between = f"{about['low'][:10]} to {about['high'][:10]}"
+    return _warning(name, outside, f"lies outside what training saw, {between}") if odd else None
 
 
 def as_arrays(columns: dict[str, Values], schema: dict[str, Any]) -> dict[str, np.ndarray]:

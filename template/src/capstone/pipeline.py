@@ -23,6 +23,7 @@ from capstone.data import feature_columns, predictions_table
 from capstone.devices import choose_device
 from capstone.evaluation import baseline_predictions, evaluate_model, point_metrics, primary_metric
 from capstone.evidence import Part, gather
+from capstone.exporting.export import Rows, export_run
 from capstone.fitting import Lesson, fit_model, lesson_with_folds
 from capstone.inspection import check_health
 from capstone.model import Target, all_members
@@ -194,6 +195,7 @@ class CapstonePipeline:
         info["test_looks"] = count_test_looks(runs) + 1
         with new_run(runs) as folder:
             self.write_to(folder)
+            info["files"] = self._export(folder)
             write_json(folder / "run.json", info)
             write_report(Run(folder, info, self.metrics))
         self.checkpoint().remove()
@@ -216,6 +218,16 @@ class CapstonePipeline:
         schema = describe_columns(self.raw, self.parts["train"], self.settings)
         write_json(folder / "schema.json", schema)
         self.model.save(folder)
+
+    def _export(self, folder: Path) -> dict[str, str]:
+        """Write what a service needs; returns its files' SHA-256s."""
+        raw, known = self.raw.drop(columns=self.target.name), self.evidence.known
+        lost = self.raw.index.difference(self.table.index)
+        rows = Rows(raw, self.table[self.features], self.parts, lost)
+        given = (folder, self.root, self.settings, self.model, rows)
+        files, notes = export_run(*given, known, self.metrics)
+        self._tell(notes)
+        return files
 
     def checkpoint(self) -> Checkpoint:
         """Where unfinished training is kept."""

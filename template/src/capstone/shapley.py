@@ -18,14 +18,20 @@ Model = Callable[[np.ndarray], np.ndarray]  # a matrix to numbers, or to probabi
 
 
 def typical(rows: np.ndarray, outputs: Model, count: int) -> np.ndarray:
-    """So many of the rows, evenly spread from the lowest prediction to the highest.
+    """So many of the rows, as typical_places() chooses."""
+    return np.asarray(rows[typical_places(outputs(rows), count)])
+
+
+def typical_places(predicted: np.ndarray, count: int) -> np.ndarray:
+    """Places of so many rows, evenly spread from the lowest prediction to the highest.
 
     So even a few have nearly the mean prediction of all, from which each row is explained.
+
+    predicted  shape (rows, outputs)
     """
-    predicted = outputs(rows)
     order = np.argsort(predicted[:, predicted.std(axis=0).argmax()], kind="stable")
-    places = (np.arange(count) + 0.5) * len(rows) / count
-    return np.asarray(rows[order[np.unique(places.astype(int))]])
+    places = (np.arange(count) + 0.5) * len(predicted) / count
+    return np.asarray(order[np.unique(places.astype(int))])
 
 
 def exact(

@@ -1,1 +1,1 @@
-"""`capstone serve`: the model of a run behind an API and a page, without torch, scikit-learn or pandas."""
+"""`capstone serve`: a run's model behind an API and a page, without torch, scikit-learn or pandas."""

@@ -12,6 +12,7 @@ from capstone.errors import CapstoneError
 from capstone.project import call_student, load_attribute, package_name
 
 ROOM = "decisions"
+NEEDED = {"action", "sure", "cost"}
 
 
 class KnowsTarget(Protocol):
@@ -69,9 +70,12 @@ def ask(
     function: Callable[..., Any], root: Path, predictions: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """What the function, the student's recommend_action, says of each prediction."""
-    said = [call_student(function, root, dict(prediction)) for prediction in predictions]
+    try:
+        said = [function(dict(prediction)) for prediction in predictions]
+    except Exception:  # once more, so that the error is told with its file and line
+        said = [call_student(function, root, dict(prediction)) for prediction in predictions]
     for answer in said:
-        if not isinstance(answer, dict) or not {"action", "sure", "cost"} <= set(answer):
+        if not isinstance(answer, dict) or not answer.keys() >= NEEDED:
             raise CapstoneError(
                 f"recommend_action() in {place(root)} returned {str(answer)[:80]!r}: "
                 'return {"action": ..., "sure": ..., "cost": ...}.'

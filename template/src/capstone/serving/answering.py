@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ from capstone.serving.model import ServedModel
 from capstone.serving.openapi import describe, form
 from capstone.serving.problems import Problem
 from capstone.serving.validation import Fields, Values, as_arrays
-from capstone.settings_file import load_settings
 
 CARD = Path("docs") / "model_card.md"
 OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
@@ -33,19 +33,19 @@ class Answering:
         self.meter = meter
         self.run = self.model.run
         self.fields = Fields(self.model.schema, _date_shapes(self.model), limits.rows)
-        project = load_settings(root).project
-        title = f"{project.name}: {self.model.target}"
-        self.openapi = orjson.dumps(
-            describe(title, project.question, self.fields, limits, with_key)
-        )
+        project = self.model.serving["project"]
+        title = f"{project['name']}: {self.model.target}"
+        described = describe(title, project["question"], self.fields, limits, with_key)
+        self.openapi = orjson.dumps(described)
         self.description = orjson.dumps(
             {
                 "run": self.run,
-                "project": project.name,
-                "question": project.question,
+                "project": project["name"],
+                "question": project["question"],
                 "problem": self.model.problem,
                 "target": self.model.target,
                 "classes": self.model.classes,
+                "metric": self.model.serving["metric"],
                 "metrics": _metrics(folder / "metrics.json"),
                 "form": form(self.fields),
                 "schema": self.model.schema,
@@ -59,11 +59,9 @@ class Answering:
         """The answer of /v1/predict. Raises Problem."""
         columns, warnings = self.fields.read(body)
         prepared = self._prepare(columns)
-        prediction = self._compute(prepared)
-        try:
-            predictions = self.model.answers(prediction)
-        except CapstoneError as error:
-            raise self._own_code("recommend_action()", error) from None
+        predictions = [
+            answer for prediction in self._compute(prepared) for answer in self._answers(prediction)
+        ]
         self._count(len(predictions), warnings)
         answer = {"run": self.run, "predictions": predictions, "warnings": warnings}
         return orjson.dumps(answer, default=str, option=OPTIONS)
@@ -74,7 +72,7 @@ class Answering:
         if len(next(iter(columns.values()))) != 1:
             raise Problem(422, "One row is explained at a time: send one.")
         prepared = self._prepare(columns)
-        self._compute(prepared)  # what has no prediction has no explanation
+        list(self._compute(prepared))  # what has no prediction has no explanation
         self._count(1, warnings)
         return orjson.dumps({**explain_row(self.model, prepared), "warnings": warnings})
 
@@ -84,11 +82,18 @@ class Answering:
         except CapstoneError as error:
             raise self._own_code("clean() or engineer()", error) from None
 
-    def _compute(self, prepared: dict[str, np.ndarray]) -> np.ndarray:
+    def _compute(self, prepared: dict[str, np.ndarray]) -> Iterator[np.ndarray]:
+        """Predictions, block by block: of many rows the next ones are computed while these are used."""
         try:
-            return self.model.predict(prepared)
+            yield from self.model.graph.in_blocks(prepared)
         except CapstoneError as error:  # a column holds a number too large: the sentence names it
             raise Problem(422, str(error)) from None
+
+    def _answers(self, prediction: np.ndarray) -> list[dict[str, Any]]:
+        try:
+            return self.model.answers(prediction)
+        except CapstoneError as error:
+            raise self._own_code("recommend_action()", error) from None
 
     def _own_code(self, function: str, error: CapstoneError) -> Problem:
         """The student's code failed. The log says where; the words of the error may hold values, so it has none."""
@@ -116,7 +121,7 @@ def _metrics(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     metrics = json.loads(path.read_text(encoding="utf-8"))
-    kept = ("primary_metric", "higher_is_better", "model", "beats", "threshold")
+    kept = ("primary_metric", "higher_is_better", "model", "baselines", "beats", "threshold")
     return {name: metrics[name] for name in kept if name in metrics}
 
 

@@ -63,10 +63,12 @@ def seconds(column: np.ndarray, shape: str | None) -> np.ndarray:
     if column.dtype.kind == "M":
         whole = column.astype("datetime64[s]")
         return np.where(np.isnat(whole), np.nan, whole.astype(np.int64).astype(np.float64))
-    read = [
-        np.nan if is_missing(value) else _moment(str(value), shape) for value in column.tolist()
-    ]
-    return np.array(read, dtype=np.float64)
+    # The same date comes often; it is read once.
+    texts = column.tolist()
+    read = {
+        value: np.nan if is_missing(value) else _moment(str(value), shape) for value in set(texts)
+    }
+    return np.array([read[value] for value in texts], dtype=np.float64)
 
 
 def is_missing(value: object) -> bool:

@@ -83,7 +83,9 @@ class ServedModel:
         """Each row as recommend_action gets it, and what it says, as "recommendation"."""
         rows = as_prediction(self, prediction, self.serving["known"])
         said = ask(self.recommend_action, self.root, rows)
-        return [{**row, "recommendation": answer} for row, answer in zip(rows, said, strict=True)]
+        for row, answer in zip(rows, said, strict=True):
+            row["recommendation"] = answer
+        return rows
 
     def background(self) -> Arrays:
         """Some training rows, as predict() takes them: what "not known" means in an explanation."""

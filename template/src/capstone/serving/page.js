@@ -217,10 +217,9 @@ function showModel() {
   $("project").textContent = model.project;
   $("question").textContent = model.question;
   $("fields").replaceChildren(...model.form.map(control));
-  const name = model.metrics.primary_metric;
-  const score = name && model.metrics.model[name];
-  const between = score ? ` On test rows: ${name} ${short(score.value)} (95 % interval ${short(score.low)} to ${short(score.high)}).` : "";
-  $("run").textContent = `Model of run ${model.run}.${between}`;
+  const { name, value, low, high } = model.metric;
+  $("run").textContent =
+    `Model of run ${model.run}. On test rows: ${name} ${short(value)} (95 % interval ${short(low)} to ${short(high)}).`;
   $("desk").hidden = false;
   showProgram();
 }

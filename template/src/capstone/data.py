@@ -81,6 +81,13 @@ def feature_columns(table: pd.DataFrame, data: Data) -> list[str]:
     return [name for name in table if name not in hidden]
 
 
+def without_copies(table: pd.DataFrame, data: Data) -> tuple[pd.DataFrame, str]:
+    """The table without rows that repeat an earlier one, where [data] drop_copies asks for it; and a few words."""
+    copies = table.duplicated() if data.drop_copies else pd.Series(False, index=table.index)
+    said = f"{copies.sum():,} of {len(table):,} rows dropped as copies of others"
+    return table[~copies], said if copies.any() else ""
+
+
 def predictions_table(
     test: pd.DataFrame, truth: pd.Series, data: Data, columns: dict[str, Any]
 ) -> pd.DataFrame:

@@ -33,16 +33,16 @@ LARGEST_GAP = (
 class Rows:
     """The rows of a run.
 
-    raw       the table as loaded, without the target
-    features  the columns after engineer() that the network may see
+    raw       the table as loaded
+    table     the same after engineer(), as far as its rows are used
+    features  its columns that the network may see
     parts     row numbers of "train", "test" and so on
-    lost      rows that clean() or engineer() dropped
     """
 
     raw: pd.DataFrame
-    features: pd.DataFrame
+    table: pd.DataFrame
+    features: list[str]
     parts: dict[str, pd.Index]
-    lost: pd.Index
 
 
 def export_run(
@@ -66,11 +66,12 @@ def export_run(
     }
     written = build_graph(model, columns).SerializeToString()
     (folder / GRAPH).write_bytes(written)
-    test = rows.features.loc[rows.parts["test"]]
+    test = rows.table.loc[rows.parts["test"], rows.features]
     given = frame_for_graph(test, columns)
     check_agreement(Graph(written), model, test, given)
-    kinds = raw_kinds(rows.raw)
-    steps = judge_steps(root, rows.raw, kinds, given, test.index, rows.lost, columns)
+    raw = rows.raw.drop(columns=model.target.name)
+    kinds, lost = raw_kinds(raw), raw.index.difference(rows.table.index)
+    steps = judge_steps(root, raw, kinds, given, test.index, lost, columns)
     score = metrics["model"][metrics["primary_metric"]]
     serving = {
         "format": FORMAT,
@@ -127,7 +128,7 @@ def _background(
     """Some training rows, spread over the predictions, as the graph takes them."""
     train = rows.parts["train"]
     some = np.sort(np.random.default_rng(seed).permutation(len(train))[:CANDIDATES])
-    table = rows.features.loc[train[some]]
+    table = rows.table.loc[train[some], rows.features]
     predicted = model.predict(table)
     predicted = predicted[:, None] if predicted.ndim == 1 else predicted
     chosen = frame_for_graph(table.iloc[typical_places(predicted, BACKGROUND)], columns)

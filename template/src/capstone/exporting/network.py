@@ -17,8 +17,8 @@ from capstone.errors import CapstoneError
 
 OPSET = 18
 # These treat every number alone, so a further axis in front, of the members, changes nothing.
-ELEMENTWISE = frozenset(
-    [
+ELEMENTWISE = {
+    *(
         "Abs",
         "Add",
         "Cast",
@@ -30,8 +30,9 @@ ELEMENTWISE = frozenset(
         "Erf",
         "Exp",
         "Floor",
-        "Gelu",
         "HardSigmoid",
+    ),
+    *(
         "HardSwish",
         "Identity",
         "LeakyRelu",
@@ -43,6 +44,8 @@ ELEMENTWISE = frozenset(
         "Neg",
         "Pow",
         "Reciprocal",
+    ),
+    *(
         "Relu",
         "Round",
         "Selu",
@@ -54,9 +57,8 @@ ELEMENTWISE = frozenset(
         "Sqrt",
         "Sub",
         "Tanh",
-        "ThresholdedRelu",
-    ]
-)
+    ),
+}
 INPUT, OUTPUT = "inputs", "scores"
 
 
@@ -98,7 +100,7 @@ def export_member(network: nn.Module, inputs: int) -> onnx.ModelProto:
             torch.onnx.export(
                 network.cpu().eval(),
                 (torch.zeros(2, inputs),),
-                file,
+                file,  # type: ignore[arg-type]  # the older exporter takes an open file too
                 input_names=[INPUT],
                 output_names=[OUTPUT],
                 dynamic_axes={INPUT: {0: "rows"}, OUTPUT: {0: "rows"}},

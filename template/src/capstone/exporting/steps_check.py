@@ -14,8 +14,8 @@ from capstone.serving.arrays import Arrays
 from capstone.serving.frames import to_arrays
 from capstone.serving.steps import Steps
 
-ALONE = 20  # rows that are tried one by one
-TWICE = 200  # rows that are tried with each of them given twice
+ALONE = 10  # rows that are tried one by one
+TWICE = 10  # rows that are tried with each of them given twice
 CLOSE = 1e-9  # how far apart two numbers may be, as a share
 
 

@@ -116,6 +116,7 @@ async function predict(event) {
   button.setAttribute("aria-disabled", "true");
   try {
     showAnswer(await ask("v1/predict", body));
+    $("answer-title").scrollIntoView({ block: "nearest" }); // on a phone it is far below
     $("why").replaceChildren(make("p", { className: "hint", textContent: "Looking for the reasons …" }));
     showReasons(await ask("v1/explain", body));
   } catch (error) {
@@ -170,19 +171,24 @@ function showReasons(content) {
     const width = (Math.abs(moved) / largest) * 50;
     bar.style.width = `${width}%`;
     bar.style.left = `${moved < 0 ? 50 - width : 50}%`;
-    const shown = typeof value === "number" ? short(value) : value ?? "not known";
     const sign = moved > 0 ? "+" : "";
     const amount = isShare ? `${sign}${(moved * 100).toFixed(1)} points` : sign + short(moved);
-    return line(`${column} = ${shown}`, amount, bar);
+    return line(`${column} = ${cell(value)}`, amount, bar);
   });
   $("why").replaceChildren(
     make("h3", { textContent: "Why" }),
     make("p", { textContent:
-      `On average ${told(content.base)} is predicted (${content.output}). Each column moves it, up to ${told(content.predicted)}:` }),
+      `On average ${told(content.base)} is predicted (${content.output}). Each column moves it, until it is ${told(content.predicted)}:` }),
     make("ul", { className: "bars" }, ...lines),
     make("p", { className: "hint", textContent:
       `SHAP values, ${content.method}. What moves a prediction is not what causes the outcome.` }),
   );
+}
+
+/** A value of a column; a year is not grouped as an amount is. */
+function cell(value) {
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  return typeof value === "number" ? String(Number(value.toPrecision(6))) : value ?? "not known";
 }
 
 /** The row as Python writes it. */

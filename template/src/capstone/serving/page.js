@@ -31,12 +31,9 @@ async function ask(path, body) {
     options.body = JSON.stringify(body);
     headers["Content-Type"] = "application/json";
   }
-  let answer;
-  try {
-    answer = await fetch(path, options);
-  } catch {
+  const answer = await fetch(path, options).catch(() => {
     throw new Error("The service does not answer. Is `capstone serve` still running?");
-  }
+  });
   const content = await answer.json();
   if (answer.ok) return content;
   throw Object.assign(new Error(content.detail), { status: answer.status, errors: content.errors || [] });

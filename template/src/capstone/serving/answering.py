@@ -17,7 +17,8 @@ from capstone.serving.meter import Meter
 from capstone.serving.model import ServedModel
 from capstone.serving.openapi import describe, form
 from capstone.serving.problems import Problem
-from capstone.serving.validation import Fields, Values, as_arrays
+from capstone.serving.validation import Fields, as_arrays
+from capstone.serving.values import Values
 
 CARD = Path("docs") / "model_card.md"
 OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS

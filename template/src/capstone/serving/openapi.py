@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from capstone.serving.guard import Limits
-from capstone.serving.validation import LARGEST, Fields
+from capstone.serving.validation import Fields
+from capstone.serving.values import LARGEST, LONGEST, plain
 
 REFUSED = {
     400: "The body is no valid JSON, or holds a key twice.",
@@ -45,16 +46,15 @@ def _choices(categories: list[str]) -> list[str]:
     """One spelling of each category: of " gas", "Gas" and "gas" the one without spaces and capitals."""
     spellings: dict[str, str] = {}
     for category in categories:
-        plain = category.strip().casefold()
-        if plain not in spellings or category == plain:
-            spellings[plain] = category.strip()
+        word = plain(category)
+        if word not in spellings or category == word:
+            spellings[word] = category.strip()
     return list(spellings.values())[:SHOWN_CATEGORIES]
 
 
 def _same(example: str, choices: list[str]) -> str:
     """The example in the spelling that is among the choices."""
-    plain = example.strip().casefold()
-    return next((choice for choice in choices if choice.casefold() == plain), example)
+    return next((choice for choice in choices if plain(choice) == plain(example)), example)
 
 
 def describe(
@@ -131,6 +131,8 @@ def _column(about: dict[str, Any]) -> dict[str, Any]:
         told["examples"] = [about["example"]]
     if kind == "number":
         return {"type": ["number", "null"], "minimum": -LARGEST, "maximum": LARGEST} | told
+    if kind == "category":
+        return {"type": ["string", "null"], "maxLength": LONGEST} | told
     types = {"boolean": ["boolean"], "empty": ["string", "number", "boolean"]}
     return {"type": [*types.get(kind, ["string"]), "null"]} | told
 

@@ -6,35 +6,15 @@ What training never saw is answered with a warning; what can't be a value of the
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import orjson
 
 from capstone.errors import did_you_mean
-from capstone.serving.arrays import seconds
 from capstone.serving.problems import Errors, Problem
-
-MOST_SHOWN = 20  # rows named in a warning
-LARGEST = 3e38  # the model calculates with float32
-TYPES: dict[str, set[type]] = {
-    "number": {int, float},
-    "boolean": {bool},
-    "category": {str},
-    "text": {str},
-    "date": {str},
-    "empty": {bool, int, float, str},
-}
-WORDS = {
-    "number": "a number or null",
-    "boolean": "true, false or null",
-    "category": "a text or null",
-    "text": "a text or null",
-    "date": "a date as text, or null",
-    "empty": "null, a number or a text",
-}
-Values = Sequence[Any]
+from capstone.serving.values import TYPES, Values, as_objects, check_values, plain
 
 
 class Fields:
@@ -50,9 +30,9 @@ class Fields:
         self.needed = [name for name, about in schema.items() if _is_needed(about)]
         self.optional = [name for name in schema if name not in self.needed]
         self.seen = {
-            name: {_plain(value) for value in about["categories"]}
+            name: {plain(value) for value in about["categories"]}
             for name, about in schema.items()
-            if about["kind"] == "category" and about["complete"]
+            if about["kind"] == "category"
         }
 
     def read(self, body: bytes) -> tuple[dict[str, Values], list[dict[str, Any]]]:
@@ -163,60 +143,12 @@ class Fields:
     def _check(self, columns: dict[str, Values]) -> list[dict[str, Any]]:
         """Types and ranges of all values; returns warnings of what training did not see."""
         errors = Errors()
-        warnings: list[dict[str, Any] | None] = []
-        for name, values in columns.items():
-            about = self.schema[name]
-            kind = about["kind"]
-            types = set(map(type, values))
-            if odd := types - TYPES[kind] - {type(None)}:
-                for row, value in enumerate(values):
-                    if type(value) in odd:
-                        errors.add(f"rows[{row}].{name}", f"must be {WORDS[kind]}")
-            elif kind == "number":
-                warnings.append(_check_numbers(name, values, about, errors))
-            elif kind == "category" and name in self.seen:
-                warnings.append(_check_categories(name, values, self.seen[name]))
-            elif kind == "date" and name in self.shapes:
-                warnings.append(_check_dates(name, values, about, self.shapes[name], errors))
+        warnings = [
+            check_values(name, values, self.schema[name], self.shapes, self.seen, errors)
+            for name, values in columns.items()
+        ]
         errors.check()
         return [warning for warning in warnings if warning]
-
-
-def _check_numbers(
-    name: str, values: Values, about: dict[str, Any], errors: Errors
-) -> dict[str, Any] | None:
-    present = [value for value in values if value is not None] if None in values else values
-    low, high = about["low"], about["high"]
-    if not present or (low <= min(present) and max(present) <= high):
-        return None
-    outside = []
-    for row, value in enumerate(values):
-        if value is not None and not low <= value <= high:
-            outside.append(row)
-            if abs(value) > LARGEST:
-                errors.add(f"rows[{row}].{name}", "is too large a number")
-    return _warning(name, outside, f"lies outside what training saw, {low:g} to {high:g}")
-
-
-def _check_categories(name: str, values: Values, seen: set[str]) -> dict[str, Any] | None:
-    new = {value for value in set(values) if value and _plain(value) not in seen}
-    rows = [row for row, value in enumerate(values) if value in new] if new else []
-    return _warning(name, rows, "holds a category that training did not") if new else None
-
-
-def _check_dates(
-    name: str, values: Values, about: dict[str, Any], shape: str | None, errors: Errors
-) -> dict[str, Any] | None:
-    different = [value for value in set(values) if value is not None]
-    moments = dict(zip(different, seconds(as_objects(different), shape).tolist(), strict=True))
-    low, high = seconds(as_objects([about["low"], about["high"]]), None).tolist()
-    odd = {text for text, moment in moments.items() if not low <= moment <= high}
-    outside = [row for row, value in enumerate(values) if value in odd] if odd else []
-    for row in outside:
-        if moments[values[row]] != moments[values[row]]:  # NaN: no date at all
-            errors.add(f"rows[{row}].{name}", f'must be a date such as "{about["example"]}"')
-    between = f"{about['low'][:10]} to {about['high'][:10]}"
-    return _warning(name, outside, f"lies outside what training saw, {between}") if odd else None
 
 
 def as_arrays(columns: dict[str, Values], schema: dict[str, Any]) -> dict[str, np.ndarray]:
@@ -233,24 +165,8 @@ def as_arrays(columns: dict[str, Values], schema: dict[str, Any]) -> dict[str, n
     return arrays
 
 
-def as_objects(values: Values) -> np.ndarray:
-    """An array that holds Python's own values."""
-    array = np.empty(len(values), dtype=object)
-    array[:] = values
-    return array
-
-
 def _is_needed(about: dict[str, Any]) -> bool:
     return about["role"] == "feature" and about["kind"] != "empty"
-
-
-def _plain(category: str) -> str:
-    """A category without the spaces and capital letters that a student's clean() mostly unifies."""
-    return category.strip().casefold()
-
-
-def _warning(name: str, rows: list[int], message: str) -> dict[str, Any]:
-    return {"column": name, "message": message, "rows": rows[:MOST_SHOWN], "count": len(rows)}
 
 
 def _each_key_once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import typer
 from capstone import evidence_commands, serving_commands
 from capstone.cli_documents import card, check
 from capstone.errors import CapstoneError
+from capstone.exporting.command import export
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -133,6 +134,7 @@ for command in (evidence_commands.compare, evidence_commands.explain, evidence_c
 app.command()(card)
 app.command()(check)
 app.command()(serving_commands.serve)
+app.command()(export)
 
 
 @app.command()

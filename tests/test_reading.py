@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from capstone.errors import CapstoneError
-from capstone.reading import detect_delimiter, fingerprint, read_table
+from capstone.csv_files import detect_delimiter
+from capstone.reading import fingerprint, read_table
 from capstone.settings import Data
 
 TABLE = pd.DataFrame(

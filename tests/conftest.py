@@ -120,6 +120,14 @@ def with_run(
 
 
 @pytest.fixture(scope="session")
+def exported(with_run: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that `capstone export` makes of the house prices. It is shared: only read it."""
+    target = tmp_path_factory.mktemp("exported") / "service"
+    assert call(with_run("regression"), "export", "--to", str(target)) == 0
+    return target
+
+
+@pytest.fixture(scope="session")
 def pre_commit_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where pre-commit keeps the hooks' tools: installed once for all tests, which takes a minute."""
     return tmp_path_factory.mktemp("pre-commit")

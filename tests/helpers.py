@@ -112,3 +112,8 @@ def printed_by(code: str) -> str:
     with contextlib.redirect_stdout(out):
         exec(compile(code, "code", "exec"), {"__name__": "code"})
     return out.getvalue()
+
+
+def run_of(project: Path) -> Path:
+    """The folder of its newest run."""
+    return project / "runs" / (project / "runs" / "LATEST").read_text(encoding="utf-8").strip()

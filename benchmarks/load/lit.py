@@ -1,6 +1,7 @@
-"""LitServe with one worker: a file of its own, for its processes import the class by name."""
+"""LitServe with one worker: a file of its own, for its processes import the class by name.
 
-from __future__ import annotations
+Types are no text here (no `from __future__ import annotations`): LitServe reads those of decode_request.
+"""
 
 from typing import Any
 

@@ -453,6 +453,28 @@ def test_a_model_that_is_not_the_one_that_was_written_is_one_sentence(
     assert capstone(project, "predict", table)[0] == 0
 
 
+def test_a_service_tells_that_the_steps_have_changed_and_doctor_what_they_cost(
+    finished: Callable[[str], Path], tmp_path: Path, capstone: Capstone
+) -> None:
+    project = Path(shutil.copytree(finished("regression"), tmp_path / "my-capstone"))
+    assert "a service starts without pandas" in capstone(project, "doctor")[1]
+    features = project / "src" / "my_capstone" / "features.py"
+    features.write_text(features.read_text(encoding="utf-8") + "# new\n", encoding="utf-8")
+    code, told, _ = capstone(project, "predict", "data/raw/house_prices.csv")
+    assert code == 0
+    assert "Note: features.py has changed since this run" in told
+    folder = project / "runs" / (project / "runs" / "LATEST").read_text().strip()
+    path = folder / "serving.json"
+    serving = json.loads(path.read_text(encoding="utf-8"))
+    for key, value, said in (
+        ("tables", "pandas", "ok     a service needs pandas for clean() and engineer(), about"),
+        ("refused", "it looks at other rows", "WRONG  the newest run can't be served: it looks at"),
+    ):
+        serving["steps"][key] = value
+        path.write_text(json.dumps(serving), encoding="utf-8")
+        assert said in capstone(project, "doctor")[1]
+
+
 def test_a_run_whose_model_can_not_be_exported_is_not_saved(
     copy_of: Render, capstone: Capstone
 ) -> None:

@@ -166,10 +166,10 @@ def predict(
 
     root = find_root()
     found = read_run(root / "runs", run_id)
-    written, table, notes = predict_file(file, found, root)
+    written, rows, notes = predict_file(file, found, root)
     for note in notes:
         print(f"Note: {note}.")
-    print(f"{len(table):,} rows predicted with the model of {found.id}: {written}")
+    print(f"{rows:,} rows predicted with the model of {found.id}: {written}")
 
 
 @app.command()

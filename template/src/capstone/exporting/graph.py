@@ -23,7 +23,7 @@ MARCH_OF_0 = 719_468  # days from 1 March of the year 0 to 1 January 1970
 def build_graph(model: TrainedModel, columns: dict[str, Any]) -> onnx.ModelProto:
     """The whole graph. Inputs are the columns, see serving/arrays.py; the output is `prediction`."""
     parts = Parts()
-    matrix = _preprocess(parts, model.preprocessor)
+    matrix = preprocess(parts, model.preprocessor)
     encoding, networks = all_members(model.network)
     width = len(model.preprocessor.inputs)
     if isinstance(encoding, PiecewiseLinear):
@@ -49,7 +49,7 @@ def build_graph(model: TrainedModel, columns: dict[str, Any]) -> onnx.ModelProto
     return made
 
 
-def _preprocess(parts: Parts, preprocessor: Preprocessor) -> str:
+def preprocess(parts: Parts, preprocessor: Preprocessor) -> str:
     """What Preprocessor.transform does: the matrix, float32 of shape (rows, inputs)."""
     fitted = {step: (its, names) for step, its, names in preprocessor.transformer.transformers_}
     made = []

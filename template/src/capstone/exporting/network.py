@@ -130,8 +130,9 @@ def add_members(parts: Parts, networks: Sequence[nn.Module], x: str, inputs: int
         for name in weights
         if name in states[0]
     }
-    if all(_can_be_stacked(node, weights, stacks) for node in first.graph.node):
-        return _add_stacked(parts, first.graph, x, weights, stacks)
+    nodes = [node for node in first.graph.node if not _turned(node, weights, stacks)]
+    if all(_can_be_stacked(node, weights, stacks) for node in nodes):
+        return _add_stacked(parts, nodes, x, weights, stacks)
     each = [
         _add_copy(parts, graph, x, number)
         for number, graph in enumerate(
@@ -140,6 +141,16 @@ def add_members(parts: Parts, networks: Sequence[nn.Module], x: str, inputs: int
     ]
     axis = parts.constant(np.array([0], dtype=np.int64))
     return parts.add("Concat", *[parts.add("Unsqueeze", one, axis) for one in each], axis=0)
+
+
+def _turned(node: NodeProto, weights: dict[str, np.ndarray], stacks: dict[str, np.ndarray]) -> bool:
+    """Whether the node only turns a weight's rows into columns; then the turned one is added to the weights."""
+    name = node.input[0] if node.input else ""
+    if node.op_type != "Transpose" or name not in stacks or weights[name].ndim != 2:
+        return False
+    weights[node.output[0]] = weights[name].T
+    stacks[node.output[0]] = stacks[name].transpose(0, 2, 1)
+    return True
 
 
 def _can_be_stacked(
@@ -157,12 +168,14 @@ def _can_be_stacked(
         return node.input[1] in stacks and weights[node.input[1]].ndim == 2
     if node.op_type == "BatchNormalization":
         return len(node.output) == 1 and all(name in stacks for name in node.input[1:])
+    if node.op_type == "LayerNormalization":
+        return all(name in stacks and weights[name].ndim == 1 for name in node.input[1:])
     return False
 
 
 def _add_stacked(
     parts: Parts,
-    graph: onnx.GraphProto,
+    nodes: list[NodeProto],
     x: str,
     weights: dict[str, np.ndarray],
     stacks: dict[str, np.ndarray],
@@ -180,7 +193,7 @@ def _add_stacked(
         gap = (1,) * (3 - values.ndim)
         return parts.constant(values.reshape(values.shape[0], *gap, *values.shape[1:]))
 
-    for node in graph.node:
+    for node in nodes:
         its = {one.name: helper.get_attribute_value(one) for one in node.attribute}
         if node.op_type == "Constant":
             names[node.output[0]] = parts.constant(numpy_helper.to_array(its["value"]))
@@ -197,6 +210,14 @@ def _add_stacked(
             scaled = parts.add("Mul", names[node.input[0]], parts.constant(factor[:, None]))
             moved = parts.constant((shift - mean * factor)[:, None])
             names[node.output[0]] = parts.add("Add", scaled, moved)
+        elif node.op_type == "LayerNormalization":
+            ones = parts.constant(np.ones_like(weights[node.input[1]]))
+            its["axis"] = -1
+            normal = parts.add("LayerNormalization", names[node.input[0]], ones, **its)
+            made = parts.add("Mul", normal, given(node.input[1]))
+            if len(node.input) > 2:
+                made = parts.add("Add", made, given(node.input[2]))
+            names[node.output[0]] = made
         else:
             inputs = [given(name) for name in node.input]
             names[node.output[0]] = parts.add(node.op_type, *inputs, **its)

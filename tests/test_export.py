@@ -44,18 +44,9 @@ SMALL = ("--quick", "--set", "evaluation.explained_rows=0", "--set", "network.me
 
 
 @pytest.fixture(scope="module")
-def finished(render: Render, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def finished(with_run: Callable[[str], Path]) -> Callable[[str], Path]:
     """`finished("binary")` gives a project with one run. It is shared: only read it."""
-    made: dict[str, Path] = {}
-
-    def make(problem: str) -> Path:
-        if problem not in made:
-            place = tmp_path_factory.mktemp(problem) / "my-capstone"
-            made[problem] = Path(shutil.copytree(render(problem=problem), place))
-            assert call(made[problem], "run", *SMALL) == 0
-        return made[problem]
-
-    return make
+    return with_run
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ from capstone.serving.frames import frame_for_graph, raw_kinds, to_arrays
 from capstone.serving.graph import Graph
 from capstone.serving.model import ServedModel
 from capstone.settings_file import load_settings
-from tests.helpers import PROBLEMS, Capstone, Render, call, must_run
+from tests.helpers import PROBLEMS, Capstone, Render, must_run
 
 SMALL = ("--quick", "--set", "evaluation.explained_rows=0", "--set", "network.members=3")
 

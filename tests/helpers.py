@@ -20,7 +20,7 @@ SIMS = ROOT / "docs" / "sims"
 PARTS = ("copier.yml", "questions", "licenses", "examples", "template")  # what Copier reads
 LEAVINGS = shutil.ignore_patterns("__pycache__", ".*_cache", ".hypothesis")
 # What makes a run short, where its quality counts for nothing.
-SMALL = ("network.members=1", "evaluation.bootstrap=20", "evaluation.explained_rows=0")
+SMALL = ("network.members=3", "evaluation.bootstrap=20", "evaluation.explained_rows=0")
 PROBLEMS = ("regression", "binary", "multiclass")
 
 Render = Callable[..., Path]

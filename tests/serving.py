@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -120,7 +121,7 @@ def serving(project: Path, *options: str, **env: str) -> Iterator["Server"]:
         finally:
             process.send_signal(signal.SIGTERM)
             try:
-                process.communicate(timeout=20)
+                process.wait(timeout=20)
             except subprocess.TimeoutExpired:
                 process.kill()
 
@@ -139,6 +140,8 @@ class Server:
                 break
         else:
             raise AssertionError("".join(self.said))
+        # A log that nobody reads would soon stop the service.
+        threading.Thread(target=self.said.extend, args=(process.stderr,), daemon=True).start()
 
     def ask(self, path: str, body: Any = None, **headers: str) -> Answer:
         data = None if body is None else json.dumps(body).encode()

@@ -1,5 +1,8 @@
 """The exported model: it answers as was measured, from the raw columns, without torch and pandas."""
 
+import itertools
+import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +17,9 @@ import torch
 from onnx import helper, numpy_helper
 from torch import nn
 
+from capstone import chunks
+from capstone.artifacts import read_run
+from capstone.chunks import read_chunks
 from capstone.columns import tidy_text
 from capstone.data import find_date_format, to_dates
 from capstone.encoding import fit_pieces
@@ -23,33 +29,24 @@ from capstone.exporting.graph import build_graph, preprocess
 from capstone.exporting.network import OPSET, Parts, add_members
 from capstone.members import build_ensemble
 from capstone.model import Target, TrainedModel
+from capstone.prediction import predict_file
 from capstone.preprocessing import Preprocessor
+from capstone.project import load_attribute
 from capstone.reading import read_table
 from capstone.serving.arrays import seconds
 from capstone.serving.frames import frame_for_graph, raw_kinds, to_arrays
 from capstone.serving.graph import Graph
 from capstone.serving.model import ServedModel
 from capstone.settings_file import load_settings
-from tests.helpers import PROBLEMS, Render, call, must_run
+from tests.helpers import PROBLEMS, Capstone, Render, must_run
 
 SMALL = ("--quick", "--set", "evaluation.explained_rows=0", "--set", "network.members=3")
 
 
 @pytest.fixture(scope="module")
-def finished(render: Render, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def finished(with_run: Callable[[str], Path]) -> Callable[[str], Path]:
     """`finished("binary")` gives a project with one run. It is shared: only read it."""
-    import shutil
-
-    made: dict[str, Path] = {}
-
-    def make(problem: str) -> Path:
-        if problem not in made:
-            place = tmp_path_factory.mktemp(problem) / "my-capstone"
-            made[problem] = Path(shutil.copytree(render(problem=problem), place))
-            assert call(made[problem], "run", *SMALL) == 0
-        return made[problem]
-
-    return make
+    return with_run
 
 
 @pytest.fixture
@@ -134,9 +131,9 @@ def test_the_graph_prepares_columns_as_the_preprocessor_does() -> None:
             "yes": rng.random(rows) < 0.5,
             "maybe": pd.Series([True, False, None] * 133 + [True], dtype=object),
             "moment": days,
-            "day": rng.choice(["29.02.2024", "31.12.1999", "01.03.1900", None], rows),
+            "day": ["29.02.2024", "31.12.1999", "01.03.1900", None] * 100,
             "word": rng.choice(["a", "b", "c"], rows),
-            "many": rng.choice(np.array([*"abcdefghijklmnopqrstuvwxyz", None], dtype=object), rows),
+            "many": [*"abcdefghijklmnopqrst", "a", "b", "a", "a", None] * 16,
         }
     )
     preprocessor = Preprocessor(max_categories=10).fit(table.iloc[:300])
@@ -357,3 +354,160 @@ def test_steps_that_a_service_can_not_do_are_named(
     told = " | ".join([*found["notes"], found["refused"]])
     assert (found["tables"], said in told) == (tables, True), told
     assert bool(said) == bool(found["notes"] or found["refused"])
+
+
+def test_a_file_is_predicted_in_chunks_as_it_was_at_once(
+    project_of: Callable[[str], tuple[Path, Path]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    project, folder = project_of("binary")
+    data = load_settings(project).data
+    raw = read_table(project / data.path, data)[0].iloc[:500]
+    once = TrainedModel.load(folder, project)
+    table = raw.drop(columns="churned")
+    for step in ("clean", "engineer"):
+        table = load_attribute(project, "features", step)(table)
+    expected = once.predict(table)
+    monkeypatch.setattr(chunks, "ROWS", 170)
+    raw.to_csv(tmp_path / "new.csv", index=False)
+    raw.to_csv(tmp_path / "german.csv", index=False, sep=";", decimal=",", encoding="cp1252")
+    raw.to_parquet(tmp_path / "new.parquet", index=False)
+    for name in ("new.csv", "german.csv", "new.parquet"):
+        written, rows, notes = predict_file(
+            tmp_path / name, read_run(project / "runs", folder.name), project
+        )
+        told = pd.read_csv(written)
+        assert (rows, len(told)) == (500, 500)
+        np.testing.assert_allclose(
+            told.filter(regex="^probability_"), expected, atol=1e-6, err_msg=name
+        )
+        pd.testing.assert_series_equal(
+            told["monthly_fee_eur"], raw["monthly_fee_eur"].reset_index(drop=True)
+        )
+        assert notes == ["this model is from a quick run, which learned next to nothing"]
+    first = (tmp_path / "new.csv").read_text().splitlines()[1]
+    assert (tmp_path / "new_predictions.csv").read_text().splitlines()[1].startswith(first + ",")
+
+
+def test_a_chunk_is_read_only_when_it_is_asked_for(tmp_path: Path) -> None:
+    data = load_settings_of("x")
+    path = tmp_path / "long.csv"
+    good = "x,code\n" + "1,01\n" * 50_000
+    path.write_text(good + "1,2,3\n", encoding="utf-8")
+    found = read_chunks(path, data, ["code"])
+    first, second = itertools.islice(found, 2)
+    assert (first.table.index[-1], second.table.index[0]) == (20_000, 20_001)
+    assert set(second.table["code"]) == {"01"}, "a word stays as it is written"
+    with pytest.raises(CapstoneError, match="line 50002: 3 fields where the header has 2"):
+        list(found)
+
+
+def load_settings_of(target: str) -> Any:
+    from capstone.settings import Data
+
+    return Data(path="data.csv", target=target, problem="regression")
+
+
+def test_a_model_that_is_not_the_one_that_was_written_is_one_sentence(
+    finished: Callable[[str], Path], tmp_path: Path, capstone: Capstone
+) -> None:
+    project = Path(shutil.copytree(finished("regression"), tmp_path / "my-capstone"))
+    folder = project / "runs" / (project / "runs" / "LATEST").read_text().strip()
+    table = "data/raw/house_prices.csv"
+    other = finished("binary")
+    foreign = other / "runs" / (other / "runs" / "LATEST").read_text().strip()
+    shutil.copytree(foreign, project / "runs" / foreign.name)
+    files = {
+        name: (folder / name).read_bytes() for name in ("model.onnx", "serving.json", "run.json")
+    }
+    older = {k: v for k, v in json.loads(files["run.json"]).items() if k != "files"}
+    changed = bytearray(files["model.onnx"])
+    changed[len(changed) // 2] ^= 1
+    for name, content, sentence in (
+        ("model.onnx", files["model.onnx"][:-100], "model.onnx is not the file that the run wrote"),
+        ("model.onnx", bytes(changed), "model.onnx is not the file that the run wrote"),
+        ("model.onnx", None, "model.onnx is missing"),
+        ("serving.json", (foreign / "serving.json").read_bytes(), "serving.json is not the file"),
+        ("run.json", json.dumps(older).encode(), "an older version wrote it"),
+    ):
+        path = folder / name
+        path.unlink() if content is None else path.write_bytes(content)
+        code, _, error = capstone(project, "predict", table)
+        assert (code, error.count("\n")) == (2, 1), error
+        assert sentence in error
+        path.write_bytes(files[name])
+    code, _, error = capstone(project, "predict", table, "--run", foreign.name)
+    assert (code, error.count("\n")) == (2, 1), error
+    assert 'predicts "churned" (binary), but capstone.toml asks for "price" (regression)' in error
+    assert not list((project / "data" / "raw").glob("*_predictions.csv"))
+    assert capstone(project, "predict", table)[0] == 0
+
+
+def test_a_service_tells_that_the_steps_have_changed_and_doctor_what_they_cost(
+    finished: Callable[[str], Path], tmp_path: Path, capstone: Capstone
+) -> None:
+    project = Path(shutil.copytree(finished("regression"), tmp_path / "my-capstone"))
+    assert "a service starts without pandas" in capstone(project, "doctor")[1]
+    features = project / "src" / "my_capstone" / "features.py"
+    features.write_text(features.read_text(encoding="utf-8") + "# new\n", encoding="utf-8")
+    code, told, _ = capstone(project, "predict", "data/raw/house_prices.csv")
+    assert code == 0
+    assert "Note: features.py has changed since this run" in told
+    folder = project / "runs" / (project / "runs" / "LATEST").read_text().strip()
+    path = folder / "serving.json"
+    serving = json.loads(path.read_text(encoding="utf-8"))
+    for key, value, said in (
+        ("tables", "pandas", "ok     a service needs pandas for clean() and engineer(), about"),
+        ("refused", "it looks at other rows", "WRONG  the newest run can't be served: it looks at"),
+    ):
+        serving["steps"][key] = value
+        path.write_text(json.dumps(serving), encoding="utf-8")
+        assert said in capstone(project, "doctor")[1]
+
+
+def test_a_run_whose_model_can_not_be_exported_is_not_saved(
+    copy_of: Render, capstone: Capstone
+) -> None:
+    project = copy_of(problem="regression")
+    network = project / "src" / "my_capstone" / "network.py"
+    text = network.read_text(encoding="utf-8")
+    by_count = "return self.layers(x) + (len(x) if not self.training else 0)"
+    network.write_text(text.replace("return self.layers(x)", by_count), encoding="utf-8")
+    code, _, error = capstone(project, "run", *SMALL)
+    assert (code, error.count("\n")) == (2, 1), error
+    assert "model.onnx differs from your network by" in error
+    assert not list((project / "runs").glob("[0-9]*"))
+
+
+def test_copies_are_dropped_after_clean_and_older_steps_still_do_it_themselves(
+    copy_of: Render, capstone: Capstone
+) -> None:
+    project = copy_of(problem="regression")
+    first = capstone(project, "run", *SMALL)
+    assert "45 of 3,045 rows dropped as copies of others" in first[1]
+    settings = project / "capstone.toml"
+    settings.write_text(
+        settings.read_text(encoding="utf-8").replace("drop_copies = true", "drop_copies = false"),
+        encoding="utf-8",
+    )
+    assert "nothing dropped" in capstone(project, "run", *SMALL)[1]
+    features = project / "src" / "my_capstone" / "features.py"
+    text = features.read_text(encoding="utf-8")
+    features.write_text(
+        text.replace("    return table\n", "    return table.drop_duplicates()\n", 1),
+        encoding="utf-8",
+    )
+    code, told, error = capstone(project, "run", *SMALL)
+    assert code == 0, error
+    assert "45 of 3,045 rows dropped (" in told
+    assert "take drop_duplicates() out of clean(), and set [data] drop_copies = true" in told
+    runs = sorted((project / "runs").glob("[0-9]*"))
+    predictions = [(run / "predictions.csv").read_bytes() for run in runs]
+    assert predictions[0] == predictions[2] != predictions[1]
+    model = ServedModel.load(runs[2], project)
+    raw = pd.read_csv(project / "data" / "raw" / "house_prices.csv")
+    some = to_arrays(pd.concat([raw.head(2), raw.head(2)]), model.serving["raw"])
+    some.pop("price", None)
+    answers = model.predict(model.prepare(some))
+    np.testing.assert_array_equal(answers[:2], answers[2:])

@@ -34,7 +34,7 @@ def predict_file(path: Path, run: Run, root: Path) -> tuple[Path, int, list[str]
         chunks = iter([Chunk(read_table(path, data)[0])])
     target = path.with_name(path.stem + PREDICTIONS)
     partial = target.with_name(f"{PARTIAL}{target.name}")
-    notes: dict[str, None] = {}  # each once, in order
+    notes = dict.fromkeys(model.notes())  # each once, in order
     rows = lost = 0
     try:
         with partial.open("w", encoding="utf-8", newline="") as file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import os
 import sys
@@ -62,6 +63,12 @@ def load_module(root: Path, name: str) -> ModuleType:
         raise _student_error(error, root, f"src/{package}/{name}.py") from error
     except Exception as error:  # a student's file may fail in any way while it is imported
         raise _student_error(error, root, f"src/{package}/{name}.py") from error
+
+
+def features_sha256(root: Path) -> str:
+    """SHA-256 of the student's features.py, whatever its line ends: a service tells when it has changed."""
+    path = Path(str(load_module(root, "features").__file__))
+    return hashlib.sha256(path.read_text(encoding="utf-8").encode()).hexdigest()
 
 
 def load_attribute(root: Path, module: str, name: str) -> Any:

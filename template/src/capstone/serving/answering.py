@@ -31,7 +31,12 @@ class Answering:
         self, folder: Path, root: Path, limits: Limits, meter: Meter, with_key: bool
     ) -> None:
         self.model = ServedModel.load(folder, root)
+        if refused := self.model.serving["steps"]["refused"]:
+            raise CapstoneError(f"The run in {folder} can't be served: {refused}")
         self.meter = meter
+        self.notes = self.model.notes()
+        for note in self.notes:
+            meter.say("note", {"note": note, "run": self.model.run})
         self.run = self.model.run
         self.fields = Fields(self.model.schema, _date_shapes(self.model), limits.rows)
         project = self.model.serving["project"]
@@ -41,6 +46,7 @@ class Answering:
         self.description = orjson.dumps(
             {
                 "run": self.run,
+                "notes": self.notes,
                 "project": project["name"],
                 "question": project["question"],
                 "problem": self.model.problem,

@@ -1,4 +1,4 @@
-"""The service: what each address answers. FastAPI leads a request to its function; guard.py comes before."""
+"""The service: what each address answers. guard.py comes before."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from capstone.serving.answering import Answering
 from capstone.serving.guard import Guard, Limits
 from capstone.serving.meter import Meter
-from capstone.serving.problems import MEDIA_TYPE, SORRY, Problem, busy
+from capstone.serving.problems import PROBLEM_TYPE, SORRY, Problem, busy
 from capstone.serving.reloading import Reloader
 
 LARGE = 20_000  # bytes of a body from which on a thread answers it, so that others need not wait
@@ -66,6 +66,14 @@ def create_app(reloader: Reloader, limits: Limits, meter: Meter, key: str = "") 
         """The model that answers: asked once in each request, which a change of models then can't disturb."""
         return reloader.answering
 
+    async def predict(body: bytes) -> bytes:
+        answer = current().predict
+        # A few rows are predicted sooner than a thread is told to.
+        return answer(body) if len(body) < LARGE else await threads.run(answer, body)
+
+    async def explain(body: bytes) -> bytes:
+        return await threads.run(current().explain, body)
+
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         async with reloader.watching():
@@ -74,21 +82,6 @@ def create_app(reloader: Reloader, limits: Limits, meter: Meter, key: str = "") 
 
     # Its own pages of documentation would load scripts from another host.
     app = FastAPI(lifespan=life, openapi_url=None, docs_url=None, redoc_url=None)
-
-    async def predict(request: Request) -> Response:
-        body = request.scope["capstone.body"]
-        answer = current().predict
-        # A few rows are predicted sooner than a thread is told to.
-        content = answer(body) if len(body) < LARGE else await threads.run(answer, body)
-        return Response(content, media_type="application/json")
-
-    async def explain(request: Request) -> Response:
-        body = request.scope["capstone.body"]
-        return Response(await threads.run(current().explain, body), media_type="application/json")
-
-    # Not @app.post: FastAPI would then look at each row itself, which takes longer than all the rest.
-    app.add_route("/v1/predict", predict, methods=["POST"])
-    app.add_route("/v1/explain", explain, methods=["POST"])
 
     @app.get("/v1/model")
     async def model() -> Response:
@@ -120,7 +113,7 @@ def create_app(reloader: Reloader, limits: Limits, meter: Meter, key: str = "") 
             problem.body(request.scope["capstone.request"]),
             problem.status,
             {name.decode(): value.decode() for name, value in problem.headers},
-            MEDIA_TYPE.decode(),
+            PROBLEM_TYPE.decode(),
         )
 
     @app.exception_handler(HTTPException)
@@ -134,7 +127,8 @@ def create_app(reloader: Reloader, limits: Limits, meter: Meter, key: str = "") 
     async def apologise(request: Request, error: Exception) -> Response:
         return await refuse(request, Problem(500, SORRY))  # the guard writes the log
 
-    return Guard(app, limits, meter, key)
+    # These two don't pass through FastAPI: its way to a function takes as long as the whole prediction.
+    return Guard(app, {"/v1/predict": predict, "/v1/explain": explain}, limits, meter, key)
 
 
 def _file(content: bytes, kind: str) -> Callable[[], Any]:

@@ -13,12 +13,12 @@ import re
 import secrets
 import time
 import traceback
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
 from capstone.serving.meter import Meter
-from capstone.serving.problems import MEDIA_TYPE, SORRY, Problem, busy
+from capstone.serving.problems import PROBLEM_TYPE, SORRY, Header, Problem, busy
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -29,6 +29,7 @@ OPEN_TO_ALL = {"/", "/page.js", "/page.css", "/healthz", "/readyz"}  # the rest 
 KNOWN = OPEN_TO_ALL | {"/v1/predict", "/v1/explain", "/v1/model", "/metrics", "/openapi.json"}
 LOOPBACK = re.compile(rb"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 SAFE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+JSON_TYPE = b"application/json"
 JSON = re.compile(rb'application/json(\s*;\s*charset="?utf-8"?)?\s*', re.IGNORECASE)
 CLOSE = ((b"connection", b"close"),)  # what the client still sends is not read
 HEADERS = [
@@ -60,10 +61,22 @@ class Limits:
 
 
 class Guard:
-    """The layer. `key` is the API key; without one, only callers on this machine are answered."""
+    """The layer.
 
-    def __init__(self, app: App, limits: Limits, meter: Meter, key: str = "") -> None:
-        self.app, self.limits, self.meter = app, limits, meter
+    app      answers what is asked by GET
+    answers  for each address that takes rows, the function from the body of a request to that of its answer
+    key      the API key; without one, only callers on this machine are answered
+    """
+
+    def __init__(
+        self,
+        app: App,
+        answers: Mapping[str, Callable[[bytes], Awaitable[bytes]]],
+        limits: Limits,
+        meter: Meter,
+        key: str = "",
+    ) -> None:
+        self.app, self.answers, self.limits, self.meter = app, answers, limits, meter
         self.key = key.encode()
         self.open, self.held = 0, 0
 
@@ -97,10 +110,14 @@ class Guard:
         self.open += 1
         try:
             self._admit(path, headers)
-            if scope["method"] == "POST":
+            answer = self.answers.get(path)
+            if answer is None:
+                await self.app(scope, receive, send_on)
+            elif scope["method"] != "POST":
+                raise Problem(405, "Send rows here, by POST.", headers=((b"allow", b"POST"),))
+            else:
                 body, held = await self._read(headers, receive)
-                scope["capstone.body"] = body
-            await self.app(scope, receive, send_on)
+                await _send(200, JSON_TYPE, await answer(body), send_on)
         except Problem as problem:
             if not status:
                 await _refuse(problem, request_id, send_on)
@@ -199,11 +216,13 @@ def _where(failure: Exception) -> str:
 
 
 async def _refuse(problem: Problem, request_id: str, send: Send) -> None:
-    body = problem.body(request_id)
-    headers = [
-        (b"content-type", MEDIA_TYPE),
-        (b"content-length", str(len(body)).encode()),
-        *problem.headers,
-    ]
-    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    await _send(problem.status, PROBLEM_TYPE, problem.body(request_id), send, problem.headers)
+
+
+async def _send(
+    status: int, kind: bytes, body: bytes, send: Send, more: tuple[Header, ...] = ()
+) -> None:
+    length = str(len(body)).encode()
+    headers = [(b"content-type", kind), (b"content-length", length), *more]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

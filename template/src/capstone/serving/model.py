@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from capstone.errors import CapstoneError
-from capstone.project import load_attribute
+from capstone.project import features_sha256, load_attribute
 from capstone.recommending import ROOM, as_prediction, ask
 from capstone.serving.arrays import Arrays
 from capstone.serving.graph import FORMAT, GRAPH, SCHEMA, SERVING, Graph
@@ -68,6 +68,12 @@ class ServedModel:
             recommend_action=load_attribute(root, ROOM, "recommend_action"),
             graph=Graph(files[GRAPH]),
         )
+
+    def notes(self) -> list[str]:
+        """What is otherwise than when the run measured this model."""
+        if features_sha256(self.root) == self.serving["steps"]["sha256"]:
+            return []
+        return ["features.py has changed since this run: its steps are applied as they are now"]
 
     def prepare(self, columns: Arrays) -> Arrays:
         """Raw columns of a request to what the graph takes, by the student's clean() and engineer()."""

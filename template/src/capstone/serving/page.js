@@ -223,6 +223,7 @@ function showModel() {
   const { name, value, low, high } = model.metric;
   $("run").textContent =
     `Model of run ${model.run}. On test rows: ${name} ${short(value)} (95 % interval ${short(low)} to ${short(high)}).`;
+  $("trouble").textContent = model.notes.join(" ");
   $("desk").hidden = false;
   showProgram();
 }
@@ -231,7 +232,6 @@ async function open() {
   try {
     model = await ask("v1/model");
     $("key-form").hidden = true;
-    $("trouble").textContent = "";
     showModel();
   } catch (error) {
     $("key-form").hidden = error.status !== 401;

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-MEDIA_TYPE = b"application/problem+json"
+PROBLEM_TYPE = b"application/problem+json"
 SORRY = "Something is wrong in the service; its log says what."
 MOST_ERRORS = 20  # told of one request
 Header = tuple[bytes, bytes]

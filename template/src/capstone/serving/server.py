@@ -25,6 +25,7 @@ KEY = "CAPSTONE_API_KEY"  # the environment variable that holds the API key
 ORDER = "CAPSTONE_SERVE"  # and the one by which workers learn what was asked for
 MANY_PROCESSES = "PROMETHEUS_MULTIPROC_DIR"
 SHORTEST_KEY = 16
+WAITING = 1024  # connections that are not yet taken
 IDLE = 65  # seconds that a connection is kept: longer than proxies keep theirs
 
 
@@ -45,31 +46,34 @@ def serve(
     check_place(host, run, watch)
     order = Order(str(root.resolve()), run, watch, asdict(limits))
     os.environ[ORDER] = orjson.dumps(asdict(order)).decode()
-    figures = tempfile.TemporaryDirectory() if workers > 1 else None
-    if figures:
-        os.environ[MANY_PROCESSES] = figures.name
-        # Workers would each say what is wrong with the run: one sentence now is better.
-        ServedModel.load(run_folder(root, run), root)
-        app: Any = "capstone.serving.server:from_order"
-    else:
-        app = from_order()
     listening = listen(host, port)
-    shown = f"[{host}]" if ":" in host else host
-    address = f"http://{shown}:{listening.getsockname()[1]}/"
-    print(f"The page and the API are at {address}  (Ctrl-C ends it)", file=sys.stderr, flush=True)
-    config = uvicorn.Config(
-        app,
-        factory=workers > 1,
-        workers=workers,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        ws="none",
-        timeout_keep_alive=IDLE,
-        timeout_graceful_shutdown=int(limits.seconds) + 1,
-    )
+    figures = tempfile.TemporaryDirectory() if workers > 1 else None
     try:
+        app: Any = "capstone.serving.server:from_order"  # each worker calls it for itself
+        if figures:
+            os.environ[MANY_PROCESSES] = figures.name
+            # Workers would each say what is wrong with the run: one sentence now is better.
+            ServedModel.load(run_folder(root, run), root)
+        else:
+            app = from_order()
+        shown = f"[{host}]" if ":" in host else host
+        address = f"http://{shown}:{listening.getsockname()[1]}/"
+        print(
+            f"The page and the API are at {address}  (Ctrl-C ends it)", file=sys.stderr, flush=True
+        )
+        config = uvicorn.Config(
+            app,
+            factory=workers > 1,
+            workers=workers,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            ws="none",
+            backlog=WAITING,
+            timeout_keep_alive=IDLE,
+            timeout_graceful_shutdown=int(limits.seconds) + 1,
+        )
         if workers == 1:
             uvicorn.Server(config).run(sockets=[listening])
         else:
@@ -141,11 +145,14 @@ def listen(host: str, port: int) -> socket.socket:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        listening.listen(
+            WAITING
+        )  # who comes while the workers start waits, rather than being refused
     except (OSError, OverflowError) as error:
         listening.close()
         why = getattr(error, "strerror", None) or error
         raise CapstoneError(
-            f"{host}, port {port} can't be used ({why}): choose another one, for example --port {port + 1}."
+            f"{host}, port {port} can't be used ({why}): choose another --port, or another --host."
         ) from None
     listening.set_inheritable(True)
     return listening

@@ -25,12 +25,16 @@ wrk.body = [====[{body}]====]
 
 @dataclass(frozen=True)
 class Rate:
-    """What a service managed: requests a second, and milliseconds that half and 99 % of them stayed below."""
+    """What a service managed: requests a second, and milliseconds that half and 99 % of them stayed below.
+
+    by_cpu  requests for each second of processor time that the service used
+    """
 
     rate: float
     half: float
     most: float
     failed: int
+    by_cpu: float = 0.0
 
 
 def post(port: int, path: str, body: bytes, timeout: float = 60) -> tuple[int, bytes, float]:

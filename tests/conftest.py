@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from tests.classes import Cohort, Said, small_template
 from tests.helpers import (
     PROBLEMS,
     SIMS,
+    SMALL,
     Capstone,
     Render,
     RunCapstone,
@@ -96,6 +97,34 @@ def run_capstone() -> RunCapstone:
         return run(sys.executable, "-m", "capstone", *arguments, cwd=project, **paths)
 
     return run_command
+
+
+@pytest.fixture(scope="session")
+def with_run(
+    render: Render, run_capstone: RunCapstone, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Path]:
+    """`with_run("binary")` gives a project with a small run, made once. It is shared: only read it."""
+    made: dict[str, Path] = {}
+
+    def project(problem: str) -> Path:
+        if problem not in made:
+            source, target = render(problem=problem), tmp_path_factory.mktemp("served") / problem
+            shutil.copytree(source, target)
+            smaller = [part for change in SMALL for part in ("--set", change)]
+            done = run_capstone(target, "run", "--quick", *smaller)
+            assert done.returncode == 0, done.stdout + done.stderr
+            made[problem] = target
+        return made[problem]
+
+    return project
+
+
+@pytest.fixture(scope="session")
+def exported(with_run: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that `capstone export` makes of the house prices. It is shared: only read it."""
+    target = tmp_path_factory.mktemp("exported") / "service"
+    assert call(with_run("regression"), "export", "--to", str(target)) == 0
+    return target
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SIMS = ROOT / "docs" / "sims"
 PARTS = ("copier.yml", "questions", "licenses", "examples", "template")  # what Copier reads
 LEAVINGS = shutil.ignore_patterns("__pycache__", ".*_cache", ".hypothesis")
+# What makes a run short, where its quality counts for nothing.
+SMALL = ("network.members=3", "evaluation.bootstrap=20", "evaluation.explained_rows=0")
 PROBLEMS = ("regression", "binary", "multiclass")
 
 Render = Callable[..., Path]
@@ -110,3 +112,8 @@ def printed_by(code: str) -> str:
     with contextlib.redirect_stdout(out):
         exec(compile(code, "code", "exec"), {"__name__": "code"})
     return out.getvalue()
+
+
+def run_of(project: Path) -> Path:
+    """The folder of its newest run."""
+    return project / "runs" / (project / "runs" / "LATEST").read_text(encoding="utf-8").strip()

@@ -13,12 +13,17 @@ from tests.helpers import ROOT, must_run
 pytestmark = pytest.mark.slow
 
 
-def measure(name: str, folder: Path) -> tuple[str, dict[str, list[dict[str, object]]]]:
+SOAKED = [("one row", 200), ("1,000 rows", 200), ("explain", 200), ("invalid", 422), ("slow", 408)]
+SOAKED += [("invalid", 400), ("oversized", 413), ("broken off", 0)]
+
+
+def measure(name: str, folder: Path, *options: str) -> tuple[str, dict[str, Any]]:
     """A benchmark on next to nothing: what it printed, and what it kept."""
     script, kept = ROOT / "benchmarks" / f"{name}.py", folder / "kept.json"
     paths = os.pathsep.join([str(ROOT / "template" / "src"), str(ROOT)])
     env = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": paths}
-    printed = must_run(sys.executable, script, "--tiny", "--json", kept, cwd=folder, **env)
+    words = ["--tiny", "--json", kept, *options]
+    printed = must_run(sys.executable, script, *words, cwd=folder, **env)
     return printed, json.loads(kept.read_text(encoding="utf-8"))
 
 
@@ -45,6 +50,20 @@ def test_cohort(tmp_path: Path) -> None:
     printed, kept = measure("cohort", tmp_path)
     assert "| update | 2 |" in printed and "| fetch, update, push | 2 |" in printed
     assert len(kept["costs"]) == 3
+
+
+def test_serving(tmp_path: Path) -> None:
+    printed, kept = measure("serving", tmp_path)
+    assert "| capstone serve |" in printed and "| FastAPI, no model (limit) |" in printed
+    assert len(kept["goals"]) == 10
+    assert {"goal": "no request failed (0 did)", "met": "met"} in kept["goals"]
+
+
+def test_the_service_stands_mixed_load(tmp_path: Path) -> None:
+    printed, kept = measure("serving", tmp_path, "--soak", "0.2")
+    assert "| broken off | - |" in printed
+    assert kept["errors"] == {}
+    assert {f"{kind}: {status}" for kind, status in SOAKED} <= set(kept["answers"])
 
 
 @pytest.mark.browser

@@ -85,7 +85,7 @@ def test_the_container_does_not_run_as_root(render: Render) -> None:
     dockerfile = (render(docker=True) / "Dockerfile").read_text(encoding="utf-8")
     instructions = [line for line in dockerfile.splitlines() if line and line[0].isupper()]
     assert instructions[0].startswith("FROM python:3.11-slim")
-    assert instructions[-2:] == ["USER student", 'CMD ["capstone", "run"]']
+    assert instructions[-2:] == ["USER 10001", 'CMD ["capstone", "run"]']
 
 
 def test_the_container_holds_no_leavings(render: Render) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from capstone.csv_files import detect_delimiter
 from capstone.errors import CapstoneError
-from capstone.reading import detect_delimiter, fingerprint, read_table
+from capstone.reading import fingerprint, read_table
 from capstone.settings import Data
 
 TABLE = pd.DataFrame(

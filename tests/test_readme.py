@@ -26,7 +26,7 @@ def readme_of(project: Path) -> str:
 
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_every_file_in_its_table_exists(render: Render, problem: str) -> None:
-    project = render(problem=problem, docker=True, slurm=True)
+    project = render(problem=problem, docker=True, slurm=True, deployment="both")
     rows = re.findall(r"^\| (`.*?) \|.*\| (?:yours|the template's) \|$", readme_of(project), re.M)
     named = [name for row in rows for name in re.findall(r"`(.*?)`", row)]
     assert len(named) > 15
@@ -35,7 +35,7 @@ def test_every_file_in_its_table_exists(render: Render, problem: str) -> None:
 
 
 def test_every_file_of_a_project_is_in_its_table(render: Render) -> None:
-    project = render(docker=True, slurm=True)
+    project = render(docker=True, slurm=True, deployment="both")
     named = re.findall(r"`([^`\s]+)`", readme_of(project))
     for path in project.rglob("*"):
         name = path.relative_to(project).as_posix()

@@ -26,6 +26,7 @@ CYCLES: dict[str, list[Any]] = {
     "license": ["mit", "bsd-3-clause", "apache-2.0", "none"],
     "torch_build": ["default", "cpu", "cuda"],
     "slurm": [False, True, False],
+    "deployment": ["none", "compose", "kubernetes", "both"],
 }
 # Every problem with every kind of data, with and without Docker; the rest takes turns.
 MATRIX: list[dict[str, Any]] = [
@@ -45,6 +46,8 @@ ALWAYS = {
     "README.md",
     "capstone.toml",
     "data/README.md",
+    "deploy/.dockerignore",
+    "deploy/Dockerfile",
     "docs/data_ethics.md",
     "docs/model_card.md",
     "notebooks/explore.ipynb",
@@ -110,6 +113,10 @@ def test_the_files_are_exactly_those_asked_for(
         expected.add("LICENSE")
     if answers["docker"]:
         expected |= {"Dockerfile", ".dockerignore"}
+    if answers["deployment"] in ("compose", "both"):
+        expected.add("deploy/docker-compose.yml")
+    if answers["deployment"] in ("kubernetes", "both"):
+        expected.add("deploy/kubernetes.yaml")
     if answers["slurm"]:
         expected.add("train.sbatch")
     expected |= {"github": {".github/workflows/ci.yml"}, "gitlab": {".gitlab-ci.yml"}}.get(

@@ -35,6 +35,25 @@ ELSEWHERE = {
     "torchrun --nproc-per-node 2 -m capstone run": (
         "test_processes.py::test_two_processes_learn_what_one_does"
     ),
+    "capstone serve": (
+        "test_serving_process.py::test_it_answers_at_the_address_it_prints_and_ends_when_told"
+    ),
+    "capstone serve --reload-model": (
+        "test_serving_process.py::test_a_new_run_takes_over_and_no_request_is_lost"
+    ),
+    "capstone serve --workers 2": "test_serving_process.py::test_workers_add_up_their_figures",
+    "capstone serve --host 0.0.0.0": (
+        "test_serving_process.py::test_with_a_key_it_may_be_seen_from_elsewhere"
+    ),
+    "capstone export": "test_service_export.py::test_an_earlier_export_is_replaced",
+    **dict.fromkeys(
+        (
+            "python -m venv venv",
+            "venv/bin/python -m pip install --requirement requirements.txt",
+            "venv/bin/python serve.py",
+        ),
+        "test_deployment.py::test_it_starts_by_the_lines_of_its_own_page",
+    ),
     "capstone check --json": "test_cards.py::test_programs_get_json",
     "cohort report --checks checks": "test_cohort_class.py::test_the_report_shows_what_students_committed",
     "cohort audit": "test_cohort_class.py::test_audit_names_what_was_changed",

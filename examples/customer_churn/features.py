@@ -2,33 +2,35 @@
 
 Both take a table and return a table. Both also run on new rows without the answer, for predictions.
 Missing values, categories, dates and scaling are not your work here: the pipeline does them later,
-with what it learned from the training part alone.
+with what it learned from the training part alone. Copies of a row are dropped after clean().
+
+A table is a pandas table in `capstone run`, and plain arrays when the model is served, which is quicker. Both know
+arithmetic, comparisons and np.where(condition, this, else that); `capstone run` tells when a step needs pandas.
 """
 
-import pandas as pd
+import numpy as np
+
+from capstone.columns import Table, tidy_text
 
 
-def clean(table: pd.DataFrame) -> pd.DataFrame:
+def clean(table: Table) -> Table:
     """Mend what is wrong in the table. What can't be mended becomes a missing value."""
     # A copy: the table that came in stays as it was.
     table = table.copy()
 
     # " monthly", "Monthly" and "monthly" are one contract: no spaces around, small letters.
-    # (The question with "if" is for new data in which the whole column is empty.)
-    if pd.api.types.is_string_dtype(table["contract"]):
-        table["contract"] = table["contract"].str.strip().str.lower()
+    table["contract"] = tidy_text(table["contract"], lower=True)
 
     # A fee of -1, a satisfaction of 99 (asked from 1 to 10): someone's way to write "unknown".
-    # where() keeps a value where the condition holds and makes it missing elsewhere.
-    table["monthly_fee_eur"] = table["monthly_fee_eur"].where(table["monthly_fee_eur"] >= 0)
-    table["satisfaction"] = table["satisfaction"].where(table["satisfaction"].between(1, 10))
+    # np.where keeps a value where the condition holds and makes it missing (nan) elsewhere.
+    fee, asked = table["monthly_fee_eur"], table["satisfaction"]
+    table["monthly_fee_eur"] = np.where(fee >= 0, fee, np.nan)
+    table["satisfaction"] = np.where((asked >= 1) & (asked <= 10), asked, np.nan)
 
-    # The same customer exported twice would sit in training and in test. This comes last, because
-    # two rows may differ only in a spelling. No reset_index: row numbers lead back to the file.
-    return table.drop_duplicates()
+    return table
 
 
-def engineer(table: pd.DataFrame) -> pd.DataFrame:
+def engineer(table: Table) -> Table:
     """Add columns made from the row's own columns.
 
     Never use a mean or a maximum over the table: test rows would leak into training.

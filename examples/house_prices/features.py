@@ -2,33 +2,35 @@
 
 Both take a table and return a table. Both also run on new rows without a price, for predictions.
 Missing values, categories, dates and scaling are not your work here: the pipeline does them later,
-with what it learned from the training part alone.
+with what it learned from the training part alone. Copies of a row are dropped after clean().
+
+A table is a pandas table in `capstone run`, and plain arrays when the model is served, which is quicker. Both know
+arithmetic, comparisons and np.where(condition, this, else that); `capstone run` tells when a step needs pandas.
 """
 
-import pandas as pd
+import numpy as np
+
+from capstone.columns import Table, tidy_text
 
 
-def clean(table: pd.DataFrame) -> pd.DataFrame:
+def clean(table: Table) -> Table:
     """Mend what is wrong in the table. What can't be mended becomes a missing value."""
     # A copy: the table that came in stays as it was.
     table = table.copy()
 
     # " gas", "Gas" and "gas" are one heating: no spaces around, small letters.
-    # (The question with "if" is for new data in which the whole column is empty.)
-    if pd.api.types.is_string_dtype(table["heating"]):
-        table["heating"] = table["heating"].str.strip().str.lower()
+    table["heating"] = tidy_text(table["heating"], lower=True)
 
     # No house has -1 square metres, none was built in 9999: someone's way to write "unknown".
-    # where() keeps a value where the condition holds and makes it missing elsewhere.
-    table["living_area_m2"] = table["living_area_m2"].where(table["living_area_m2"] > 0)
-    table["year_built"] = table["year_built"].where(table["year_built"].between(1700, 2100))
+    # np.where keeps a value where the condition holds and makes it missing (nan) elsewhere.
+    area, year = table["living_area_m2"], table["year_built"]
+    table["living_area_m2"] = np.where(area > 0, area, np.nan)
+    table["year_built"] = np.where((year >= 1700) & (year <= 2100), year, np.nan)
 
-    # The same house typed in twice would sit in training and in test. This comes last, because
-    # two rows may differ only in a spelling. No reset_index: row numbers lead back to the file.
-    return table.drop_duplicates()
+    return table
 
 
-def engineer(table: pd.DataFrame) -> pd.DataFrame:
+def engineer(table: Table) -> Table:
     """Add columns made from the row's own columns.
 
     Never use a mean or a maximum over the table: test rows would leak into training.

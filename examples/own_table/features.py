@@ -2,33 +2,33 @@
 
 Both take a table and return a table. Both also run on new rows without the target, for predictions.
 Missing values, categories, dates and scaling are not your work here: the pipeline does them later,
-with what it learned from the training part alone.
+with what it learned from the training part alone. Copies of a row are dropped after clean().
+
+A table is a pandas table in `capstone run`, and plain arrays when the model is served, which is quicker. Both know
+arithmetic, comparisons and np.where(condition, this, else that); `capstone run` tells when a step needs pandas.
 """
 
-import pandas as pd
+from capstone.columns import Table, tidy_text
 
 
-def clean(table: pd.DataFrame) -> pd.DataFrame:
+def clean(table: Table) -> Table:
     """Mend what is wrong in the table. What can't be mended becomes a missing value."""
     # A copy: the table that came in stays as it was.
     table = table.copy()
 
     # "north " and "north" are one word, and a cell of nothing but spaces is a missing value.
-    for name in table.columns:
-        if pd.api.types.is_string_dtype(table[name]):
-            text = table[name].str.strip()
-            table[name] = text.mask(text == "")
+    for name in table:
+        table[name] = tidy_text(table[name])
 
     # Your turn: look at the table (`capstone data`), then mend what is wrong in it, for example
-    #   unify spellings:           table["region"] = table["region"].str.lower()
-    #   impossible becomes missing: table["area"] = table["area"].where(table["area"] > 0)
+    #   unify spellings:            table["region"] = tidy_text(table["region"], lower=True)
+    #   impossible becomes missing: table["area"] = np.where(table["area"] > 0, table["area"], np.nan)
+    # (np is NumPy: write `import numpy as np` at the top.)
 
-    # The same row twice would sit in training and in test. This comes last, because
-    # two rows may differ only in a spelling. No reset_index: row numbers lead back to the file.
-    return table.drop_duplicates()
+    return table
 
 
-def engineer(table: pd.DataFrame) -> pd.DataFrame:
+def engineer(table: Table) -> Table:
     """Add columns made from the row's own columns.
 
     Never use a mean or a maximum over the table: test rows would leak into training.

@@ -2,34 +2,35 @@
 
 Both take a table and return a table. Both also run on new rows without an outcome, for predictions.
 Missing values, categories, dates and scaling are not your work here: the pipeline does them later,
-with what it learned from the training part alone.
+with what it learned from the training part alone. Copies of a row are dropped after clean().
+
+A table is a pandas table in `capstone run`, and plain arrays when the model is served, which is quicker. Both know
+arithmetic, comparisons and np.where(condition, this, else that); `capstone run` tells when a step needs pandas.
 """
 
-import pandas as pd
+import numpy as np
+
+from capstone.columns import Table, tidy_text
 
 
-def clean(table: pd.DataFrame) -> pd.DataFrame:
+def clean(table: Table) -> Table:
     """Mend what is wrong in the table. What can't be mended becomes a missing value."""
     # A copy: the table that came in stays as it was.
     table = table.copy()
 
     # " health", "Health" and "health" are one programme: no spaces around, small letters.
-    # (The question with "if" is for new data in which the whole column is empty.)
-    if pd.api.types.is_string_dtype(table["programme"]):
-        table["programme"] = table["programme"].str.strip().str.lower()
+    table["programme"] = tidy_text(table["programme"], lower=True)
 
     # Nobody attends 999 percent or studies 200 hours in a week of 168: typing errors.
-    # where() keeps a value where the condition holds and makes it missing elsewhere.
-    attendance = table["attendance_percent"]
-    table["attendance_percent"] = attendance.where(attendance.between(0, 100))
-    table["study_hours"] = table["study_hours"].where(table["study_hours"].between(0, 168))
+    # np.where keeps a value where the condition holds and makes it missing (nan) elsewhere.
+    attends, studies = table["attendance_percent"], table["study_hours"]
+    table["attendance_percent"] = np.where((attends >= 0) & (attends <= 100), attends, np.nan)
+    table["study_hours"] = np.where((studies >= 0) & (studies <= 168), studies, np.nan)
 
-    # The same student listed twice would sit in training and in test. This comes last, because
-    # two rows may differ only in a spelling. No reset_index: row numbers lead back to the file.
-    return table.drop_duplicates()
+    return table
 
 
-def engineer(table: pd.DataFrame) -> pd.DataFrame:
+def engineer(table: Table) -> Table:
     """Add columns made from the row's own columns.
 
     Never use a mean or a maximum over the table: test rows would leak into training.

@@ -8,57 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from capstone.calibration import interval_widths
 from capstone.errors import CapstoneError
 from capstone.model import Target
-from capstone.project import call_student, load_attribute, load_module, package_name
-
-ROOM = "decisions"
-
-
-def as_prediction(
-    target: Target, prediction: np.ndarray, known: dict[str, Any]
-) -> list[dict[str, Any]]:
-    """Each row's prediction as recommend_action gets it: plain numbers and words by name.
-
-    known  what is the same for every row: typical, intervals (regression), threshold and costs (binary)
-    """
-    if target.problem == "regression":
-        widths = interval_widths(prediction, known["intervals"]).tolist()
-        return [
-            {
-                "value": value,
-                "low": value - width,
-                "high": value + width,
-                "typical": known["typical"],
-            }
-            for value, width in zip(prediction.tolist(), widths, strict=True)
-        ]
-    rows = []
-    for shares in prediction.tolist():
-        likeliest = max(range(len(shares)), key=shares.__getitem__)
-        row = {
-            "class": target.classes[likeliest],
-            "probabilities": dict(zip(target.classes, shares, strict=True)),
-            **known,
-        }
-        if target.problem == "binary":
-            row["probability"] = shares[1]
-        rows.append(row)
-    return rows
-
-
-def recommend(root: Path, predictions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What the student's recommend_action says of each prediction."""
-    function = load_attribute(root, ROOM, "recommend_action")
-    said = [call_student(function, root, dict(prediction)) for prediction in predictions]
-    for answer in said:
-        if not isinstance(answer, dict) or not {"action", "sure", "cost"} <= set(answer):
-            raise CapstoneError(
-                f"recommend_action() in {_place(root)} returned {str(answer)[:80]!r}: "
-                'return {"action": ..., "sure": ..., "cost": ...}.'
-            )
-    return said
+from capstone.project import call_student, load_attribute, load_module
+from capstone.recommending import ROOM, place, recommend
 
 
 def what_would_have_happened(
@@ -81,7 +34,7 @@ def what_would_have_happened(
             cost = call_student(cost_of, root, action, dict(prediction), true)
             if isinstance(cost, bool) or not isinstance(cost, (int, float)) or math.isnan(cost):
                 raise CapstoneError(
-                    f"cost_of() in {_place(root)} returned {cost!r} for the action "
+                    f"cost_of() in {place(root)} returned {cost!r} for the action "
                     f'"{action}": return a number.'
                 )
             told.append(float(cost))
@@ -113,9 +66,5 @@ def _saving(saved: np.ndarray) -> dict[str, float]:
 def _constant(root: Path, name: str) -> str:
     value = getattr(load_module(root, ROOM), name, None)
     if not isinstance(value, str) or not value:
-        raise CapstoneError(f'{_place(root)} has no text {name}: write e.g. {name} = "..." in it.')
+        raise CapstoneError(f'{place(root)} has no text {name}: write e.g. {name} = "..." in it.')
     return value
-
-
-def _place(root: Path) -> str:
-    return f"src/{package_name(root)}/{ROOM}.py"

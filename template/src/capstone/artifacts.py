@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from capstone.errors import CapstoneError, did_you_mean
+
+if TYPE_CHECKING:  # a service that needs no pandas imports this room too
+    import pandas as pd
 
 LATEST = "LATEST"
 PARTIAL = ".partial-"

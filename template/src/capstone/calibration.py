@@ -135,11 +135,6 @@ def fit_intervals(
     return {"edges": edges.tolist(), "half_widths": widths}
 
 
-def interval_widths(prediction: np.ndarray, fitted: dict[str, Any]) -> np.ndarray:
-    """Half the width of each prediction's interval."""
-    return np.array(fitted["half_widths"])[np.searchsorted(fitted["edges"], prediction)]
-
-
 def share(flags: np.ndarray) -> dict[str, float]:
     """How many are true, as a share with its 95 % interval (Wilson's, right for few rows too)."""
     if len(flags) == 0:

@@ -10,9 +10,10 @@ from typing import Annotated
 
 import typer
 
-from capstone import evidence_commands
+from capstone import evidence_commands, serving_commands
 from capstone.cli_documents import card, check
 from capstone.errors import CapstoneError
+from capstone.exporting.command import export
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -132,6 +133,8 @@ for command in (evidence_commands.compare, evidence_commands.explain, evidence_c
     app.command()(command)
 app.command()(card)
 app.command()(check)
+app.command()(serving_commands.serve)
+app.command()(export)
 
 
 @app.command()
@@ -165,10 +168,10 @@ def predict(
 
     root = find_root()
     found = read_run(root / "runs", run_id)
-    written, table, notes = predict_file(file, found, root)
+    written, rows, notes = predict_file(file, found, root)
     for note in notes:
         print(f"Note: {note}.")
-    print(f"{len(table):,} rows predicted with the model of {found.id}: {written}")
+    print(f"{rows:,} rows predicted with the model of {found.id}: {written}")
 
 
 @app.command()

@@ -14,9 +14,12 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from capstone.artifacts import read_run
 from capstone.errors import CapstoneError
 from capstone.project import load_attribute
 from capstone.provenance import git
+from capstone.run_files import read_json
+from capstone.serving.graph import SERVING
 from capstone.settings_file import load_settings
 
 LEAST_FREE = 2 * 1024**3  # bytes
@@ -40,6 +43,7 @@ def examine(root: Path) -> Iterator[Finding]:
     yield from _git(root)
     yield _disk(root)
     yield from _project(root)
+    yield from _service(root)
 
 
 def _python() -> Finding:
@@ -134,6 +138,25 @@ def _git(root: Path) -> Iterator[Finding]:
 def _disk(root: Path) -> Finding:
     free = shutil.disk_usage(root).free
     return Finding(free >= LEAST_FREE, f"{free / 1024**3:.0f} GB of disk free", "free some space")
+
+
+def _service(root: Path) -> Iterator[Finding]:
+    """Whether the newest run's model can be served, and what pandas costs there."""
+    try:
+        serving = read_json(read_run(root / "runs").folder / SERVING)
+    except CapstoneError:
+        return  # no run yet, or an older one
+    steps = serving["steps"]
+    costs = "a service starts without pandas"
+    if steps["tables"] == "pandas":
+        costs = (
+            "a service needs pandas for clean() and engineer(), about 0.3 s at its start and 110 MB"
+        )
+    yield Finding(
+        not steps["refused"],
+        f"the newest run can't be served: {steps['refused']}" if steps["refused"] else costs,
+        "mend that step in features.py, then `capstone run`",
+    )
 
 
 def _project(root: Path) -> Iterator[Finding]:

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from capstone.acting import as_prediction, what_would_have_happened
+from capstone.acting import what_would_have_happened
 from capstone.artifacts import write_csv
 from capstone.calibration import (
     LEVEL,
     calibration_error,
     choose_threshold,
     fit_intervals,
-    interval_widths,
     judge_threshold,
     losses,
     share,
@@ -31,7 +30,8 @@ from capstone.explanation import (
     values_table,
 )
 from capstone.model import TrainedModel
-from capstone.settings import Data, Settings
+from capstone.recommending import as_prediction, interval_widths
+from capstone.settings import Settings
 
 LARGEST_ERROR = 1e-3  # of the additivity of SHAP values, as a share of the predictions' spread
 
@@ -50,12 +50,16 @@ class Part:
 
 @dataclass
 class Evidence:
-    """What evaluate() adds to metrics.json, to predictions.csv (columns), and as files of its own."""
+    """What evaluate() adds to metrics.json, to predictions.csv (columns), and as files of its own.
+
+    known  what recommend_action is told of every row: see as_prediction()
+    """
 
     metrics: dict[str, Any] = field(default_factory=dict)
     columns: dict[str, Any] = field(default_factory=dict)
     files: dict[str, pd.DataFrame] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    known: dict[str, Any] = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
         """Write the files into a run folder."""
@@ -80,7 +84,7 @@ def gather(
     train  inputs and truth of the training part: the background of SHAP, and what is typical
     """
     found = Evidence()
-    known = _fit_on_validation(found, model, settings, validation, test, train[1])
+    known = found.known = _fit_on_validation(found, model, settings, validation, test, train[1])
     errors = row_errors(test.truth, test.prediction, settings.data.problem)
     features = test.table[list(dict.fromkeys(model.preprocessor.origins))]
     found.metrics["slices"] = {
@@ -236,15 +240,3 @@ def _sliced(table: pd.DataFrame, settings: Settings) -> list[str]:
     """The columns whose slices are looked at: features and sensitive ones, at most 40."""
     data = settings.data
     return [name for name in table if name not in (data.target, data.id)][:40]
-
-
-def predictions_table(
-    test: pd.DataFrame, truth: pd.Series, data: Data, columns: dict[str, Any]
-) -> pd.DataFrame:
-    """predictions.csv: row number, id, groups of the sensitive columns, truth, and what was predicted."""
-    table = pd.DataFrame({"row": test.index})
-    for name in [data.id, *data.sensitive]:
-        if name and name in test:
-            table[name] = test[name].to_numpy()
-    table["truth"] = truth.to_numpy()
-    return table.assign(**columns)

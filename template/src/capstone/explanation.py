@@ -7,14 +7,13 @@ row of the training part. A row's SHAP values add up to its prediction minus the
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from math import factorial
 
 import numpy as np
 import pandas as pd
 
 from capstone.metrics import LOWER_IS_BETTER, METRICS
+from capstone.shapley import Model, by_orders, exact, typical
 
 BACKGROUND = 100  # training rows that stand for "not known", at most,
 CANDIDATES = 2_000  # taken from so many
@@ -23,10 +22,7 @@ MOST_MULTIPLICATIONS = 85e9  # by the network in them: about four seconds on two
 ORDERS = (25, 200)  # in which the columns are switched on, per row: at least and at most
 ENOUGH_ROWS = 100  # are explained although it takes longer,
 PATIENCE = 20  # unless it takes so many times as long
-MOST_NUMBERS = 20_000_000  # of a matrix held at once: 80 MB
 REPEATS = 5  # shuffles per column in the permutation importance
-
-Model = Callable[[np.ndarray], np.ndarray]  # a matrix to numbers, or to probabilities of each class
 
 
 @dataclass(frozen=True)
@@ -76,7 +72,7 @@ def explain(
     inputs = [np.flatnonzero(np.array(origins) == name) for name in columns]
     rng = np.random.default_rng(seed)
     affordable = _affordable(weights)
-    exact = len(rows) * 2 ** len(columns) * BACKGROUND <= affordable
+    all_of_them = len(rows) * 2 ** len(columns) * BACKGROUND <= affordable
     orders = int(np.clip(affordable // (2 * (len(columns) + 1) * len(rows)), *ORDERS))
 
     def outputs(matrix: np.ndarray) -> np.ndarray:
@@ -84,95 +80,18 @@ def explain(
         return result[:, None] if result.ndim == 1 else result
 
     some = background[np.sort(rng.permutation(len(background))[:CANDIDATES])]
-    background = _typical(some, outputs, BACKGROUND if exact else min(BACKGROUND, orders))
+    background = typical(some, outputs, BACKGROUND if all_of_them else min(BACKGROUND, orders))
     rounds = max(1, orders // len(background))
-    if exact:
-        values = _exact(outputs, rows, background, inputs)
+    if all_of_them:
+        values = exact(outputs, rows, background, inputs)
     else:
         starts = np.repeat(background, rounds, axis=0)
-        values = _by_orders(outputs, rows, starts, inputs, rng)
+        values, _ = by_orders(outputs, rows, starts, inputs, rng)
     predicted, base = outputs(rows), outputs(background).mean(axis=0)
     gap = np.abs(base + values.sum(axis=1) - predicted).max()
     spread = max(float(predicted.std(axis=0).max()), float(outputs(background).std(axis=0).max()))
-    method = "exact" if exact else f"{2 * rounds * len(background)} orders of the columns"
+    method = "exact" if all_of_them else f"{2 * rounds * len(background)} orders of the columns"
     return Explanation(columns, values, base, method, float(gap / max(spread, 1e-12)))
-
-
-def _typical(rows: np.ndarray, outputs: Model, count: int) -> np.ndarray:
-    """So many of the rows, evenly spread from the lowest prediction to the highest.
-
-    So even a few have nearly the mean prediction of all, from which each row is explained.
-    """
-    predicted = outputs(rows)
-    order = np.argsort(predicted[:, predicted.std(axis=0).argmax()], kind="stable")
-    places = (np.arange(count) + 0.5) * len(rows) / count
-    return np.asarray(rows[order[np.unique(places.astype(int))]])
-
-
-def _exact(
-    outputs: Model, rows: np.ndarray, background: np.ndarray, inputs: list[np.ndarray]
-) -> np.ndarray:
-    """Shapley's formula: a column's gain, averaged over every combination of the other columns."""
-    size = len(inputs)
-    combinations = np.arange(2**size)
-    on = (combinations[:, None] >> np.arange(size)) & 1 == 1  # which columns each switches on
-    switched = np.zeros((2**size, rows.shape[1]), dtype=bool)
-    for column, its in enumerate(inputs):
-        switched[:, its] = on[:, [column]]
-    value = []  # of each combination, for each row: the mean prediction over the background
-    for row in rows:
-        predicted = [outputs(np.where(switched, row, other)) for other in background]
-        value.append(np.mean(predicted, axis=0))
-    means = np.stack(value)
-    count = on.sum(axis=1)
-    weight = np.array(
-        [factorial(k) * factorial(size - k - 1) / factorial(size) for k in range(size)]
-    )
-    result = np.empty((len(rows), size, means.shape[2]))
-    for column in range(size):
-        without = combinations[~on[:, column]]
-        gain = means[:, without | (1 << column)] - means[:, without]
-        result[:, column] = np.einsum("rco,c->ro", gain, weight[count[without]])
-    return result
-
-
-def _by_orders(
-    outputs: Model,
-    rows: np.ndarray,
-    starts: np.ndarray,
-    inputs: list[np.ndarray],
-    rng: np.random.Generator,
-) -> np.ndarray:
-    """Switch the columns on one after another, in random orders, and average what each one adds.
-
-    Each background row in `starts` gets an order of its own, which is also walked backwards: that makes
-    many orders of few predictions. The sum over the columns is exact for every single order.
-    """
-    total: np.ndarray | float = 0.0
-    block = max(1, MOST_NUMBERS // ((len(inputs) + 1) * rows.shape[1]))
-    for start in starts:
-        order = rng.permutation(len(inputs))
-        for walk in (order, order[::-1]):
-            gains = [
-                _walk(outputs, rows[first : first + block], start, [inputs[i] for i in walk])
-                for first in range(0, len(rows), block)
-            ]
-            total = total + np.concatenate(gains)[:, np.argsort(walk)]
-    return np.asarray(total) / (2 * len(starts))
-
-
-def _walk(
-    outputs: Model, rows: np.ndarray, start: np.ndarray, steps: list[np.ndarray]
-) -> np.ndarray:
-    """What each step adds that turns `start` into each row: shape (rows, steps, outputs)."""
-    states = np.empty((len(steps) + 1, *rows.shape), dtype=rows.dtype)
-    states[0] = start
-    for number, its in enumerate(steps):
-        states[number + 1] = states[number]
-        states[number + 1][:, its] = rows[:, its]
-    predicted = outputs(states.reshape(-1, rows.shape[1]))
-    gains: np.ndarray = np.diff(predicted.reshape(len(states), len(rows), -1), axis=0)
-    return gains.transpose(1, 0, 2)
 
 
 def permutation_importance(

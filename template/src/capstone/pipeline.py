@@ -17,12 +17,14 @@ from capstone.artifacts import (
     newest_run,
     write_csv,
     write_json,
+    write_text,
 )
 from capstone.checkpoints import Checkpoint
-from capstone.data import feature_columns
+from capstone.data import feature_columns, predictions_table, without_copies
 from capstone.devices import choose_device
 from capstone.evaluation import baseline_predictions, evaluate_model, point_metrics, primary_metric
-from capstone.evidence import Part, gather, predictions_table
+from capstone.evidence import Part, gather
+from capstone.exporting.export import Rows, export_run
 from capstone.fitting import Lesson, fit_model, lesson_with_folds
 from capstone.inspection import check_health
 from capstone.model import Target, all_members
@@ -90,9 +92,11 @@ class CapstonePipeline:
 
     @step
     def clean(self) -> str:
-        """The student's clean(): mend what is wrong in the table."""
-        self.table, changes = apply_step("clean", self.raw, self.root, self.settings.data.target)
-        return "; ".join(changes) or "nothing dropped"
+        """The student's clean(): mend what is wrong in the table; then drop copies of rows."""
+        data = self.settings.data
+        table, changes = apply_step("clean", self.raw, self.root, data.target)
+        self.table, dropped = without_copies(table, data)
+        return "; ".join(filter(None, [*changes, dropped])) or "nothing dropped"
 
     @step
     def engineer(self) -> str:
@@ -188,12 +192,15 @@ class CapstonePipeline:
         info = describe_run(self.root, self.settings, self.sha256, self.device, self.history)
         info["rows"] = {part: len(rows) for part, rows in self.parts.items()}
         info["seconds"] = {name: round(seconds, 3) for name, seconds in self.seconds.items()}
-        info["health"] = self.health
-        info["quick"] = self.quick
+        info |= {"health": self.health, "quick": self.quick}
         info["trained_from"] = self.checkpoint().digest()
         info["test_looks"] = count_test_looks(runs) + 1
         with new_run(runs) as folder:
             self.write_to(folder)
+            rows = Rows(self.raw, self.table, self.features, self.parts)
+            given = (folder, self.root, self.settings, self.model, rows)
+            info["files"], notes = export_run(*given, self.evidence.known, self.metrics)
+            self._tell(notes)
             write_json(folder / "run.json", info)
             write_report(Run(folder, info, self.metrics))
         self.checkpoint().remove()
@@ -202,15 +209,13 @@ class CapstonePipeline:
 
     def write_to(self, folder: Path) -> None:
         """Write what the run has made: settings, history, metrics, predictions, schema, model."""
-        settings = resolved_toml(self.settings)
-        (folder / "settings.toml").write_text(settings, encoding="utf-8", newline="\n")
+        write_text(folder / "settings.toml", resolved_toml(self.settings))
         write_csv(folder / "history.csv", self.history.table())
         write_json(folder / "metrics.json", self.metrics)
         test = self.parts["test"]
         columns = self.model.target.columns(self.prediction) | self.evidence.columns
-        told = predictions_table(
-            self.table.loc[test], self.target[test], self.settings.data, columns
-        )
+        rows, data = self.table.loc[test], self.settings.data
+        told = predictions_table(rows, self.target[test], data, columns)
         write_csv(folder / "predictions.csv", told)
         self.evidence.write(folder)
         schema = describe_columns(self.raw, self.parts["train"], self.settings)

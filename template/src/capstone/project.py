@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import os
 import sys
@@ -10,12 +11,13 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from capstone.errors import CapstoneError
 from capstone.settings_file import FILE_NAME
+
+if TYPE_CHECKING:  # a service that needs no pandas imports this room too
+    import pandas as pd
 
 
 def find_root(start: Path | None = None) -> Path:
@@ -63,6 +65,12 @@ def load_module(root: Path, name: str) -> ModuleType:
         raise _student_error(error, root, f"src/{package}/{name}.py") from error
 
 
+def features_sha256(root: Path) -> str:
+    """SHA-256 of the student's features.py, whatever its line ends: a service tells when it has changed."""
+    path = Path(str(load_module(root, "features").__file__))
+    return hashlib.sha256(path.read_text(encoding="utf-8").encode()).hexdigest()
+
+
 def load_attribute(root: Path, module: str, name: str) -> Any:
     """A function or class of the student's package, e.g. `clean` of features.py."""
     found = getattr(load_module(root, module), name, None)
@@ -88,6 +96,8 @@ def apply_step(
     Returns the new table, and what changed: rows lost, columns gone or new, a target that changed.
     Raises CapstoneError for what can't be used.
     """
+    import pandas as pd
+
     place = f"{name}() in src/{package_name(root)}/features.py"
     function = load_attribute(root, "features", name)
     result = call_student(function, root, table.copy())

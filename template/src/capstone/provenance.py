@@ -25,6 +25,7 @@ PACKAGES = (
     "scikit-learn",
     "pyarrow",
     "safetensors",
+    "onnxruntime",
     "skops",
     "pydantic",
 )

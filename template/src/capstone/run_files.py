@@ -23,7 +23,7 @@ VERDICTS = ("better", "worse", "undecided")
 SECTIONS = ("project", "data", "split", "preprocessing", "network", "training", "evaluation")
 RUN_FILES = (
     *("run.json", "settings.toml", "metrics.json", "predictions.csv", "history.csv", "schema.json"),
-    *("model.json", "model.safetensors", "preprocessing.skops"),
+    *("model.json", "model.safetensors", "preprocessing.skops", "model.onnx", "serving.json"),
 )
 
 

@@ -41,6 +41,7 @@ class Data(Section):
     leave_out: list[str] = []
     sensitive: list[str] = []
     use_sensitive: bool = False
+    drop_copies: bool = False
     delimiter: str = "auto"
     encoding: str = "auto"
     decimal: Literal["auto", ".", ","] = "auto"

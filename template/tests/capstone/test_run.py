@@ -11,11 +11,14 @@ from capstone.artifacts import new_run, read_run
 from capstone.errors import CapstoneError
 from capstone.model import TrainedModel
 from capstone.pipeline import CapstonePipeline
+from capstone.serving.frames import frame_for_graph
+from capstone.serving.graph import Graph
 from capstone.steps import STEPS
 
 FILES = {
     *("settings.toml", "run.json", "history.csv", "metrics.json", "predictions.csv"),
     *("model.safetensors", "model.json", "preprocessing.skops", "schema.json"),
+    *("model.onnx", "serving.json"),
     *("shap.csv", "shap_values.parquet", "report.html"),
 }
 
@@ -29,6 +32,15 @@ def test_the_saved_model_repeats_its_predictions(finished: CapstonePipeline) -> 
     model = TrainedModel.load(finished.folder, finished.root)
     test_part = finished.table.loc[finished.parts["test"], finished.features]
     np.testing.assert_allclose(model.predict(test_part), finished.prediction, rtol=1e-6)
+
+
+def test_the_graph_that_is_served_repeats_them_too(finished: CapstonePipeline) -> None:
+    graph = Graph((finished.folder / "model.onnx").read_bytes())
+    serving = json.loads((finished.folder / "serving.json").read_text(encoding="utf-8"))
+    test_part = finished.table.loc[finished.parts["test"], finished.features]
+    served = graph.predict(frame_for_graph(test_part, serving["columns"]))
+    spread = finished.prediction.std()
+    np.testing.assert_allclose(served / spread, finished.prediction / spread, atol=1e-4)
 
 
 def test_the_metrics_can_be_computed_from_the_predictions(finished: CapstonePipeline) -> None:

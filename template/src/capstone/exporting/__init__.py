@@ -1,0 +1,1 @@
+"""A run's model as one ONNX graph, for `capstone serve` and `capstone predict`."""

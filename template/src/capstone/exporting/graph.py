@@ -1,0 +1,181 @@
+"""One graph from columns to the prediction: preprocessing, networks, average, link function, temperature.
+
+Numbers are computed in float64 up to the network and after it, as scikit-learn and NumPy do, and in float32 within.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from capstone.encoding import PiecewiseLinear
+from capstone.exporting.network import OPSET, Parts, add_members
+from capstone.model import Target, TrainedModel, all_members
+from capstone.preprocessing import DATE_PARTS, Preprocessor
+
+DAY = 86_400.0  # seconds
+MARCH_OF_0 = 719_468  # days from 1 March of the year 0 to 1 January 1970
+
+
+def build_graph(model: TrainedModel, columns: dict[str, Any]) -> onnx.ModelProto:
+    """The whole graph. Inputs are the columns, see serving/arrays.py; the output is `prediction`."""
+    parts = Parts()
+    matrix = preprocess(parts, model.preprocessor)
+    encoding, networks = all_members(model.network)
+    width = len(model.preprocessor.inputs)
+    if isinstance(encoding, PiecewiseLinear):
+        matrix = _in_pieces(parts, encoding, matrix, width)
+        width += len(encoding.column)
+    scores = add_members(parts, networks, matrix, width)
+    shape: list[Any] = _predict(parts, model.target, scores)
+    inputs = [
+        helper.make_tensor_value_info(name, TensorProto.STRING, ["rows"])
+        if about["kind"] == "category"
+        else helper.make_tensor_value_info(name, TensorProto.DOUBLE, ["rows", 1])
+        for name, about in columns.items()
+    ]
+    output = helper.make_tensor_value_info("prediction", TensorProto.DOUBLE, shape)
+    constants = [
+        numpy_helper.from_array(np.ascontiguousarray(values), name)
+        for name, values in parts.constants.items()
+    ]
+    graph = helper.make_graph(parts.nodes, "capstone", inputs, [output], constants)
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", 3)]
+    made = helper.make_model(graph, producer_name="capstone", opset_imports=opsets, ir_version=8)
+    onnx.checker.check_model(made)
+    return made
+
+
+def preprocess(parts: Parts, preprocessor: Preprocessor) -> str:
+    """What Preprocessor.transform does: the matrix, float32 of shape (rows, inputs)."""
+    fitted = {step: (its, names) for step, its, names in preprocessor.transformer.transformers_}
+    made = []
+    numbers = [name for name, kind in preprocessor.kinds.items() if kind == "number"]
+    dates = [name for name, kind in preprocessor.kinds.items() if kind == "date"]
+    booleans = [name for name, kind in preprocessor.kinds.items() if kind == "boolean"]
+    plain = [*numbers, *([_date_parts(parts, dates)] if dates else []), *booleans]
+    if plain:
+        fill, mean, scale = [], [], []
+        if "number" in fitted:
+            imputer, scaler = (its for _, its in fitted["number"][0].steps)
+            fill, mean, scale = [imputer.statistics_], [scaler.mean_], [scaler.scale_]
+        if "boolean" in fitted:
+            most = fitted["boolean"][0].statistics_.astype(np.float64)
+            fill, mean, scale = [*fill, most], [*mean, 0 * most], [*scale, 0 * most + 1]
+        values = parts.add("Concat", *plain, axis=1)
+        gaps = parts.add("IsNaN", values)
+        filled = parts.add("Where", gaps, parts.constant(np.concatenate(fill)), values)
+        centred = parts.add("Sub", filled, parts.constant(np.concatenate(mean)))
+        scaled = parts.add("Div", centred, parts.constant(np.concatenate(scale)))
+        made.append(parts.add("Cast", scaled, to=TensorProto.FLOAT))
+        if "missing" in fitted:
+            order = [*fitted.get("number", (0, []))[1], *fitted.get("boolean", (0, []))[1]]
+            places = [order.index(name) for name in fitted["missing"][1]]
+            flags = parts.add("Gather", gaps, parts.constant(np.array(places)), axis=1)
+            made.append(parts.add("Cast", flags, to=TensorProto.FLOAT))
+    if "category" in fitted:
+        one_hot, names = fitted["category"]
+        made += [_one_hot(parts, one_hot, place, name) for place, name in enumerate(names)]
+    return parts.add("Concat", *made, axis=1) if len(made) > 1 else made[0]
+
+
+def _one_hot(parts: Parts, one_hot: Any, place: int, name: str) -> str:
+    """A category to its row of a table of zeros and ones: rare and unknown ones share an input, if there is one."""
+    known = [str(value) for value in one_hot.categories_[place]]
+    rare = one_hot.infrequent_categories_[place]
+    rare = set() if rare is None else {str(value) for value in rare}
+    frequent = [value for value in known if value not in rare]
+    rows = np.eye(len(frequent) + 1, len(frequent) + bool(rare), dtype=np.float32)
+    number = parts.add(
+        "LabelEncoder",
+        name,
+        domain="ai.onnx.ml",
+        keys_strings=frequent,
+        values_int64s=list(range(len(frequent))),
+        default_int64=len(frequent),
+    )
+    return parts.add("Gather", parts.constant(rows), number, axis=0)
+
+
+def _date_parts(parts: Parts, dates: list[str]) -> str:
+    """Year, month, day, day of the week and hour of each date, by whole numbers held as float64.
+
+    Days are counted from 1 March of the year 0, so that a leap day comes last in its year, its 4 years and its
+    century. After Neri and Schneider, "Euclidean affine functions and their application to calendar
+    algorithms" (2023).
+    """
+
+    def by(operation: str, left: str, right: float) -> str:
+        return parts.add(operation, left, parts.constant(np.float64(right)))
+
+    def whole(left: str, right: float) -> str:
+        return parts.add("Floor", by("Div", left, right))
+
+    def rest(left: str, right: float) -> str:
+        return parts.add("Mod", left, parts.constant(np.float64(right)), fmod=1)
+
+    moment = by("Add", parts.add("Concat", *dates, axis=1), MARCH_OF_0 * DAY)
+    hour = whole(rest(moment, DAY), 3600)
+    day = whole(moment, DAY)
+    weekday = rest(by("Add", day, 2), 7)  # that 1 March would have been a Wednesday
+    place = by("Add", day, 0.75)  # centuries have 36,524.25 days: the leap day of each fourth one
+    century = whole(place, 36_524.25)
+    place = by("Add", parts.add("Floor", rest(place, 36_524.25)), 0.75)
+    year = whole(place, 365.25)
+    of_year = parts.add("Floor", rest(place, 365.25))
+    place = by(
+        "Add", by("Mul", of_year, 2141), 197_913
+    )  # months from March have 30.6 days on average
+    month = whole(place, 65_536)
+    day_of_month = by("Add", whole(rest(place, 65_536), 2141), 1)
+    late = whole(of_year, 306)  # 1 in January and February, which belong to the next year
+    month = parts.add("Sub", month, by("Mul", late, 12))
+    year = parts.add("Sum", by("Mul", century, 100), year, late)
+    day_parts = [year, month, day_of_month, weekday, hour]
+    by_part = parts.add("Concat", *day_parts, axis=1)
+    count = len(dates)
+    order = [part * count + date for date in range(count) for part in range(len(DATE_PARTS))]
+    return parts.add("Gather", by_part, parts.constant(np.array(order)), axis=1)
+
+
+def _in_pieces(parts: Parts, encoding: PiecewiseLinear, matrix: str, inputs: int) -> str:
+    """What PiecewiseLinear.forward does."""
+    # Which column each piece is cut from: a product with zeros and ones is quicker than picking columns.
+    column = encoding.column.cpu().numpy()
+    picks = np.zeros((inputs, len(column)), dtype=np.float32)
+    picks[column, np.arange(len(column))] = 1
+    start, width = (parts.constant(its.cpu().numpy()) for its in (encoding.start, encoding.width))
+    cut = parts.add("MatMul", matrix, parts.constant(picks))
+    reached = parts.add("Div", parts.add("Sub", cut, start), width)
+    zero, one = parts.constant(np.float32(0)), parts.constant(np.float32(1))
+    return parts.add("Concat", matrix, parts.add("Clip", reached, zero, one), axis=1)
+
+
+def _predict(parts: Parts, target: Target, scores: str) -> list[Any]:
+    """What TrainedModel.predict_matrix does with scores of shape (members, rows, outputs)."""
+    scores = parts.add("Cast", scores, to=TensorProto.DOUBLE)
+    first = parts.constant(np.array([0], dtype=np.int64))
+    if target.problem == "regression":
+        scaled = parts.add("Mul", scores, parts.constant(np.float64(target.scale)))
+        value = parts.add("Add", scaled, parts.constant(np.float64(target.mean)))
+        mean = parts.add("ReduceMean", value, first, keepdims=0)
+        last = parts.constant(np.array([1], dtype=np.int64))
+        parts.add("Squeeze", mean, last, name="prediction")
+        return ["rows"]
+    if target.problem == "binary":
+        positive = parts.add("ReduceMean", parts.add("Sigmoid", scores), first, keepdims=0)
+        negative = parts.add("Sub", parts.constant(np.float64(1)), positive)
+        shares = parts.add("Concat", negative, positive, axis=1)
+    else:
+        softmax = parts.add("Softmax", scores, axis=2)
+        shares = parts.add("ReduceMean", softmax, first, keepdims=0)
+    if target.temperature != 1:
+        low, high = parts.constant(np.float64(1e-12)), parts.constant(np.float64(1))
+        logarithm = parts.add("Log", parts.add("Clip", shares, low, high))
+        by = parts.constant(np.float64(target.temperature))
+        shares = parts.add("Softmax", parts.add("Div", logarithm, by), axis=1)
+    parts.add("Identity", shares, name="prediction")
+    return ["rows", len(target.classes)]

@@ -1,0 +1,1 @@
+"""`capstone serve`: a run's model behind an API and a page, without torch, scikit-learn or pandas."""

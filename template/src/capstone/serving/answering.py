@@ -1,0 +1,136 @@
+"""One model, and all that is made from it: the answers of the API, its description, the form of the page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from capstone.errors import CapstoneError
+from capstone.serving.explaining import explain_row
+from capstone.serving.guard import Limits
+from capstone.serving.meter import Meter
+from capstone.serving.model import ServedModel
+from capstone.serving.openapi import describe, form
+from capstone.serving.problems import Problem
+from capstone.serving.validation import Fields, as_arrays
+from capstone.serving.values import Values
+
+CARD = Path("docs") / "model_card.md"
+OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
+
+
+class Answering:
+    """A run's model with its checks of what comes in."""
+
+    def __init__(
+        self, folder: Path, root: Path, limits: Limits, meter: Meter, with_key: bool
+    ) -> None:
+        self.model = ServedModel.load(folder, root)
+        if refused := self.model.serving["steps"]["refused"]:
+            raise CapstoneError(f"The run in {folder} can't be served: {refused}")
+        self.meter = meter
+        self.notes = self.model.notes()
+        for note in self.notes:
+            meter.say("note", {"note": note, "run": self.model.run})
+        self.run = self.model.run
+        self.fields = Fields(self.model.schema, _date_shapes(self.model), limits.rows)
+        project = self.model.serving["project"]
+        title = f"{project['name']}: {self.model.target}"
+        described = describe(title, project["question"], self.fields, limits, with_key)
+        self.openapi = orjson.dumps(described)
+        self.description = orjson.dumps(
+            {
+                "run": self.run,
+                "notes": self.notes,
+                "project": project["name"],
+                "question": project["question"],
+                "problem": self.model.problem,
+                "target": self.model.target,
+                "classes": self.model.classes,
+                "metric": self.model.serving["metric"],
+                "metrics": _metrics(folder / "metrics.json"),
+                "form": form(self.fields),
+                "schema": self.model.schema,
+                "limits": {"rows": limits.rows, "bytes": limits.body, "seconds": limits.seconds},
+                "card": _text(root / CARD),
+            }
+        )
+        self.model.predict(self.model.background())  # the first time is the slowest
+
+    def predict(self, body: bytes) -> bytes:
+        """The answer of /v1/predict. Raises Problem."""
+        columns, warnings = self.fields.read(body)
+        prepared = self._prepare(columns)
+        predictions = [
+            answer for prediction in self._compute(prepared) for answer in self._answers(prediction)
+        ]
+        self._count(len(predictions), warnings)
+        answer = {"run": self.run, "predictions": predictions, "warnings": warnings}
+        return orjson.dumps(answer, default=str, option=OPTIONS)
+
+    def explain(self, body: bytes) -> bytes:
+        """The answer of /v1/explain. Raises Problem."""
+        columns, warnings = self.fields.read(body)
+        if len(next(iter(columns.values()))) != 1:
+            raise Problem(422, "One row is explained at a time: send one.")
+        prepared = self._prepare(columns)
+        list(self._compute(prepared))  # what has no prediction has no explanation
+        self._count(1, warnings)
+        return orjson.dumps({**explain_row(self.model, prepared), "warnings": warnings})
+
+    def _prepare(self, columns: dict[str, Values]) -> dict[str, np.ndarray]:
+        try:
+            return self.model.prepare(as_arrays(columns, self.model.schema))
+        except CapstoneError as error:
+            raise self._own_code("clean() or engineer()", error) from None
+
+    def _compute(self, prepared: dict[str, np.ndarray]) -> Iterator[np.ndarray]:
+        """Predictions, block by block: of many rows the next ones are computed while these are used."""
+        try:
+            yield from self.model.graph.in_blocks(prepared)
+        except CapstoneError as error:  # a column holds a number too large: the sentence names it
+            raise Problem(422, str(error)) from None
+
+    def _answers(self, prediction: np.ndarray) -> list[dict[str, Any]]:
+        try:
+            return self.model.answers(prediction)
+        except CapstoneError as error:
+            raise self._own_code("recommend_action()", error) from None
+
+    def _own_code(self, function: str, error: CapstoneError) -> Problem:
+        """The student's code failed. The log says where; the words of the error may hold values, so it has none."""
+        self.meter.say("own code", {"error": ": ".join(str(error).split(": ")[:2])})
+        return Problem(422, f"The project's {function} can't work with these values.")
+
+    def _count(self, rows: int, warnings: list[dict[str, Any]]) -> None:
+        self.meter.rows.inc(rows)
+        for warning in warnings:
+            self.meter.unseen.labels(warning["column"]).inc(warning["count"])
+
+
+def _date_shapes(model: ServedModel) -> dict[str, str | None]:
+    """How the dates of each raw column are written, where the model takes that column."""
+    columns = model.serving["columns"]
+    return {
+        name: columns[name]["format"]
+        for name, about in model.schema.items()
+        if about["kind"] == "date" and columns.get(name, {}).get("kind") == "date"
+    }
+
+
+def _metrics(path: Path) -> dict[str, Any]:
+    """The scores of the run, where its folder has them."""
+    if not path.is_file():
+        return {}
+    metrics = json.loads(path.read_text(encoding="utf-8"))
+    kept = ("primary_metric", "higher_is_better", "model", "baselines", "beats", "threshold")
+    return {name: metrics[name] for name in kept if name in metrics}
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""

@@ -1,0 +1,178 @@
+"""The body of a request into columns, checked against schema.json column by column, not row by row.
+
+What training never saw is answered with a warning; what can't be a value of the column is refused by name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import orjson
+
+from capstone.errors import did_you_mean
+from capstone.serving.problems import Errors, Problem
+from capstone.serving.values import TYPES, Values, as_objects, check_values, plain
+
+
+class Fields:
+    """The columns that a request may hold. Made once, when a model is loaded.
+
+    shapes  how the dates are written, of each date column that the model takes
+    """
+
+    def __init__(
+        self, schema: dict[str, Any], shapes: Mapping[str, str | None], most_rows: int
+    ) -> None:
+        self.schema, self.shapes, self.most_rows = schema, shapes, most_rows
+        self.needed = [name for name, about in schema.items() if _is_needed(about)]
+        self.optional = [name for name in schema if name not in self.needed]
+        self.seen = {
+            name: {plain(value) for value in about["categories"]}
+            for name, about in schema.items()
+            if about["kind"] == "category"
+        }
+
+    def read(self, body: bytes) -> tuple[dict[str, Values], list[dict[str, Any]]]:
+        """The columns of a body as Python lists, and warnings. Raises Problem."""
+        try:
+            # orjson refuses NaN, Infinity, 1e400, half surrogates, deep nesting and wrong UTF-8.
+            content = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise Problem(400, f"The body is no valid JSON: {error}.") from None
+        if isinstance(content, dict) and len(content) == 1:
+            form, value = next(iter(content.items()))
+            if form == "rows" and isinstance(value, list):
+                columns, entries = self._from_rows(value)
+                self._check_keys(body, columns, entries + 1, rows=len(value))
+                return columns, self._check(columns)
+            if form == "columns" and isinstance(value, dict):
+                columns = self._from_columns(value)
+                self._check_keys(body, columns, len(columns) + 1, rows=1)
+                return columns, self._check(columns)
+        message = 'The body must be {"rows": [{"column": value, ...}, ...]} or {"columns": {"column": [...], ...}}.'
+        raise Problem(422, message)
+
+    def _from_rows(self, rows: list[Any]) -> tuple[dict[str, Values], int]:
+        """Rows turned into columns, and how many values they held in all."""
+        self._check_count(len(rows))
+        first = rows[0]
+        if isinstance(first, dict):
+            names = [*self.needed, *(name for name in self.optional if name in first)]
+            try:
+                columns: dict[str, Values] = {name: [row[name] for row in rows] for name in names}
+                if set(map(len, rows)) == {len(names)}:
+                    return columns, len(names) * len(rows)
+            except (KeyError, TypeError, IndexError):
+                pass  # some row is not like the first: say which
+        return self._from_mixed_rows(rows)
+
+    def _from_mixed_rows(self, rows: list[Any]) -> tuple[dict[str, Values], int]:
+        errors = Errors()
+        held: set[str] = set()
+        for number, row in enumerate(rows):
+            place = f"rows[{number}]"
+            if not isinstance(row, dict):
+                errors.add(place, "must be an object with a value for each column")
+                continue
+            held |= row.keys()
+            self._check_names(row, place, errors)
+        errors.check()
+        names = [*self.needed, *(name for name in self.optional if name in held)]
+        found: dict[str, Values] = {name: [row.get(name) for row in rows] for name in names}
+        return found, sum(map(len, rows))
+
+    def _from_columns(self, columns: dict[str, Any]) -> dict[str, Values]:
+        errors = Errors()
+        self._check_names(columns, "columns", errors)
+        errors.check()
+        for name, values in columns.items():
+            if not isinstance(values, list):
+                errors.add(f"columns.{name}", "must be a list with a value for each row")
+        errors.check()
+        rows = len(columns[self.needed[0]])
+        for name, values in columns.items():
+            if len(values) != rows:
+                errors.add(
+                    f"columns.{name}",
+                    f'has {len(values):,} values, but "{self.needed[0]}" has {rows:,}',
+                )
+        errors.check()
+        self._check_count(rows)
+        return {name: columns[name] for name in self.schema if name in columns}
+
+    def _check_count(self, rows: int) -> None:
+        if rows == 0:
+            raise Problem(422, "The body holds no rows: send at least one.")
+        if rows > self.most_rows:
+            raise Problem(
+                413, f"{rows:,} rows are too many: send at most {self.most_rows:,} at once."
+            )
+
+    def _check_names(self, held: dict[str, Any], place: str, errors: Errors) -> None:
+        for name in self.needed:
+            if name not in held:
+                errors.add(f"{place}.{name}", "is missing: null stands for a value not known")
+        for name in held:
+            if name not in self.schema:
+                errors.add(
+                    f"{place}.{name[:100]}", f"is not known{did_you_mean(name, self.schema)}"
+                )
+
+    def _check_keys(self, body: bytes, columns: dict[str, Values], entries: int, rows: int) -> None:
+        """Refuse a key that is given twice. The parser keeps the last one without a word.
+
+        Each key has one colon. So where the colons of the body are as many as the values kept, and those in texts,
+        no key came twice; only where they are not is the body read again, by a slower parser that can tell.
+        """
+        colons = sum(name.count(":") for name in columns) * rows
+        for name, values in columns.items():
+            if str in TYPES[self.schema[name]["kind"]]:
+                kinds = set(map(type, values))
+                words = values if kinds == {str} else [v for v in values if type(v) is str]
+                colons += "".join(words).count(":")
+        if body.count(b":") == entries + colons and b"\\u003" not in body:
+            return
+        try:
+            json.loads(body, object_pairs_hook=_each_key_once)
+        except (RecursionError, ValueError):
+            raise Problem(400, "The body holds more than rows of plain values.") from None
+
+    def _check(self, columns: dict[str, Values]) -> list[dict[str, Any]]:
+        """Types and ranges of all values; returns warnings of what training did not see."""
+        errors = Errors()
+        warnings = [
+            check_values(name, values, self.schema[name], self.shapes, self.seen, errors)
+            for name, values in columns.items()
+        ]
+        errors.check()
+        return [warning for warning in warnings if warning]
+
+
+def as_arrays(columns: dict[str, Values], schema: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Columns as the student's steps get them: numbers with NaN, booleans, all else as objects with None."""
+    arrays = {}
+    for name, values in columns.items():
+        kind = schema[name]["kind"]
+        if kind == "number":
+            arrays[name] = np.array(values, dtype=np.float64)
+        elif kind == "boolean" and None not in values:
+            arrays[name] = np.array(values, dtype=np.bool_)
+        else:
+            arrays[name] = as_objects(values)
+    return arrays
+
+
+def _is_needed(about: dict[str, Any]) -> bool:
+    return about["role"] == "feature" and about["kind"] != "empty"
+
+
+def _each_key_once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in content:
+            raise Problem(400, f'The body holds "{name[:100]}" twice in one object: give it once.')
+        content[name] = value
+    return content

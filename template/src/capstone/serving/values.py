@@ -1,0 +1,120 @@
+"""The values of one column: what is refused, and what is answered with a warning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from capstone.serving.arrays import seconds
+from capstone.serving.problems import Errors
+
+MOST_SHOWN = 20  # rows named in a warning
+LARGEST = 3e38  # the model calculates with float32
+LONGEST = 1000  # letters of a category
+TYPES: dict[str, set[type]] = {
+    "number": {int, float},
+    "boolean": {bool},
+    "category": {str},
+    "text": {str},
+    "date": {str},
+    "empty": {bool, int, float, str},
+}
+WORDS = {
+    "number": "a number or null",
+    "boolean": "true, false or null",
+    "category": "a text or null",
+    "text": "a text or null",
+    "date": "a date as text, or null",
+    "empty": "null, a number or a text",
+}
+Values = Sequence[Any]
+
+
+def check_values(
+    name: str,
+    values: Values,
+    about: dict[str, Any],
+    shapes: Mapping[str, str | None],
+    seen: Mapping[str, set[str]],
+    errors: Errors,
+) -> dict[str, Any] | None:
+    """Add to the errors what can't be used; returns a warning of what training did not see.
+
+    about   the column's part of schema.json
+    shapes  how dates are written, by column
+    seen    the categories of training, by column, as plain() makes them
+    """
+    kind = about["kind"]
+    types = set(map(type, values))
+    if odd := types - TYPES[kind] - {type(None)}:
+        for row, value in enumerate(values):
+            if type(value) in odd:
+                errors.add(f"rows[{row}].{name}", f"must be {WORDS[kind]}")
+    elif kind == "number":
+        return _check_numbers(name, values, about, errors)
+    elif kind == "category":
+        found = _check_categories(name, values, seen[name], errors)
+        return found if about["complete"] else None
+    elif kind == "date" and name in shapes:
+        return _check_dates(name, values, about, shapes[name], errors)
+    return None
+
+
+def plain(category: str) -> str:
+    """A category without the spaces and capital letters that a student's clean() mostly unifies."""
+    return category.strip().casefold()
+
+
+def as_objects(values: Values) -> np.ndarray:
+    """An array that holds Python's own values."""
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+def _check_numbers(
+    name: str, values: Values, about: dict[str, Any], errors: Errors
+) -> dict[str, Any] | None:
+    present = [value for value in values if value is not None] if None in values else values
+    low, high = about["low"], about["high"]
+    if not present or (low <= min(present) and max(present) <= high):
+        return None
+    outside = []
+    for row, value in enumerate(values):
+        if value is not None and not low <= value <= high:
+            outside.append(row)
+            if abs(value) > LARGEST:
+                errors.add(f"rows[{row}].{name}", "is too large a number")
+    return _warning(name, outside, f"lies outside what training saw, {low:g} to {high:g}")
+
+
+def _check_categories(
+    name: str, values: Values, seen: set[str], errors: Errors
+) -> dict[str, Any] | None:
+    new = {value for value in set(values) if value and plain(value) not in seen}
+    rows = [row for row, value in enumerate(values) if value in new] if new else []
+    for row in rows:
+        if len(values[row]) > LONGEST:
+            errors.add(f"rows[{row}].{name}", f"is longer than {LONGEST:,} letters")
+    return _warning(name, rows, "holds a category that training did not") if new else None
+
+
+def _check_dates(
+    name: str, values: Values, about: dict[str, Any], shape: str | None, errors: Errors
+) -> dict[str, Any] | None:
+    different = [value for value in set(values) if value is not None]
+    moments = dict(zip(different, seconds(as_objects(different), shape).tolist(), strict=True))
+    low, high = seconds(as_objects([about["low"], about["high"]]), None).tolist()
+    odd = {text for text, moment in moments.items() if not low <= moment <= high}
+    outside = [row for row, value in enumerate(values) if value in odd] if odd else []
+    for row in outside:
+        if moments[values[row]] != moments[values[row]]:  # NaN: no date at all
+            errors.add(f"rows[{row}].{name}", f'must be a date such as "{about["example"]}"')
+    between = f"{about['low'][:10]} to {about['high'][:10]}"
+    return _warning(name, outside, f"lies outside what training saw, {between}") if odd else None
+
+
+def _warning(name: str, rows: list[int], message: str) -> dict[str, Any]:
+    return {"column": name, "message": message, "rows": rows[:MOST_SHOWN], "count": len(rows)}

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from capstone.artifacts import read_run
 from capstone.checkpoints import Checkpoint
+from capstone.compiled import CompiledEpoch
 from capstone.devices import check_memory, train_within_limits
 from capstone.encoding import PiecewiseLinear, fit_pieces
 from capstone.errors import CapstoneError, is_out_of_memory
@@ -106,6 +107,8 @@ def fit_model(
     """Build the student's network, as many times as there are members, and train it."""
     if checkpoint and Team().rank > 0:
         checkpoint.seconds = math.inf  # the first process writes it, for all
+    training = settings.training
+    one_pass = CompiledEpoch() if training.compile else None
     names = preprocessor.inputs
     architecture = {
         "inputs": len(names),
@@ -114,8 +117,8 @@ def fit_model(
     }
     architecture["members"] = lesson.members
     source = None
-    if settings.training.start_from:
-        run = read_run(root / "runs", Path(settings.training.start_from).name)
+    if training.start_from:
+        run = read_run(root / "runs", Path(training.start_from).name)
         source = load_source(run, names, root)
         known = len(set(names) & set(source.preprocessor.inputs))
         tell(
@@ -154,9 +157,12 @@ def fit_model(
         on_epoch=on_epoch,
         checkpoint=checkpoint,
         resume=resume,
+        one_pass=one_pass,
     )
+    if one_pass:
+        tell(["compiling takes half a minute or more before the first epoch"])
     rows = len(lesson.train[0])
-    return model, train_within_limits(learn, network, settings.training, rows, tell)
+    return model, train_within_limits(learn, network, training, rows, tell)
 
 
 def choose_encoding(

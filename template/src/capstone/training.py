@@ -27,9 +27,9 @@ LOSS_FUNCTIONS: dict[str, type[nn.Module]] = {
     "binary": nn.BCEWithLogitsLoss,  # contains the sigmoid
     "multiclass": nn.CrossEntropyLoss,  # contains the softmax
 }
-ROWS_AT_ONCE = (
-    8_000  # of those that are only predicted: they fit the processor's cache, which halves the time
-)
+ROWS_AT_ONCE = 8_000  # when predicting: they fit the processor's cache, which halves the time
+# How rows become mini-batches: inputs, targets, batch size and the processes that share each batch.
+Batches = Callable[[Tensor, Tensor, int, Team], Iterator[tuple[Tensor, Tensor]]]
 
 
 @dataclass(frozen=True)
@@ -107,10 +107,6 @@ def batches(
             yield inputs.index_select(0, rows), targets.index_select(0, rows)
 
 
-# How rows become mini-batches: inputs, targets, batch size and the processes that share each batch.
-Batches = Callable[[Tensor, Tensor, int, Team], Iterator[tuple[Tensor, Tensor]]]
-
-
 def train_model(
     network: nn.Module,
     train: tuple[Tensor, Tensor],
@@ -122,13 +118,14 @@ def train_model(
     checkpoint: Checkpoint | None = None,
     resume: bool = False,
     cut: Batches = batches,
+    one_pass: Callable[..., float] | None = None,
 ) -> History:
     """Train until the validation loss stops improving, then restore the best weights.
 
     train, validation   inputs of shape (rows, inputs) and targets, on the network's device
     on_epoch            is called after each epoch, e.g. to draw progress; for those of the checkpoint too
     checkpoint, resume  where unfinished training is kept, and whether to go on from there
-    cut                 how the training rows are cut into mini-batches
+    cut, one_pass       how rows become mini-batches; what learns from them, in place of `train_epoch`
     Ctrl-C ends training early and keeps the best weights so far.
     """
     optimizer = make_optimizer(network, settings)
@@ -159,7 +156,8 @@ def train_model(
             if settings.freeze == "body":
                 freeze(body_and_head(network)[0], settings.body_is_frozen(number))
             rate = float(schedule.get_last_lr()[0])
-            train_loss = train_epoch(network, train, loss_function, optimizer, size, team, cut)
+            parts = (network, train, loss_function, optimizer, size, team, cut)
+            train_loss = (one_pass or train_epoch)(*parts)
             schedule.step()
             losses = team.agree(mean_loss(network, validation, loss_function))
             validation_loss = losses.mean().item()

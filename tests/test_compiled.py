@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,19 @@ def farthest(some: dict[str, torch.Tensor], others: dict[str, torch.Tensor]) -> 
 @pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_it_learns_what_the_plain_loop_learns(kind: Callable[[], nn.Module]) -> None:
+    assert farthest(learnt(kind, CompiledEpoch()), learnt(kind, None)) < 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # torch's own
+def test_torch_follows_every_step_of_it(
+    kind: Callable[[], nn.Module], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All but the making of machine code, which takes longer."""
+    follow = functools.partial(torch.compile, backend="eager")
+    monkeypatch.setattr(torch, "compile", follow)
+    monkeypatch.setattr(compiled, "compiler", lambda: "c++")
     assert farthest(learnt(kind, CompiledEpoch()), learnt(kind, None)) < 1e-5
 
 

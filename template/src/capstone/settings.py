@@ -113,7 +113,7 @@ class Training(Section):
     weight_decay: float = Field(default=0.01, ge=0, le=10)
     patience: int = Field(default=20, ge=1)
     device: str = "auto"
-    precision: Literal["float32", "tf32"] = "float32"
+    precision: Literal["float32", "tf32", "bf16"] = "float32"
     compile: bool = False
     checkpoint_seconds: float = Field(default=10.0, ge=0)
     start_from: str = ""

@@ -163,8 +163,8 @@ def train_model(
             validation_loss = losses.mean().item()
             if not math.isfinite(train_loss + validation_loss):
                 raise CapstoneError(
-                    f"Training diverged in epoch {number}: the loss is no longer a number; "
-                    f"lower [training] learning_rate (now {settings.learning_rate:g})."
+                    f"Training diverged in epoch {number}: the loss is no longer a number; lower [training] "
+                    f"learning_rate (now {settings.learning_rate:g}), or mend a log or a root in NeuralNetwork."
                 )
             seconds = time.perf_counter() - start
             epoch = Epoch(number, epochs, train_loss, validation_loss, rate, seconds)

@@ -7,6 +7,7 @@ the same number of threads. README.md beside this file says how to read the tabl
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib.util
 import json
 import logging
@@ -18,7 +19,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +32,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from capstone import training
+from capstone.compiled import STEPS, CompiledEpoch, compiler
+from capstone.devices import in_bf16
+from capstone.fitting import Lesson, lesson_with_folds
+from capstone.members import build_ensemble
 from capstone.processes import Team
 from capstone.settings import Training
 
@@ -41,6 +46,8 @@ LEARNING_RATE = 0.001
 SIZES = [(1_000, 32), (100_000, 32), (100_000, 256), (1_000_000, 4_096)]
 GOALS = {32: 1.8, 256: 4.0, 4_096: 18.0}  # times the DataLoader loop, by batch size
 ENGINE, CHAPTER, LIMIT = "capstone", "DataLoader loop", "limit: matrix products alone"
+MEMBERS = 8
+EIGHT = f"capstone, {MEMBERS} members"
 
 
 class Cost(NamedTuple):
@@ -76,14 +83,20 @@ def timed(work: Callable[[], object]) -> Epoch:
     return epoch
 
 
-def make_network() -> nn.Module:
+@functools.cache
+def student_class() -> Callable[..., nn.Module]:
     """The student's NeuralNetwork, from the template as it lies here."""
     path = ROOT / "template" / "src" / "{{package_name}}" / "network.py"
     spec = importlib.util.spec_from_file_location("network", path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.NeuralNetwork(COLUMNS, 1, HIDDEN)
+    return module.NeuralNetwork
+
+
+def make_network() -> nn.Module:
+    """A new network of the chapter's size."""
+    return student_class()(COLUMNS, 1, HIDDEN)
 
 
 def make_table(rows: int) -> tuple[Tensor, Tensor]:
@@ -102,6 +115,23 @@ def capstone_engine(inputs: Tensor, targets: Tensor, size: int) -> Epoch:
     optimizer = training.make_optimizer(network, Training())
     rows, alone = (inputs, targets), Team()
     return timed(lambda: training.train_epoch(network, rows, loss, optimizer, size, alone))
+
+
+def make_members(inputs: Tensor, targets: Tensor, members: int) -> tuple[nn.Module, Lesson]:
+    """So many networks side by side, and the rows dealt into a fold for each, as `capstone run` makes them."""
+    network = build_ensemble([make_network() for _ in range(members)])
+    if members == 1:
+        return network, Lesson((inputs, targets), (inputs, targets), nn.MSELoss())
+    folds = torch.arange(len(inputs)).numpy() % members
+    return network, lesson_with_folds((inputs, targets), folds, nn.MSELoss())
+
+
+def members_engine(inputs: Tensor, targets: Tensor, size: int) -> Epoch:
+    """Our loop with the default's eight networks, which all learn from each row but those of their fold."""
+    network, lesson = make_members(inputs, targets, MEMBERS)
+    optimizer = training.make_optimizer(network, Training())
+    given = (network, lesson.train, lesson.loss_function, optimizer, size, Team())
+    return timed(lambda: training.train_epoch(*given))
 
 
 def loader_of(inputs: Tensor, targets: Tensor, size: int) -> DataLoader[tuple[Tensor, ...]]:
@@ -294,6 +324,7 @@ def matrix_products(inputs: Tensor, targets: Tensor, size: int) -> Epoch:
 PEERS: dict[str, Peer] = {
     CHAPTER: dataloader_loop,
     ENGINE: capstone_engine,
+    EIGHT: members_engine,
     "skorch": skorch,
     "Lightning Trainer": lightning_trainer,
     "Lightning Fabric": lightning_fabric,
@@ -310,7 +341,7 @@ LIBRARIES = {
 }
 MISSING = [name for name, library in LIBRARIES.items() if not importlib.util.find_spec(library)]
 HERE = [name for name in PEERS if name not in MISSING]
-RIVALS = [name for name in HERE if name not in (ENGINE, LIMIT)]
+RIVALS = [name for name in HERE if name not in (ENGINE, EIGHT, LIMIT)]
 
 
 # ---- Measuring ------------------------------------------------------------------------------------
@@ -393,6 +424,83 @@ def measure_growth(most: int) -> Iterator[tuple[int, Cost, float]]:
         rows *= 10
 
 
+# ---- Compiled steps, and graphics cards ------------------------------------------------------------
+
+
+def measure_compile(size: int, members: int, epochs: int) -> dict[str, Any]:
+    """The plain and the compiled loop on the same rows: CPU microseconds a step, and when compiling pays."""
+    training.use_threads_for(size)
+    steps = 1 + 20 * STEPS  # the first sets up the optimiser, the others are full groups
+    inputs, targets = make_table(steps * size)
+    found: dict[str, Any] = {"batch": size, "members": members, "epochs": epochs}
+    weights = []
+    for name, one_pass in (("plain", training.train_epoch), ("compiled", CompiledEpoch())):
+        torch.manual_seed(0)
+        network, lesson = make_members(inputs, targets, members)
+        optimizer = training.make_optimizer(network, Training())
+        given = (network, lesson.train, lesson.loss_function, optimizer, size, Team())
+        costs = []
+        for number in range(
+            epochs + 2
+        ):  # two more: compiling happens in the first, or in the second
+            torch.manual_seed(number)
+            costs.append(timed(functools.partial(one_pass, *given))())
+        usual = statistics.median(cost.cpu for cost in costs[2:])
+        found[name] = usual / steps * 1e6
+        found["seconds"] = sum(cost.wall for cost in costs[:2]) - 2 * usual
+        weights.append(torch.cat([its.detach().flatten() for its in network.parameters()]))
+    saved = (found["plain"] - found["compiled"]) / 1e6
+    found["pays_after"] = found["seconds"] / saved if saved > 0 else None
+    found["steps"] = steps * (epochs + 2)
+    found["farthest"] = float((weights[0] - weights[1]).abs().max())
+    return found
+
+
+def compile_table(found: list[dict[str, Any]]) -> list[str]:
+    """What compiling brings, as a Markdown table."""
+    lines = [
+        "| batch | members | plain, CPU us/step | compiled | compiling, s | pays after steps | weights differ by |",
+        "|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for its in found:
+        pays = f"{its['pays_after']:,.0f}" if its["pays_after"] else "never"
+        lines.append(
+            f"| {its['batch']} | {its['members']} | {its['plain']:.0f} | {its['compiled']:.0f} "
+            f"| {its['seconds']:.0f} | {pays} | {its['farthest']:.0e} after {its['steps']} steps |"
+        )
+    return lines
+
+
+def measure_card(seconds: float = 2.0) -> Iterator[str]:
+    """Rows per second on this machine's graphics card, in each precision; the first epoch is not counted."""
+    card = torch.accelerator.current_accelerator(check_available=True)
+    if card is None:
+        yield "No graphics card on this machine: that part is left out."
+        return
+    name = torch.cuda.get_device_name() if card.type == "cuda" else card.type
+    yield f"\n{name}\n\n| rows, batch | members | precision | rows/s |\n|---|---:|---|---:|"
+    for (rows, size), members in product([(100_000, 256), (1_000_000, 4_096)], (1, MEMBERS)):
+        inputs, targets = (part.to(card) for part in make_table(rows))
+        for precision in ("float32", "tf32", "bf16"):
+            torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+            network, lesson = make_members(inputs, targets, members)
+            network.to(card)
+            if precision == "bf16":
+                network.forward = in_bf16(network.forward, card.type)
+            optimizer = training.make_optimizer(network, Training())
+            given = (network, lesson.train, lesson.loss_function, optimizer, size, Team())
+            training.train_epoch(
+                *given
+            )  # warms up; it ends by reading the loss, so the card is done
+            start, epochs = clock(), 0
+            while since(start).wall < seconds:
+                training.train_epoch(*given)
+                epochs += 1
+            rate = epochs * rows / since(start).wall
+            yield f"| {rows:,}, {size:,} | {members} | {precision} | {rate:,.0f} |"
+    torch.set_float32_matmul_precision("highest")
+
+
 # ---- Saying it ------------------------------------------------------------------------------------
 
 
@@ -454,9 +562,21 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep every figure here")
     parser.add_argument("--tiny", action="store_true", help=argparse.SUPPRESS)  # for the tests
     parser.add_argument("--one-epoch", type=int, metavar="ROWS", help=argparse.SUPPRESS)
+    parser.add_argument("--compile", action="store_true", help="only what compiling brings")
+    parser.add_argument("--card", action="store_true", help="only the graphics card")
     options = parser.parse_args()
     if options.one_epoch:
         one_epoch(options.one_epoch, 32)
+        return
+    if options.compile:
+        if compiler() is None:
+            raise SystemExit("No C++ compiler on this machine.")
+        kinds = [(32, 1)] if options.quick else [(32, 1), (32, MEMBERS), (256, MEMBERS)]
+        print("\n".join(compile_table([measure_compile(*kind, epochs=5) for kind in kinds])))
+        return
+    if options.card:
+        for line in measure_card():
+            print(line, flush=True)
         return
     warnings.filterwarnings("ignore", module="lightning|torch.utils.data")
 
@@ -473,6 +593,12 @@ def main() -> None:
         found = measure_size(rows, size, repetitions, seconds)
         print("\n".join(size_table(rows, size, found)), flush=True)
         verdicts += goals(rows, size, found)
+        wall, cpu = ratios(found), ratios(found, "cpu")
+        print(
+            f"\n{MEMBERS} members take {wall[ENGINE] / wall[EIGHT]:.1f} times the seconds of one network, "
+            f"{cpu[ENGINE] / cpu[EIGHT]:.1f} times its CPU seconds.",
+            flush=True,
+        )
         kept["sizes"].append({"rows": rows, "batch": size, "peers": [vars(one) for one in found]})
 
     print("\n| rows | seconds for an epoch, batch 4,096 | CPU seconds | bytes per row |")
@@ -484,6 +610,8 @@ def main() -> None:
         print(f"| {rows:,} | {cost.wall:.3f} | {cost.cpu:.3f} | {said} |", flush=True)
         kept["growth"].append({"rows": rows, **cost._asdict(), "bytes_per_row": memory})
 
+    for line in measure_card():
+        print(line, flush=True)
     kept["start_seconds"] = measure_start()
     print(f"\nProcess start to first epoch done: {statistics.median(kept['start_seconds']):.2f} s")
     kept["goals"] = [{"goal": goal, "verdict": said} for goal, said in verdicts]

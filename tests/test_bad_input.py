@@ -487,6 +487,21 @@ def test_a_rate_far_too_high_is_said_and_nothing_is_saved(
     assert not [path for path in (own / "runs").glob("*") if path.is_dir()]
 
 
+def test_a_network_that_gives_no_number_is_said(capstone: Capstone, own: Path, table: Path) -> None:
+    table.write_text(TEXT, encoding="utf-8")
+    network = own / "src" / "my_capstone" / "network.py"
+    kept = network.read_bytes()
+    network.write_text(
+        NETWORK.replace("self.layers(x)", "(-1 - self.layers(x) ** 2).log()"), "utf-8"
+    )
+    try:
+        ended, _, said = capstone(own, "run", "--quick")
+    finally:
+        network.write_bytes(kept)
+    assert (ended, said.count("\n")) == (2, 1), said
+    assert re.search(r"diverged in epoch 1: .* or mend a log or a root in NeuralNetwork", said)
+
+
 @pytest.mark.parametrize("name", SLIPS)
 def test_a_slip_in_the_students_code_names_its_line(
     capstone: Capstone, own: Path, table: Path, features: Path, name: str

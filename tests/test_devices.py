@@ -3,6 +3,7 @@
 Most of this needs no card; what does is marked gpu.
 """
 
+import functools
 import json
 import os
 from pathlib import Path
@@ -11,10 +12,11 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from capstone.devices import train_within_limits
 from capstone.settings import Training
-from capstone.training import History, set_seed
+from capstone.training import History, set_seed, train_model
 from tests.helpers import Capstone, Render
 
 QUICK = ("run", "--quick", "--set", "network.dropout=0.2", "--set", "preprocessing.numbers=plain")
@@ -123,6 +125,27 @@ def test_a_lower_precision_is_for_training_on_cuda_alone(
     settings = Training(precision=precision)  # type: ignore[arg-type]
     train_within_limits(learn, network, settings, 100, lambda notes: None)
     assert (*seen, torch.get_float32_matmul_precision()) == (while_training, "highest")
+
+
+def test_in_bf16_products_are_rounded_while_training_and_never_afterwards() -> None:
+    weights, seen = [], []
+    for precision in ("float32", "bf16"):
+        torch.manual_seed(0)
+        rows = torch.randn(100, 5)
+        part, network = (rows, rows[:, 0] * rows[:, 1]), nn.Sequential(nn.Linear(5, 8), nn.SiLU())
+        network.append(nn.Linear(8, 1))
+        network[2].register_forward_hook(lambda layer, given, scores: seen.append(scores.dtype))
+        learn = functools.partial(train_model, network, part, part, nn.MSELoss(), seed=1)
+        settings = Training(precision=precision, epochs=3)
+        train_within_limits(learn, network, settings, len(rows), lambda notes: None)
+        weights.append(torch.cat([its.detach().flatten() for its in network.parameters()]))
+        assert {*seen} == {torch.bfloat16 if precision == "bf16" else torch.float32}
+        seen.clear()
+        assert network(rows).dtype == torch.float32
+        assert seen == [torch.float32]
+        seen.clear()
+    assert weights[1].dtype == torch.float32
+    assert 0 < (weights[0] - weights[1]).abs().max() < 0.02
 
 
 @pytest.mark.gpu

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from capstone.settings_file import load_settings
-from capstone.tuning import patch
+from capstone.tuning import patch, with_knobs
 from tests.helpers import Capstone, Render
 
 FEW = ("--set", "training.epochs=4")
@@ -105,3 +105,10 @@ def test_knobs_are_written_where_they_belong() -> None:
     assert patch({"hidden": "64-32", "dropout": 0.12345}) == {
         "network": {"hidden": [64, 32], "dropout": 0.123}
     }
+
+
+def test_trials_are_not_compiled_each_anew(render: Render) -> None:
+    """Nor does dropout, which is searched, go with compiling."""
+    settings = load_settings(render(), ["training.compile=true"])
+    tried = with_knobs(settings, {"dropout": 0.3})
+    assert (tried.network.dropout, tried.training.compile) == (0.3, False)

@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from capstone.errors import CapstoneError, is_out_of_memory
 from capstone.processes import Team
@@ -88,7 +88,7 @@ def train_within_limits(
             ]
         )
     try:
-        return _in_precision(learn, settings, device)
+        return _in_precision(learn, network, settings, device)
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
@@ -102,7 +102,7 @@ def train_within_limits(
     if device.type != "cpu":
         torch.accelerator.empty_cache()
     try:
-        return _in_precision(learn, smaller, device)
+        return _in_precision(learn, network, smaller, device)
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
@@ -112,12 +112,29 @@ def train_within_limits(
 
 
 def _in_precision(
-    learn: Callable[..., History], settings: Training, device: torch.device
+    learn: Callable[..., History], network: nn.Module, settings: Training, device: torch.device
 ) -> History:
     """Only training may multiply in a lower precision: predictions are always made in full."""
     if settings.precision == "tf32" and device.type == "cuda":
         torch.set_float32_matmul_precision("high")
+    if settings.precision == "bf16":
+        network.forward = in_bf16(network.forward, device.type)
     try:
         return learn(settings=settings)
     finally:
+        vars(network).pop("forward", None)  # its class's own forward pass again
         torch.set_float32_matmul_precision("highest")
+
+
+def in_bf16(forward: Callable[[Tensor], Tensor], device: str) -> Callable[[Tensor], Tensor]:
+    """A forward pass whose matrix products are of 16-bit numbers; weights and scores stay in 32 bits.
+
+    bfloat16 reaches as far as float32, so no loss has to be scaled up to keep small gradients.
+    """
+
+    def low(inputs: Tensor) -> Tensor:
+        with torch.autocast(device, dtype=torch.bfloat16):
+            scores = forward(inputs)
+        return scores.float()
+
+    return low

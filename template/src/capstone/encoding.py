@@ -38,7 +38,8 @@ class PiecewiseLinear(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Shape (..., inputs) to shape (..., inputs + pieces)."""
-        reached = (inputs[..., self.column] - self.start) / self.width
+        its = inputs.index_select(-1, self.column)  # inputs[..., self.column], but faster
+        reached = (its - self.start) / self.width
         return torch.cat([inputs, reached.clamp(0, 1)], dim=-1)
 
 

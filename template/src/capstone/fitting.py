@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from capstone.artifacts import read_run
 from capstone.checkpoints import Checkpoint
+from capstone.compiled import CompiledEpoch
 from capstone.devices import check_memory, train_within_limits
 from capstone.encoding import PiecewiseLinear, fit_pieces
 from capstone.errors import CapstoneError, is_out_of_memory
@@ -35,6 +38,8 @@ from capstone.training import (
 from capstone.transfer import adopt_pieces, all_names, load_source, start_from
 
 TRIAL = (5, 20)  # trying an encoding takes a fifth of the epochs, and at most so many
+MOST_ENCODED = 2**26  # numbers, 256 MB of them, that may be encoded before training
+TRIAL_ROWS = 2000  # held out are enough to choose by: of a large table, some members try alone
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,34 @@ def lesson_with_folds(
     return Lesson((inputs, targets), own_folds(inputs, targets, members), loss, members)
 
 
+def for_a_trial(lesson: Lesson) -> Lesson:
+    """The lesson for so many of the members, two at least, that hold out enough rows to choose by."""
+    enough = math.ceil(lesson.members * TRIAL_ROWS / len(lesson.train[0]))
+    few = min(lesson.members, max(2, enough))
+    if few == lesson.members:
+        return lesson
+    inputs, targets = lesson.validation
+    loss = copy.deepcopy(lesson.loss_function)
+    loss.numbers = torch.arange(few, device=inputs.device)
+    return Lesson(lesson.train, (inputs[:few], targets[:few]), loss, few)
+
+
+def encoded_once(network: nn.Module, lesson: Lesson) -> tuple[nn.Module, Lesson]:
+    """The network without its encoding, and the lesson's rows encoded, which nothing changes in training.
+
+    So they are not encoded again in every batch. Both stay as they are when it takes too much memory.
+    """
+    encoding = network[0] if isinstance(network, nn.Sequential) else None
+    if not isinstance(network, nn.Sequential) or not isinstance(encoding, PiecewiseLinear):
+        return network, lesson
+    (inputs, targets), (held_out, their_targets) = lesson.train, lesson.validation
+    rows = len(inputs) + held_out.shape[:-1].numel()
+    if rows * (inputs.shape[1] + len(encoding.column)) > MOST_ENCODED:
+        return network, lesson
+    train, validation = (encoding(inputs), targets), (encoding(held_out), their_targets)
+    return network[1], replace(lesson, train=train, validation=validation)
+
+
 def fit_model(
     root: Path,
     settings: Settings,
@@ -74,6 +107,8 @@ def fit_model(
     """Build the student's network, as many times as there are members, and train it."""
     if checkpoint and Team().rank > 0:
         checkpoint.seconds = math.inf  # the first process writes it, for all
+    training = settings.training
+    one_pass = CompiledEpoch() if training.compile else None
     names = preprocessor.inputs
     architecture = {
         "inputs": len(names),
@@ -82,8 +117,8 @@ def fit_model(
     }
     architecture["members"] = lesson.members
     source = None
-    if settings.training.start_from:
-        run = read_run(root / "runs", Path(settings.training.start_from).name)
+    if training.start_from:
+        run = read_run(root / "runs", Path(training.start_from).name)
         source = load_source(run, names, root)
         known = len(set(names) & set(source.preprocessor.inputs))
         tell(
@@ -92,15 +127,16 @@ def fit_model(
 
     device = lesson.train[0].device
 
-    def build(encoding: PiecewiseLinear | None) -> nn.Module:
+    def build(encoding: PiecewiseLinear | None, members: int = lesson.members) -> nn.Module:
         one = partial(build_model, root, {**architecture, "members": 1}, encoding)
-        check_memory(one, lesson.members, device)
+        check_memory(one, members, device)
         set_seed(settings.seed)
         begin = None
         if source:
             pieces = encoding.pieces() if encoding else None
             begin = partial(start_from, names=all_names(names, pieces), source=source)
-        return build_model(root, architecture, encoding, begin).to(device)
+        several = {**architecture, "members": members}
+        return build_model(root, several, encoding, begin).to(device)
 
     if source:
         encoding, why = adopt_pieces(names, source), "numbers encoded as in that run"
@@ -110,9 +146,10 @@ def fit_model(
     model = TrainedModel(preprocessor, build(encoding), target, architecture)
     several = f"{lesson.members} networks side by side, each of these layers:"
     tell([why, *([several] if lesson.members > 1 else []), *summary_lines(model.layers())])
+    network, lesson = encoded_once(model.network, lesson)
     learn = partial(
         train_model,
-        model.network,
+        network,
         lesson.train,
         lesson.validation,
         lesson.loss_function,
@@ -120,17 +157,20 @@ def fit_model(
         on_epoch=on_epoch,
         checkpoint=checkpoint,
         resume=resume,
+        one_pass=one_pass,
     )
+    if one_pass:
+        tell(["compiling takes half a minute or more before the first epoch"])
     rows = len(lesson.train[0])
-    return model, train_within_limits(learn, model.network, settings.training, rows, tell)
+    return model, train_within_limits(learn, network, training, rows, tell)
 
 
 def choose_encoding(
-    lesson: Lesson, settings: Settings, build: Callable[[PiecewiseLinear | None], nn.Module]
+    lesson: Lesson, settings: Settings, build: Callable[..., nn.Module]
 ) -> tuple[PiecewiseLinear | None, str]:
     """Whether numbers are cut into pieces, as set or by a short training of both; and a line on why.
 
-    build  makes a new network behind an encoding
+    build  makes new networks behind an encoding, as many as it is told
     """
     numbers, training = settings.preprocessing.numbers, settings.training
     if numbers == "plain":
@@ -145,11 +185,12 @@ def choose_encoding(
     part, most = TRIAL
     epochs = min(max(1, epochs_for(len(inputs), size, training.epochs) // part), most)
     short = training.model_copy(update={"epochs": epochs})
+    few = for_a_trial(lesson)
 
     def best_loss(encoding: PiecewiseLinear | None) -> float:
-        parts = (lesson.train, lesson.validation)
-        network = build(encoding)
-        history = train_model(network, *parts, lesson.loss_function, short, settings.seed)
+        network, its = encoded_once(build(encoding, few.members), few)
+        parts = (its.train, its.validation)
+        history = train_model(network, *parts, its.loss_function, short, settings.seed)
         if history.ended == STOPPED:  # nothing is worth keeping yet
             raise KeyboardInterrupt
         return history.best_loss

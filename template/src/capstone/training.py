@@ -27,9 +27,9 @@ LOSS_FUNCTIONS: dict[str, type[nn.Module]] = {
     "binary": nn.BCEWithLogitsLoss,  # contains the sigmoid
     "multiclass": nn.CrossEntropyLoss,  # contains the softmax
 }
-ROWS_AT_ONCE = (
-    8_000  # of those that are only predicted: they fit the processor's cache, which halves the time
-)
+ROWS_AT_ONCE = 8_000  # when predicting: they fit the processor's cache, which halves the time
+# How rows become mini-batches: inputs, targets, batch size and the processes that share each batch.
+Batches = Callable[[Tensor, Tensor, int, Team], Iterator[tuple[Tensor, Tensor]]]
 
 
 @dataclass(frozen=True)
@@ -117,12 +117,15 @@ def train_model(
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     checkpoint: Checkpoint | None = None,
     resume: bool = False,
+    cut: Batches = batches,
+    one_pass: Callable[..., float] | None = None,
 ) -> History:
     """Train until the validation loss stops improving, then restore the best weights.
 
     train, validation   inputs of shape (rows, inputs) and targets, on the network's device
     on_epoch            is called after each epoch, e.g. to draw progress; for those of the checkpoint too
     checkpoint, resume  where unfinished training is kept, and whether to go on from there
+    cut, one_pass       how rows become mini-batches; what learns from them, in place of `train_epoch`
     Ctrl-C ends training early and keeps the best weights so far.
     """
     optimizer = make_optimizer(network, settings)
@@ -153,14 +156,15 @@ def train_model(
             if settings.freeze == "body":
                 freeze(body_and_head(network)[0], settings.body_is_frozen(number))
             rate = float(schedule.get_last_lr()[0])
-            train_loss = train_epoch(network, train, loss_function, optimizer, size, team)
+            parts = (network, train, loss_function, optimizer, size, team, cut)
+            train_loss = (one_pass or train_epoch)(*parts)
             schedule.step()
             losses = team.agree(mean_loss(network, validation, loss_function))
             validation_loss = losses.mean().item()
             if not math.isfinite(train_loss + validation_loss):
                 raise CapstoneError(
-                    f"Training diverged in epoch {number}: the loss is no longer a number; "
-                    f"lower [training] learning_rate (now {settings.learning_rate:g})."
+                    f"Training diverged in epoch {number}: the loss is no longer a number; lower [training] "
+                    f"learning_rate (now {settings.learning_rate:g}), or mend a log or a root in NeuralNetwork."
                 )
             seconds = time.perf_counter() - start
             epoch = Epoch(number, epochs, train_loss, validation_loss, rate, seconds)
@@ -185,12 +189,13 @@ def train_epoch(
     optimizer: torch.optim.Optimizer,
     batch_size: int,
     team: Team,
+    cut: Batches = batches,
 ) -> float:
     """One pass over the training part: the five steps for every mini-batch. Returns the mean loss."""
     network.train()
     loss_function.train()
     total, rows = torch.zeros((), device=train[0].device), 0
-    for inputs, targets in batches(*train, batch_size, team):
+    for inputs, targets in cut(*train, batch_size, team):
         optimizer.zero_grad()  # 1. zero the gradients
         outputs = network(inputs).squeeze(1)  # 2. forward pass
         loss = loss_function(outputs, targets)  # 3. compute the loss

@@ -81,6 +81,7 @@ def with_knobs(settings: Settings, knobs: dict[str, Any]) -> Settings:
     values = settings.model_dump()
     for section, changes in patch(knobs).items():
         values[section] |= changes
+    values["training"]["compile"] = False  # each trial's network would be compiled anew
     return Settings.model_validate(values)
 
 

@@ -207,12 +207,13 @@ def report(
     ] = None,
     to: To = "",
     only: Only = None,
+    json: Json = False,
     folder: Folder = HERE,
 ) -> None:
     """Write one page of the whole class: releases, updates, scores, checklists, who may need help."""
     from cohort.rounds import report_class
 
-    sys.exit(report_class(folder, to, only, html, checks))
+    sys.exit(report_class(folder, to, only, html, checks, json))
 
 
 def main() -> None:

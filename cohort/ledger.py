@@ -35,6 +35,7 @@ class Ledger:
         )
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.execute("PRAGMA cache_size = -200")  # KB: nothing is read twice
         self._connection.executescript(SCHEMA)
 
     def close(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -67,14 +69,19 @@ def adopt_class(folder: Path, student: str, answers: list[str], push: bool, as_j
 
 
 def report_class(
-    folder: Path, to: str, only: list[str] | None, html: Path, checks: Path | None
+    folder: Path,
+    to: str,
+    only: list[str] | None,
+    html: Path,
+    checks: Path | None,
+    as_json: bool,
 ) -> int:
-    """The page of the class."""
+    """The page of the class; as JSON, what is on it."""
     from cohort.reporting import read_row, write_page
 
     class_ = load(folder)
     students = class_.students(only)
-    with session(class_) as at, showing.progress("Reading", len(students), False) as told:
+    with session(class_) as at, showing.progress("Reading", len(students), as_json) as told:
         release = at.releases.get(to or at.releases.newest)
         fetch(class_, students)
         bench = Bench(class_, at.releases)
@@ -83,6 +90,9 @@ def report_class(
             rows.append(read_row(bench, student, release.name, checks))
             told(student)
         bench.close()
+    if as_json:
+        print(json.dumps({"projects": [asdict(row) for row in rows]}, indent=2))
+        return 0
     write_page(html, release.name, rows)
     helped = sum(bool(row.help) for row in rows)
     print(f"Wrote {html}: {len(rows)} projects, {helped} may need help.")

@@ -185,6 +185,12 @@ def test_the_report_shows_what_students_committed(report: Path) -> None:
     assert "<script>document" not in text
 
 
+def test_the_report_is_there_for_programs_too(cohort: Cohort, two: Path) -> None:
+    said = cohort(two, "report", "--json")
+    assert said.code == 0 and set(said.projects) == {"ada", "bob"}
+    assert said.projects["ada"]["release"] == "v1.0.0" and not list(two.glob("*.html"))
+
+
 @pytest.mark.browser
 def test_the_report_sorts_and_asks_nobody(report: Path) -> None:
     from playwright.sync_api import sync_playwright

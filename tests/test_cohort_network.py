@@ -72,7 +72,11 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs scripts a
 
 @pytest.mark.parametrize(
     ("kind", "after"),
-    [("fetch", 0), ("fetch", 200), ("fetch", 1500), ("push", 0), ("push", 30), ("push", 600)],
+    [
+        *(("fetch", 200), ("push", 30)),
+        *(pytest.param("fetch", after, marks=pytest.mark.slow) for after in (0, 1500)),
+        *(pytest.param("push", after, marks=pytest.mark.slow) for after in (0, 600)),
+    ],
 )
 def test_a_broken_line_leaves_the_server_whole_and_is_mended(
     cohort: Cohort, classroom: Path, kind: str, after: int
@@ -117,7 +121,7 @@ def test_a_push_whose_answer_is_lost_is_found_done(cohort: Cohort, classroom: Pa
 # ---- A full disk --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("left", [0, 16, pytest.param(64, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("left", [16, *(pytest.param(n, marks=pytest.mark.slow) for n in (0, 64))])
 @pytest.mark.parametrize("where", ["cache", "projects"])
 def test_a_full_disk_changes_nothing_of_a_student(
     cohort: Cohort, small: Path, tmp_path: Path, where: str, left: int

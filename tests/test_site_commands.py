@@ -277,11 +277,11 @@ def test_the_instructors_page_does_what_it_says(
         assert said.code == 0, f"{line}\n{said.out}\n{said.err}"
     for name in ("plan.html", "class.html"):
         assert "ada" in (folder / name).read_text(encoding="utf-8")
-    for name, before in work.items():
+    for name, theirs in work.items():
         project = folder / "students" / name
-        assert tree(project, "main") == before, "the student's branch is where it was"
+        assert tree(project, "main") == theirs, "the student's branch is where it was"
         after = tree(project, "template/v0.2.0")
-        changed = {path for path in before | after if before.get(path) != after.get(path)}
+        changed = {path for path in theirs | after if theirs.get(path) != after.get(path)}
         assert changed == {".copier-answers.yml", "src/capstone/__init__.py"}
 
 

@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from capstone.artifacts import Run
 from capstone.errors import CapstoneError
 from capstone.metrics import METRICS, brier, mae
+from capstone.settings import Data
 from capstone.settings_file import load_settings
 
 INFO = {"finished", "seed", "data", "rows", "git", "versions", "quick", "test_looks", "device"}
@@ -82,6 +83,18 @@ def read_settings(run: Run) -> dict[str, Any]:
     if absent := [name for name in SECTIONS if name not in written]:
         raise _broken(path, f"is cut short: it has no section [{absent[0]}]")
     return settings
+
+
+def predictions_table(
+    test: pd.DataFrame, truth: pd.Series, data: Data, columns: dict[str, Any]
+) -> pd.DataFrame:
+    """predictions.csv: row number, id, groups of the sensitive columns, truth, and what was predicted."""
+    table = pd.DataFrame({"row": test.index})
+    for name in [data.id, *data.sensitive]:
+        if name and name in test:
+            table[name] = test[name].to_numpy()
+    table["truth"] = truth.to_numpy()
+    return table.assign(**columns)
 
 
 def read_predictions(run: Run) -> pd.DataFrame:

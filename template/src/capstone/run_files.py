@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import tomllib
@@ -16,10 +17,14 @@ from safetensors import SafetensorError, safe_open
 from capstone.artifacts import Run
 from capstone.errors import CapstoneError
 from capstone.metrics import METRICS, brier, mae
+from capstone.serving.graph import GRAPH, SCHEMA, SERVING
 from capstone.settings import Data
 from capstone.settings_file import load_settings
 
-INFO = {"finished", "seed", "data", "rows", "git", "versions", "quick", "test_looks", "device"}
+INFO = {
+    *("finished", "seed", "data", "rows", "git", "versions", "files"),
+    *("quick", "test_looks", "device"),
+}
 VERDICTS = ("better", "worse", "undecided")
 SECTIONS = ("project", "data", "split", "preprocessing", "network", "training", "evaluation")
 RUN_FILES = (
@@ -37,6 +42,10 @@ def check_whole(run: Run) -> None:
         if name.endswith(".json"):
             read_json(path)
     _check_info(run)
+    for name in (GRAPH, SERVING, SCHEMA):
+        found = hashlib.sha256((run.folder / name).read_bytes()).hexdigest()
+        if found != run.info["files"].get(name):
+            raise _broken(run.folder / name, "is not the file that the run wrote")
     _check_model(run.folder)
     _check_scores(run)
     table = read_predictions(run)
@@ -54,7 +63,7 @@ def _check_info(run: Run) -> None:
     info, path = run.info, run.folder / "run.json"
     if absent := INFO - set(info):
         raise _broken(path, f'does not say "{min(absent)}"')
-    for name in ("data", "rows", "git", "versions"):
+    for name in ("data", "rows", "git", "versions", "files"):
         if not isinstance(info[name], dict):
             raise _broken(path, f'says "{name}" in an unknown form')
     if not {"path", "sha256"} <= set(info["data"]):

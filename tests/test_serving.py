@@ -335,6 +335,20 @@ def test_too_much_at_once_is_put_off(with_run: WithRun) -> None:
     assert desk.ask("POST", "/v1/explain", row).status == 200
 
 
+def test_a_crowd_of_small_requests_is_served_up_to_a_limit(with_run: WithRun) -> None:
+    desk = Desk(with_run("regression"), requests=20)
+    row = {"rows": [desk.example]}
+
+    async def crowd(size: int) -> list[int]:
+        asked = [desk.asking("POST", "/v1/predict", row) for _ in range(size)]
+        return [answer.status for answer in await asyncio.gather(*asked)]
+
+    assert asyncio.run(crowd(20)) == [200] * 20
+    statuses = asyncio.run(crowd(30))
+    assert statuses == [200] * 20 + [503] * 10
+    assert asyncio.run(crowd(20)) == [200] * 20
+
+
 def test_what_takes_too_long_is_given_up(with_run: WithRun) -> None:
     desk = Desk(with_run("regression"), seconds=0.001)
     answer = desk.ask("POST", "/v1/explain", {"rows": [desk.example]})

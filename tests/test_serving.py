@@ -15,6 +15,7 @@ import pytest
 
 from capstone.errors import CapstoneError
 from capstone.serving import explaining
+from capstone.serving.openapi import PREDICTION
 from tests.helpers import PROBLEMS, run
 from tests.serving import Desk
 
@@ -80,7 +81,9 @@ def test_the_example_of_the_description_is_answered(any_desk: tuple[Path, Desk])
     assert answer.status == 200, answer.body
     assert answer.json["run"] == desk.reloader.answering.run
     assert answer.json["warnings"] == []
-    assert {"action", "sure", "cost"} <= set(answer.json["predictions"][0]["recommendation"])
+    [prediction] = answer.json["predictions"]
+    assert {"action", "sure", "cost"} <= set(prediction["recommendation"])
+    assert set(prediction) <= set(PREDICTION), "not described"
 
 
 def test_what_explains_adds_up_to_the_prediction(

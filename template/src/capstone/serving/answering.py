@@ -15,11 +15,12 @@ from capstone.serving.explaining import explain_row
 from capstone.serving.guard import Limits
 from capstone.serving.meter import Meter
 from capstone.serving.model import ServedModel
-from capstone.serving.openapi import describe, form
+from capstone.serving.openapi import describe
 from capstone.serving.problems import Problem
 from capstone.serving.validation import Fields, as_arrays
-from capstone.serving.values import Values
+from capstone.serving.values import Values, plain
 
+SHOWN_CATEGORIES = 200  # of one column, in the form
 CARD = Path("docs") / "model_card.md"
 OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
@@ -111,6 +112,36 @@ class Answering:
         self.meter.rows.inc(rows)
         for warning in warnings:
             self.meter.unseen.labels(warning["column"]).inc(warning["count"])
+
+
+def form(fields: Fields) -> list[dict[str, Any]]:
+    """What the page asks for each column: kind, range or choices, and a value filled in."""
+    asked = []
+    for name in fields.needed:
+        about = fields.schema[name]
+        kept = ("kind", "low", "high", "missing", "example")
+        field: dict[str, Any] = {"name": name} | {key: about[key] for key in kept if key in about}
+        if "categories" in about:
+            field["choices"] = _choices(about["categories"])
+            field["complete"] = about["complete"]
+            field["example"] = _same(about["example"], field["choices"])
+        asked.append(field)
+    return asked
+
+
+def _choices(categories: list[str]) -> list[str]:
+    """One spelling of each category: of " gas", "Gas" and "gas" the one without spaces and capitals."""
+    spellings: dict[str, str] = {}
+    for category in categories:
+        word = plain(category)
+        if word not in spellings or category == word:
+            spellings[word] = category.strip()
+    return list(spellings.values())[:SHOWN_CATEGORIES]
+
+
+def _same(example: str, choices: list[str]) -> str:
+    """The example in the spelling that is among the choices."""
+    return next((choice for choice in choices if plain(choice) == plain(example)), example)
 
 
 def _date_shapes(model: ServedModel) -> dict[str, str | None]:

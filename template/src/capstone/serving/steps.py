@@ -62,8 +62,8 @@ class Steps:
 
         table = to_frame(given, self.raw)
         ready = table
-        for name in STEPS:
-            ready = apply_step(name, ready, self.root)[0]
+        for name, function in zip(STEPS, self.functions, strict=True):
+            ready = apply_step(name, ready, self.root, function=function)[0]
         if len(ready) < len(table):
             if len(table) == 1:  # apply_step has said so already, for no row was left
                 raise CapstoneError(f"{self._place()} dropped the row.")

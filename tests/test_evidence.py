@@ -12,6 +12,7 @@ from scipy.special import expit
 
 from capstone import calibration, diagnostics, explanation, fairness, mitigation
 from capstone.errors import CapstoneError
+from capstone.recommending import interval_widths
 from capstone.seeds import over_seeds
 from capstone.settings import Decision
 
@@ -51,7 +52,7 @@ def test_intervals_hold_nine_of_ten_truths_in_each_quarter() -> None:
     prediction = rng.uniform(1, 10, 8000)
     truth = prediction + rng.normal(size=8000) * prediction  # large ones err by more
     fitted = calibration.fit_intervals(truth[:4000], prediction[:4000])
-    width = calibration.interval_widths(prediction[4000:], fitted)
+    width = interval_widths(prediction[4000:], fitted)
     inside = np.abs(truth[4000:] - prediction[4000:]) <= width
     for quarter in np.array_split(np.argsort(prediction[4000:]), 4):
         assert inside[quarter].mean() == pytest.approx(0.9, abs=0.03)

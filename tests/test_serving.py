@@ -2,7 +2,9 @@
 
 import asyncio
 import csv
+import hashlib
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -333,6 +335,20 @@ def test_too_much_at_once_is_put_off(with_run: WithRun) -> None:
     assert desk.ask("POST", "/v1/explain", row).status == 200
 
 
+def test_a_crowd_of_small_requests_is_served_up_to_a_limit(with_run: WithRun) -> None:
+    desk = Desk(with_run("regression"), requests=20)
+    row = {"rows": [desk.example]}
+
+    async def crowd(size: int) -> list[int]:
+        asked = [desk.asking("POST", "/v1/predict", row) for _ in range(size)]
+        return [answer.status for answer in await asyncio.gather(*asked)]
+
+    assert asyncio.run(crowd(20)) == [200] * 20
+    statuses = asyncio.run(crowd(30))
+    assert statuses == [200] * 20 + [503] * 10
+    assert asyncio.run(crowd(20)) == [200] * 20
+
+
 def test_what_takes_too_long_is_given_up(with_run: WithRun) -> None:
     desk = Desk(with_run("regression"), seconds=0.001)
     answer = desk.ask("POST", "/v1/explain", {"rows": [desk.example]})
@@ -351,6 +367,48 @@ def test_the_model_is_described(any_desk: tuple[Path, Desk]) -> None:
             assert field["example"] in field["choices"]
     assert desk.ask("GET", "/healthz").json == {"status": "ok"}
     assert desk.ask("GET", "/readyz").json == {"status": "ready", "run": told["run"]}
+
+
+def rewrite(project: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change serving.json of the newest run, as if the run had written it so."""
+    folder = project / "runs" / (project / "runs" / "LATEST").read_text().strip()
+    serving, info = (
+        json.loads((folder / name).read_text(encoding="utf-8"))
+        for name in ("serving.json", "run.json")
+    )
+    change(serving)
+    text = json.dumps(serving)
+    (folder / "serving.json").write_bytes(text.encode())
+    info["files"]["serving.json"] = hashlib.sha256(text.encode()).hexdigest()
+    (folder / "run.json").write_text(json.dumps(info), encoding="utf-8")
+
+
+@pytest.fixture
+def own(with_run: WithRun, tmp_path: Path) -> Path:
+    """A project with a run, of the test's own."""
+    return Path(shutil.copytree(with_run("regression"), tmp_path / "my-capstone"))
+
+
+def test_steps_that_need_pandas_give_the_same_answers(own: Path, desk: Desk) -> None:
+    rewrite(own, lambda serving: serving["steps"].update(tables="pandas"))
+    slow = Desk(own)
+    rows = [desk.example, dict.fromkeys(desk.example), desk.example | {"rooms": None}]
+    assert slow.predict(*rows).json == desk.predict(*rows).json
+
+
+def test_steps_that_can_not_be_served_are_named_at_the_start(own: Path) -> None:
+    rewrite(own, lambda serving: serving["steps"].update(refused="clean() looks at other rows."))
+    with pytest.raises(CapstoneError, match=r"can't be served: clean\(\) looks at other rows"):
+        Desk(own)
+
+
+def test_steps_that_changed_since_the_run_are_told(own: Path) -> None:
+    features = own / "src" / "my_capstone" / "features.py"
+    features.write_text(features.read_text(encoding="utf-8") + "\n# An idea.\n", encoding="utf-8")
+    changed = Desk(own)
+    [note] = changed.ask("GET", "/v1/model").json["notes"]
+    assert "features.py has changed since this run" in note
+    assert note.encode() in changed.log.getvalue()
 
 
 def test_the_service_needs_no_heavy_library(with_run: WithRun) -> None:

@@ -142,7 +142,7 @@ def test_with_a_key_the_page_asks_for_it_first(
     page.get_by_label("API key").fill("wrong")
     page.get_by_role("button", name="Open").click()
     page.wait_for_selector("#trouble:not(:empty)")
-    assert "API key" in page.locator("#trouble").inner_text()
+    assert "not the key" in page.locator("#trouble").inner_text()
     assert page.locator("#desk").is_hidden()
     page.get_by_label("API key").fill(KEY)
     page.get_by_role("button", name="Open").click()

@@ -56,6 +56,16 @@ def test_it_answers_at_the_address_it_prints_and_ends_when_told(server: Server) 
     assert "<title>" in page
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
+def test_ctrl_c_ends_it_in_order(with_run: WithRun) -> None:
+    with serving(with_run("regression")) as server:
+        assert server.ask("healthz").status == 200
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(timeout=20) == 0
+    assert "Traceback" not in "".join(server.said)
+    assert "No run was saved" not in "".join(server.said)
+
+
 @pytest.mark.parametrize(
     ("options", "env", "sentence"),
     [

@@ -118,7 +118,8 @@ def _notes(table: pd.DataFrame, data: Data) -> list[str]:
     notes = []
     copies = rows - len(np.unique(duplicate_groups(table)))
     if copies:
-        notes.append(f"{copies:,} rows are exact copies of other rows: drop them in clean().")
+        advice = "a run leaves them out" if data.drop_copies else "set [data] drop_copies = true"
+        notes.append(f"{copies:,} rows are exact copies of other rows: {advice}.")
     for name in table:
         column, role = table[name], _role(str(name), data)
         kind = column_kind(column, data.date_format)

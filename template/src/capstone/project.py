@@ -89,9 +89,15 @@ def call_student(function: Callable[..., Any], root: Path, *args: Any, **kwargs:
 
 
 def apply_step(
-    name: str, table: pd.DataFrame, root: Path, target: str = ""
+    name: str,
+    table: pd.DataFrame,
+    root: Path,
+    target: str = "",
+    function: Callable[..., Any] | None = None,
 ) -> tuple[pd.DataFrame, list[str]]:
     """Run the student's `clean` or `engineer` and check what comes back.
+
+    function  that step as it was imported, where a later change of the file must not count
 
     Returns the new table, and what changed: rows lost, columns gone or new, a target that changed.
     Raises CapstoneError for what can't be used.
@@ -99,7 +105,7 @@ def apply_step(
     import pandas as pd
 
     place = f"{name}() in src/{package_name(root)}/features.py"
-    function = load_attribute(root, "features", name)
+    function = function or load_attribute(root, "features", name)
     result = call_student(function, root, table.copy())
     if not isinstance(result, pd.DataFrame):
         hint = ": did you forget `return table`?" if result is None else "."

@@ -21,8 +21,8 @@ MARCH_OF_0 = 719_468  # days from 1 March of the year 0 to 1 January 1970
 
 
 def build_graph(model: TrainedModel, columns: dict[str, Any]) -> onnx.ModelProto:
-    """The whole graph. Inputs are the columns, see serving/arrays.py; the output is `prediction`."""
-    parts = Parts()
+    """The whole graph. Inputs are the columns, see serving/arrays.py; the one output is `prediction`."""
+    parts = Parts(columns)
     matrix = preprocess(parts, model.preprocessor)
     encoding, networks = all_members(model.network)
     width = len(model.preprocessor.inputs)
@@ -30,14 +30,18 @@ def build_graph(model: TrainedModel, columns: dict[str, Any]) -> onnx.ModelProto
         matrix = _in_pieces(parts, encoding, matrix, width)
         width += len(encoding.column)
     scores = add_members(parts, networks, matrix, width)
-    shape: list[Any] = _predict(parts, model.target, scores)
+    name = "prediction" if "prediction" not in columns else f"{parts.mark}prediction"
+    prediction = _predict(parts, model.target, scores)
+    parts.add("Identity", prediction, name=name)
+    classes = len(model.target.classes)
+    shape: list[Any] = ["rows", classes] if classes else ["rows"]
     inputs = [
-        helper.make_tensor_value_info(name, TensorProto.STRING, ["rows"])
+        helper.make_tensor_value_info(column, TensorProto.STRING, ["rows"])
         if about["kind"] == "category"
-        else helper.make_tensor_value_info(name, TensorProto.DOUBLE, ["rows", 1])
-        for name, about in columns.items()
+        else helper.make_tensor_value_info(column, TensorProto.DOUBLE, ["rows", 1])
+        for column, about in columns.items()
     ]
-    output = helper.make_tensor_value_info("prediction", TensorProto.DOUBLE, shape)
+    output = helper.make_tensor_value_info(name, TensorProto.DOUBLE, shape)
     constants = [
         numpy_helper.from_array(np.ascontiguousarray(values), name)
         for name, values in parts.constants.items()
@@ -154,7 +158,7 @@ def _in_pieces(parts: Parts, encoding: PiecewiseLinear, matrix: str, inputs: int
     return parts.add("Concat", matrix, parts.add("Clip", reached, zero, one), axis=1)
 
 
-def _predict(parts: Parts, target: Target, scores: str) -> list[Any]:
+def _predict(parts: Parts, target: Target, scores: str) -> str:
     """What TrainedModel.predict_matrix does with scores of shape (members, rows, outputs)."""
     scores = parts.add("Cast", scores, to=TensorProto.DOUBLE)
     first = parts.constant(np.array([0], dtype=np.int64))
@@ -163,8 +167,7 @@ def _predict(parts: Parts, target: Target, scores: str) -> list[Any]:
         value = parts.add("Add", scaled, parts.constant(np.float64(target.mean)))
         mean = parts.add("ReduceMean", value, first, keepdims=0)
         last = parts.constant(np.array([1], dtype=np.int64))
-        parts.add("Squeeze", mean, last, name="prediction")
-        return ["rows"]
+        return parts.add("Squeeze", mean, last)
     if target.problem == "binary":
         positive = parts.add("ReduceMean", parts.add("Sigmoid", scores), first, keepdims=0)
         negative = parts.add("Sub", parts.constant(np.float64(1)), positive)
@@ -177,5 +180,4 @@ def _predict(parts: Parts, target: Target, scores: str) -> list[Any]:
         logarithm = parts.add("Log", parts.add("Clip", shares, low, high))
         by = parts.constant(np.float64(target.temperature))
         shares = parts.add("Softmax", parts.add("Div", logarithm, by), axis=1)
-    parts.add("Identity", shares, name="prediction")
-    return ["rows", len(target.classes)]
+    return shares

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,9 +63,15 @@ INPUT, OUTPUT = "inputs", "scores"
 
 
 class Parts:
-    """What a graph is made of, with a short way to add to it."""
+    """What a graph is made of, with a short way to add to it.
 
-    def __init__(self) -> None:
+    taken  names that its own must not have: those of the columns
+    """
+
+    def __init__(self, taken: Collection[str] = ()) -> None:
+        self.mark = "/"  # how its own names begin
+        while any(name.startswith(self.mark) for name in taken):
+            self.mark += "/"
         self.nodes: list[NodeProto] = []
         self.constants: dict[str, np.ndarray] = {}
         self.count = 0
@@ -73,14 +79,14 @@ class Parts:
     def add(self, operation: str, *inputs: str, name: str = "", **attributes: Any) -> str:
         """A node with one output; returns the output's name."""
         self.count += 1
-        name = name or f"{operation}_{self.count}"
+        name = name or f"{self.mark}{operation}_{self.count}"
         self.nodes.append(helper.make_node(operation, list(inputs), [name], **attributes))
         return name
 
     def constant(self, values: Any, name: str = "") -> str:
         """A constant array; returns its name."""
         self.count += 1
-        name = name or f"constant_{self.count}"
+        name = name or f"{self.mark}constant_{self.count}"
         self.constants[name] = np.asarray(values)
         return name
 
@@ -226,7 +232,7 @@ def _add_stacked(
 
 def _add_copy(parts: Parts, graph: onnx.GraphProto, x: str, number: int) -> str:
     """One member's own nodes, their names made unlike those of the others."""
-    mark = f"member{number}/"
+    mark = f"{parts.mark}member{number}/"
     for weight in graph.initializer:
         parts.constant(numpy_helper.to_array(weight), mark + weight.name)
     for node in graph.node:

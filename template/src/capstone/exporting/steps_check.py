@@ -12,7 +12,7 @@ from capstone.errors import CapstoneError
 from capstone.project import apply_step, package_name
 from capstone.serving.arrays import Arrays
 from capstone.serving.frames import to_arrays
-from capstone.serving.steps import Steps
+from capstone.serving.steps import Steps, nothing
 
 ALONE = 10  # rows that are tried one by one
 TWICE = 10  # rows that are tried with each of them given twice
@@ -57,7 +57,7 @@ def judge_steps(
                 "out of clean(), and set [data] drop_copies = true"
             )
     notes += _dropped(steps[chosen], to_arrays(raw.loc[lost[:ALONE]], kinds), lost, place)
-    notes += _empty(steps[chosen], given)
+    notes += _empty(steps[chosen])
     return {"tables": chosen, "notes": notes, "refused": ""}
 
 
@@ -111,19 +111,10 @@ def _dropped(steps: Steps, given: Arrays, lost: pd.Index, place: str) -> list[st
     return []
 
 
-def _empty(steps: Steps, given: Arrays) -> list[str]:
+def _empty(steps: Steps) -> list[str]:
     """Whether the steps can stand a row of which nothing is known."""
-    nothing = {name: _nothing(column) for name, column in given.items()}
     try:
-        steps.apply(nothing)
+        steps.apply({name: nothing(kind, 1) for name, kind in steps.raw.items()})
     except CapstoneError as error:
         return [f"a row of missing values alone can't be served: {str(error).rstrip('.')}"]
     return []
-
-
-def _nothing(column: np.ndarray) -> np.ndarray:
-    if column.dtype.kind == "f":
-        return np.array([np.nan])
-    if column.dtype.kind == "M":
-        return np.array(["NaT"], dtype=column.dtype)
-    return np.array([None], dtype=object)

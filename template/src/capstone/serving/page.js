@@ -80,10 +80,8 @@ function rowOfForm() {
   const row = {};
   for (const field of model.form) {
     const { value } = $(`field-${field.name}`);
-    if (value === "") row[field.name] = null;
-    else if (field.kind === "number") row[field.name] = Number(value);
-    else if (field.kind === "boolean") row[field.name] = value === "true";
-    else row[field.name] = value;
+    const read = { number: Number, boolean: (text) => text === "true" }[field.kind] || String;
+    row[field.name] = value === "" ? null : read(value);
   }
   return row;
 }
@@ -117,6 +115,7 @@ async function predict(event) {
     $("why").replaceChildren(make("p", { className: "hint", textContent: "Looking for the reasons …" }));
     showReasons(await ask("v1/explain", body));
   } catch (error) {
+    $("answer").replaceChildren(make("p", { className: "hint", textContent: "No answer to these values." }));
     $("why").replaceChildren();
     if (!markWrong(error.errors || [])) $("trouble").textContent = error.message;
   } finally {
@@ -235,7 +234,8 @@ async function open() {
     showModel();
   } catch (error) {
     $("key-form").hidden = error.status !== 401;
-    if (error.status !== 401 || key) $("trouble").textContent = error.message;
+    const wrongKey = key ? "This is not the key that CAPSTONE_API_KEY held when the service was started." : "";
+    $("trouble").textContent = error.status === 401 ? wrongKey : error.message;
   }
 }
 

@@ -32,8 +32,15 @@ class Steps:
         ]
 
     def apply(self, given: Arrays) -> Arrays:
-        """Clean and engineer the rows. Raises CapstoneError where the steps don't keep them all."""
+        """Clean and engineer the rows. Raises CapstoneError where the steps don't keep them all.
+
+        A column that is not given, such as the id, is missing in every row.
+        """
         rows = len(next(iter(given.values())))
+        given = {
+            name: given[name] if name in given else nothing(kind, rows)
+            for name, kind in self.raw.items()
+        }
         return self._on_arrays(given, rows) if self.tables == "arrays" else self._on_pandas(given)
 
     def _on_arrays(self, given: Arrays, rows: int) -> Arrays:
@@ -55,8 +62,8 @@ class Steps:
 
         table = to_frame(given, self.raw)
         ready = table
-        for name in STEPS:
-            ready = apply_step(name, ready, self.root)[0]
+        for name, function in zip(STEPS, self.functions, strict=True):
+            ready = apply_step(name, ready, self.root, function=function)[0]
         if len(ready) < len(table):
             if len(table) == 1:  # apply_step has said so already, for no row was left
                 raise CapstoneError(f"{self._place()} dropped the row.")
@@ -87,3 +94,12 @@ class Steps:
 
     def _place(self) -> str:
         return f"src/{package_name(self.root)}/features.py"
+
+
+def nothing(kind: str, rows: int) -> np.ndarray:
+    """A column in which every value is missing."""
+    if kind in ("integer", "number"):
+        return np.full(rows, np.nan)
+    if kind == "moment":
+        return np.full(rows, "NaT", dtype="datetime64[s]")
+    return np.full(rows, None, dtype=object)

@@ -13,8 +13,9 @@ import numpy as np
 import orjson
 
 from capstone.errors import did_you_mean
+from capstone.serving.arrays import seconds
 from capstone.serving.problems import Errors, Problem
-from capstone.serving.values import TYPES, Values, as_objects, check_values, plain
+from capstone.serving.values import TYPES, Dates, Values, as_objects, check_values, plain
 
 
 class Fields:
@@ -26,7 +27,13 @@ class Fields:
     def __init__(
         self, schema: dict[str, Any], shapes: Mapping[str, str | None], most_rows: int
     ) -> None:
-        self.schema, self.shapes, self.most_rows = schema, shapes, most_rows
+        self.schema, self.most_rows = schema, most_rows
+        self.dates = {
+            name: Dates(
+                shape, *seconds(as_objects([schema[name]["low"], schema[name]["high"]]), None)
+            )
+            for name, shape in shapes.items()
+        }
         self.needed = [name for name, about in schema.items() if _is_needed(about)]
         self.optional = [name for name in schema if name not in self.needed]
         self.seen = {
@@ -144,7 +151,7 @@ class Fields:
         """Types and ranges of all values; returns warnings of what training did not see."""
         errors = Errors()
         warnings = [
-            check_values(name, values, self.schema[name], self.shapes, self.seen, errors)
+            check_values(name, values, self.schema[name], self.dates, self.seen, errors)
             for name, values in columns.items()
         ]
         errors.check()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,18 +33,27 @@ WORDS = {
 Values = Sequence[Any]
 
 
+@dataclass(frozen=True)
+class Dates:
+    """How the dates of a column are written, and from when to when training saw them, in seconds since 1970."""
+
+    shape: str | None
+    low: float
+    high: float
+
+
 def check_values(
     name: str,
     values: Values,
     about: dict[str, Any],
-    shapes: Mapping[str, str | None],
+    dates: Mapping[str, Dates],
     seen: Mapping[str, set[str]],
     errors: Errors,
 ) -> dict[str, Any] | None:
     """Add to the errors what can't be used; returns a warning of what training did not see.
 
     about   the column's part of schema.json
-    shapes  how dates are written, by column
+    dates   how dates are written, by column
     seen    the categories of training, by column, as plain() makes them
     """
     kind = about["kind"]
@@ -57,8 +67,8 @@ def check_values(
     elif kind == "category":
         found = _check_categories(name, values, seen[name], errors)
         return found if about["complete"] else None
-    elif kind == "date" and name in shapes:
-        return _check_dates(name, values, about, shapes[name], errors)
+    elif kind == "date" and name in dates:
+        return _check_dates(name, values, about, dates[name], errors)
     return None
 
 
@@ -102,12 +112,11 @@ def _check_categories(
 
 
 def _check_dates(
-    name: str, values: Values, about: dict[str, Any], shape: str | None, errors: Errors
+    name: str, values: Values, about: dict[str, Any], dates: Dates, errors: Errors
 ) -> dict[str, Any] | None:
     different = [value for value in set(values) if value is not None]
-    moments = dict(zip(different, seconds(as_objects(different), shape).tolist(), strict=True))
-    low, high = seconds(as_objects([about["low"], about["high"]]), None).tolist()
-    odd = {text for text, moment in moments.items() if not low <= moment <= high}
+    moments = dict(zip(different, seconds(as_objects(different), dates.shape), strict=True))
+    odd = {text for text, moment in moments.items() if not dates.low <= moment <= dates.high}
     outside = [row for row, value in enumerate(values) if value in odd] if odd else []
     for row in outside:
         if moments[values[row]] != moments[values[row]]:  # NaN: no date at all

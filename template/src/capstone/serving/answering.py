@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,23 @@ from capstone.serving.explaining import explain_row
 from capstone.serving.guard import Limits
 from capstone.serving.meter import Meter
 from capstone.serving.model import ServedModel
-from capstone.serving.openapi import describe, form
+from capstone.serving.openapi import describe
 from capstone.serving.problems import Problem
 from capstone.serving.validation import Fields, as_arrays
-from capstone.serving.values import Values
+from capstone.serving.values import Values, plain
 
+SHOWN_CATEGORIES = 200  # of one column, in the form
 CARD = Path("docs") / "model_card.md"
 OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request that has been read and checked."""
+
+    columns: dict[str, Values]
+    rows: int
+    warnings: list[dict[str, Any]]
 
 
 class Answering:
@@ -62,26 +73,52 @@ class Answering:
         )
         self.model.predict(self.model.background())  # the first time is the slowest
 
+    def read(self, body: bytes) -> Asked:
+        """What a body asks. Raises Problem."""
+        columns, warnings = self.fields.read(body)
+        return Asked(columns, len(next(iter(columns.values()))), warnings)
+
     def predict(self, body: bytes) -> bytes:
         """The answer of /v1/predict. Raises Problem."""
-        columns, warnings = self.fields.read(body)
-        prepared = self._prepare(columns)
-        predictions = [
-            answer for prediction in self._compute(prepared) for answer in self._answers(prediction)
-        ]
-        self._count(len(predictions), warnings)
-        answer = {"run": self.run, "predictions": predictions, "warnings": warnings}
-        return orjson.dumps(answer, default=str, option=OPTIONS)
+        [answer] = self.answer([self.read(body)])
+        if isinstance(answer, Problem):
+            raise answer
+        return answer
+
+    def answer(self, asked: list[Asked]) -> list[bytes | Problem]:
+        """The answers to several requests with the same columns, computed in one go."""
+        columns = asked[0].columns
+        if len(asked) > 1:
+            columns = {
+                name: [value for one in asked for value in one.columns[name]] for name in columns
+            }
+        try:
+            predictions = self._predictions(columns)
+        except Problem as problem:
+            if len(asked) == 1:
+                return [problem]
+            return [self.answer([one])[0] for one in asked]  # one of them is to blame, not all
+        answers: list[bytes | Problem] = []
+        for one in asked:
+            its, predictions = predictions[: one.rows], predictions[one.rows :]
+            self._count(one)
+            told = {"run": self.run, "predictions": its, "warnings": one.warnings}
+            answers.append(orjson.dumps(told, default=str, option=OPTIONS))
+        return answers
 
     def explain(self, body: bytes) -> bytes:
         """The answer of /v1/explain. Raises Problem."""
-        columns, warnings = self.fields.read(body)
-        if len(next(iter(columns.values()))) != 1:
+        asked = self.read(body)
+        if asked.rows != 1:
             raise Problem(422, "One row is explained at a time: send one.")
-        prepared = self._prepare(columns)
+        prepared = self._prepare(asked.columns)
         list(self._compute(prepared))  # what has no prediction has no explanation
-        self._count(1, warnings)
-        return orjson.dumps({**explain_row(self.model, prepared), "warnings": warnings})
+        self._count(asked)
+        return orjson.dumps({**explain_row(self.model, prepared), "warnings": asked.warnings})
+
+    def _predictions(self, columns: dict[str, Values]) -> list[dict[str, Any]]:
+        blocks = self._compute(self._prepare(columns))
+        return [answer for prediction in blocks for answer in self._answers(prediction)]
 
     def _prepare(self, columns: dict[str, Values]) -> dict[str, np.ndarray]:
         try:
@@ -107,10 +144,40 @@ class Answering:
         self.meter.say("own code", {"error": ": ".join(str(error).split(": ")[:2])})
         return Problem(422, f"The project's {function} can't work with these values.")
 
-    def _count(self, rows: int, warnings: list[dict[str, Any]]) -> None:
-        self.meter.rows.inc(rows)
-        for warning in warnings:
+    def _count(self, asked: Asked) -> None:
+        self.meter.rows.inc(asked.rows)
+        for warning in asked.warnings:
             self.meter.unseen.labels(warning["column"]).inc(warning["count"])
+
+
+def form(fields: Fields) -> list[dict[str, Any]]:
+    """What the page asks for each column: kind, range or choices, and a value filled in."""
+    asked = []
+    for name in fields.needed:
+        about = fields.schema[name]
+        kept = ("kind", "low", "high", "missing", "example")
+        field: dict[str, Any] = {"name": name} | {key: about[key] for key in kept if key in about}
+        if "categories" in about:
+            field["choices"] = _choices(about["categories"])
+            field["complete"] = about["complete"]
+            field["example"] = _same(about["example"], field["choices"])
+        asked.append(field)
+    return asked
+
+
+def _choices(categories: list[str]) -> list[str]:
+    """One spelling of each category: of " gas", "Gas" and "gas" the one without spaces and capitals."""
+    spellings: dict[str, str] = {}
+    for category in categories:
+        word = plain(category)
+        if word not in spellings or category == word:
+            spellings[word] = category.strip()
+    return list(spellings.values())[:SHOWN_CATEGORIES]
+
+
+def _same(example: str, choices: list[str]) -> str:
+    """The example in the spelling that is among the choices."""
+    return next((choice for choice in choices if plain(choice) == plain(example)), example)
 
 
 def _date_shapes(model: ServedModel) -> dict[str, str | None]:

@@ -19,6 +19,7 @@ from capstone.serving.guard import Guard, Limits
 from capstone.serving.meter import Meter
 from capstone.serving.problems import PROBLEM_TYPE, SORRY, Problem, busy
 from capstone.serving.reloading import Reloader
+from capstone.serving.together import Together
 
 LARGE = 20_000  # bytes of a body from which on a thread answers it, so that others need not wait
 THREADS = 2
@@ -66,10 +67,13 @@ def create_app(reloader: Reloader, limits: Limits, meter: Meter, key: str = "") 
         """The model that answers: asked once in each request, which a change of models then can't disturb."""
         return reloader.answering
 
+    together = Together(current)
+
     async def predict(body: bytes) -> bytes:
-        answer = current().predict
         # A few rows are predicted sooner than a thread is told to.
-        return answer(body) if len(body) < LARGE else await threads.run(answer, body)
+        if len(body) < LARGE:
+            return await together.predict(body)
+        return await threads.run(current().predict, body)
 
     async def explain(body: bytes) -> bytes:
         return await threads.run(current().explain, body)

@@ -1,4 +1,4 @@
-"""The service described: for programs as OpenAPI, for the page as a form. Both are made from the run."""
+"""The service described for programs, as OpenAPI, with the columns, ranges and an example of the run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from capstone.serving.guard import Limits
 from capstone.serving.validation import Fields
-from capstone.serving.values import LARGEST, LONGEST, plain
+from capstone.serving.values import LARGEST, LONGEST
 
 REFUSED = {
     400: "The body is no valid JSON, or holds a key twice.",
@@ -19,42 +19,26 @@ REFUSED = {
     503: "Too much at once: try again after the seconds in Retry-After.",
     504: "It took too long.",
 }
-SHOWN_CATEGORIES = 200
+# What is said of each row: the type, where it is always the same, and the meaning.
+PREDICTION = {
+    "value": ("number", "The predicted number."),
+    "low": ("number", "Nine of ten true values lie in intervals from low"),
+    "high": ("number", "to high."),
+    "class": ("string", "The likeliest class."),
+    "probabilities": ("object", "Of each class."),
+    "probability": ("number", "Of the class to detect."),
+    "positive": ("", "The class to detect."),
+    "threshold": ("number", "The probability from which on acting costs less."),
+    "cost_false_positive": ("number", "What it costs to act in vain,"),
+    "cost_false_negative": ("number", "and what not to act where it was needed."),
+    "typical": ("", "The middle value, or the most frequent class, in training."),
+    "recommendation": ("object", "What recommend_action() of the project says."),
+}
 
 
 def example_row(fields: Fields) -> dict[str, Any]:
     """A row as it could be sent: each column's example from training."""
     return {name: fields.schema[name].get("example") for name in fields.needed}
-
-
-def form(fields: Fields) -> list[dict[str, Any]]:
-    """What the page asks for each column: kind, range or choices, and a value filled in."""
-    asked = []
-    for name in fields.needed:
-        about = fields.schema[name]
-        kept = ("kind", "low", "high", "missing", "example")
-        field: dict[str, Any] = {"name": name} | {key: about[key] for key in kept if key in about}
-        if "categories" in about:
-            field["choices"] = _choices(about["categories"])
-            field["complete"] = about["complete"]
-            field["example"] = _same(about["example"], field["choices"])
-        asked.append(field)
-    return asked
-
-
-def _choices(categories: list[str]) -> list[str]:
-    """One spelling of each category: of " gas", "Gas" and "gas" the one without spaces and capitals."""
-    spellings: dict[str, str] = {}
-    for category in categories:
-        word = plain(category)
-        if word not in spellings or category == word:
-            spellings[word] = category.strip()
-    return list(spellings.values())[:SHOWN_CATEGORIES]
-
-
-def _same(example: str, choices: list[str]) -> str:
-    """The example in the spelling that is among the choices."""
-    return next((choice for choice in choices if plain(choice) == plain(example)), example)
 
 
 def describe(
@@ -147,18 +131,13 @@ def _answers() -> dict[str, Any]:
             "count": count | {"description": "How many rows in all."},
         }
     )
-    action = {"type": "object", "description": "What the project's recommend_action() says."}
     prediction = {
         "type": "object",
         "properties": {
-            "value": number | {"description": "The predicted number."},
-            "low": number | {"description": "Nine of ten true values lie between low"},
-            "high": number | {"description": "and high."},
-            "class": text | {"description": "The likeliest class."},
-            "probabilities": {"type": "object", "additionalProperties": number},
-            "probability": number | {"description": "Of the class to detect."},
-            "action": action,
+            name: {"type": kind, "description": meaning} if kind else {"description": meaning}
+            for name, (kind, meaning) in PREDICTION.items()
         },
+        "required": ["recommendation"],
     }
     moved = _object({"column": text, "value": {}, "moved": number})
     return {

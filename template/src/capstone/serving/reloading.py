@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -47,8 +48,12 @@ class Reloader:
         """While the server runs: SIGHUP, where the system has it, and a look at runs/LATEST."""
         tasks: set[asyncio.Task[None]] = set()
         if hasattr(signal, "SIGHUP"):
+            hangup = Hangup()
 
             def on_hangup() -> None:
+                if hangup.ends():
+                    signal.raise_signal(signal.SIGTERM)
+                    return
                 tasks.add(asyncio.ensure_future(self.reload()))
 
             # Only a main thread is told of signals; elsewhere the service runs without.
@@ -71,6 +76,28 @@ class Reloader:
         self.meter.loaded.set_to_current_time()
         self.meter.say("model", {"run": answering.run})
         return answering
+
+
+class Hangup:
+    """What SIGHUP means: `kill -HUP` asks for the new run, a terminal that was closed wants an end."""
+
+    def __init__(self) -> None:
+        self.had_terminal = has_terminal()
+
+    def ends(self) -> bool:
+        """Whether the terminal that there was at the start is gone."""
+        return self.had_terminal and not has_terminal()
+
+
+def has_terminal() -> bool:
+    """Whether this process belongs to a terminal that could be closed."""
+    if sys.platform == "win32":  # has neither SIGHUP nor /dev/tty
+        return False
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def run_folder(root: Path, name: str) -> Path:

@@ -19,7 +19,7 @@ from uvicorn.supervisors.multiprocess import Multiprocess
 from capstone.errors import CapstoneError
 from capstone.serving.guard import Limits
 from capstone.serving.model import ServedModel
-from capstone.serving.reloading import run_folder
+from capstone.serving.reloading import Hangup, run_folder
 
 KEY = "CAPSTONE_API_KEY"  # the environment variable that holds the API key
 ORDER = "CAPSTONE_SERVE"  # and the one by which workers learn what was asked for
@@ -89,10 +89,17 @@ def serve(
 class Workers(Multiprocess):
     """Several processes that answer at one address."""
 
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+        super().__init__(config, sockets)
+        self.hangup = Hangup()
+
     def handle_hup(self) -> None:
         """Tell each worker to look for a new model. uvicorn's own way would end them and start others."""
+        if self.hangup.ends():
+            self.should_exit.set()
+            return
         for process in self.processes:
-            if process.pid:
+            if sys.platform != "win32" and process.pid:
                 os.kill(process.pid, signal.SIGHUP)
 
 

@@ -19,6 +19,7 @@ SHOWN = (
     "notebooks/*.ipynb",
     f"src/{PACKAGE}/*.py",
     "src/capstone/*.py",
+    "src/capstone/*/*.py",
     "tests/*.py",
     "pyproject.toml",
     ".pre-commit-config.yaml",

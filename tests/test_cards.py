@@ -193,7 +193,7 @@ OPEN: dict[str, tuple[str, Break, str]] = {
     ),
     "the student's code has changed since the run": (
         "run",
-        edited("src/my_capstone/features.py", "import pandas", "import math\nimport pandas"),
+        edited("src/my_capstone/features.py", "import numpy", "import math\nimport numpy"),
         r"has changed: the code in src/my_capstone",
     ),
     "the run's metrics are another project's": (

@@ -33,8 +33,8 @@ from capstone.prediction import predict_file
 from capstone.preprocessing import Preprocessor
 from capstone.project import load_attribute
 from capstone.reading import read_table
-from capstone.serving.arrays import seconds
-from capstone.serving.frames import frame_for_graph, raw_kinds, to_arrays
+from capstone.serving.arrays import for_graph, seconds
+from capstone.serving.frames import frame_for_graph, raw_kinds, to_arrays, to_frame
 from capstone.serving.graph import Graph
 from capstone.serving.model import ServedModel
 from capstone.settings_file import load_settings
@@ -294,6 +294,36 @@ def test_dates_are_read_without_pandas_as_with_it(written: list[str]) -> None:
     assert np.isnan(got[-1])
     moments = to_dates(column, shape).to_numpy()
     np.testing.assert_array_equal(seconds(moments, None), expected[:, 0])
+
+
+def test_columns_of_every_type_come_out_alike_from_a_table_and_from_arrays() -> None:
+    days = pd.to_datetime(["2020-02-29 13:00", None, "1969-12-31 23:59:59.5"], format="ISO8601")
+    table = pd.DataFrame(
+        {
+            "moment": days,
+            "zoned": days.tz_localize("Europe/Berlin"),
+            "flag": pd.Series([True, None, False], dtype=object),
+            "yes": [True, False, True],
+            "count": pd.array([1, None, 3], dtype="Int64"),
+            "whole": np.array([1, 2, 3], dtype="int8"),
+            "number": np.array([0.1, np.nan, -3], dtype="float32"),
+            "kind": pd.Categorical(["a", None, "b"]),
+            "word": ["a", None, ""],
+        }
+    )
+    kinds = ["date", "date", "boolean", "boolean", "number", "number", "number"] + ["category"] * 2
+    columns = {
+        name: {"kind": kind, "format": None} for name, kind in zip(table, kinds, strict=True)
+    }
+    expected = frame_for_graph(table, columns)
+    given = to_arrays(table, raw_kinds(table))
+    for found in (
+        for_graph(given, columns, 3),
+        frame_for_graph(to_frame(given, raw_kinds(table)), columns),
+    ):
+        for name in columns:
+            np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
+    assert expected["moment"][:, 0].tolist()[::2] == [1582981200, -1]
 
 
 def test_text_is_tidied_alike_on_both_kinds_of_table() -> None:

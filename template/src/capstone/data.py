@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -79,25 +79,6 @@ def feature_columns(table: pd.DataFrame, data: Data) -> list[str]:
         *([] if data.use_sensitive else data.sensitive),
     }
     return [name for name in table if name not in hidden]
-
-
-def without_copies(table: pd.DataFrame, data: Data) -> tuple[pd.DataFrame, str]:
-    """The table without rows that repeat an earlier one, where [data] drop_copies asks for it; and a few words."""
-    copies = table.duplicated() if data.drop_copies else pd.Series(False, index=table.index)
-    said = f"{copies.sum():,} of {len(table):,} rows dropped as copies of others"
-    return table[~copies], said if copies.any() else ""
-
-
-def predictions_table(
-    test: pd.DataFrame, truth: pd.Series, data: Data, columns: dict[str, Any]
-) -> pd.DataFrame:
-    """predictions.csv: row number, id, groups of the sensitive columns, truth, and what was predicted."""
-    table = pd.DataFrame({"row": test.index})
-    for name in [data.id, *data.sensitive]:
-        if name and name in test:
-            table[name] = test[name].to_numpy()
-    table["truth"] = truth.to_numpy()
-    return table.assign(**columns)
 
 
 def read_as_dates(values: pd.Series, shape: str) -> pd.Series:

@@ -20,7 +20,7 @@ from capstone.artifacts import (
     write_text,
 )
 from capstone.checkpoints import Checkpoint
-from capstone.data import feature_columns, predictions_table, without_copies
+from capstone.data import feature_columns
 from capstone.devices import choose_device
 from capstone.evaluation import baseline_predictions, evaluate_model, point_metrics, primary_metric
 from capstone.evidence import Part, gather
@@ -29,10 +29,11 @@ from capstone.fitting import Lesson, fit_model, lesson_with_folds
 from capstone.inspection import check_health
 from capstone.model import Target, all_members
 from capstone.preprocessing import Preprocessor
-from capstone.project import apply_step, package_name
+from capstone.project import apply_step, clean_table, package_name
 from capstone.provenance import describe_run, resolved_toml, training_identity
 from capstone.reading import fingerprint, read_table
 from capstone.report import write_report
+from capstone.run_files import predictions_table
 from capstone.schema import describe_columns
 from capstone.settings import Settings
 from capstone.splitting import deal_folds, split_rows
@@ -93,10 +94,8 @@ class CapstonePipeline:
     @step
     def clean(self) -> str:
         """The student's clean(): mend what is wrong in the table; then drop copies of rows."""
-        data = self.settings.data
-        table, changes = apply_step("clean", self.raw, self.root, data.target)
-        self.table, dropped = without_copies(table, data)
-        return "; ".join(filter(None, [*changes, dropped])) or "nothing dropped"
+        self.table, changes = clean_table(self.raw, self.root, self.settings.data)
+        return "; ".join(changes) or "nothing dropped"
 
     @step
     def engineer(self) -> str:

@@ -14,8 +14,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from capstone.data import column_kind, find_date_format, to_dates
 from capstone.errors import CapstoneError, short_list
+from capstone.serving.frames import floats, texts
 
-MISSING = "(missing)"  # a missing category is a category of its own
 DATE_PARTS = ("year", "month", "day", "day_of_week", "hour")
 # The types, beyond plain ones, that a saved preprocessor may hold: skops loads no other.
 TRUSTED = ["numpy.dtype"]
@@ -122,13 +122,9 @@ class Preprocessor:
         for name, kind in self.kinds.items():
             column = table[name]
             if kind in ("number", "boolean"):
-                numeric = pd.api.types.is_numeric_dtype(column)
-                numbers = (
-                    column if numeric else pd.to_numeric(column.astype(object), errors="coerce")
-                )
-                columns[name] = numbers.astype("float64")
+                columns[name] = floats(column)
             elif kind == "category":
-                columns[name] = column.astype(object).where(column.notna(), MISSING).astype(str)
+                columns[name] = texts(column)
             else:
                 dates = to_dates(column, self.date_formats.get(name))
                 for part in DATE_PARTS:

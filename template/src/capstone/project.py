@@ -19,6 +19,8 @@ from capstone.settings_file import FILE_NAME
 if TYPE_CHECKING:  # a service that needs no pandas imports this room too
     import pandas as pd
 
+    from capstone.settings import Data
+
 
 def find_root(start: Path | None = None) -> Path:
     """The project's folder: the nearest one upwards that holds capstone.toml.
@@ -127,6 +129,15 @@ def apply_step(
     if result.empty:
         raise CapstoneError(f"{place} returned no rows.")
     return result, _changes(table, result, target)
+
+
+def clean_table(raw: pd.DataFrame, root: Path, data: Data) -> tuple[pd.DataFrame, list[str]]:
+    """The table after the student's clean(), without rows that repeat an earlier one if [data] drop_copies says so."""
+    table, changes = apply_step("clean", raw, root, data.target)
+    copies = table.duplicated() if data.drop_copies else table.index < 0
+    if copies.any():
+        changes.append(f"{copies.sum():,} of {len(table):,} rows dropped as copies of others")
+    return table[~copies], changes
 
 
 def _changes(before: pd.DataFrame, after: pd.DataFrame, target: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import tomllib
@@ -16,9 +17,14 @@ from safetensors import SafetensorError, safe_open
 from capstone.artifacts import Run
 from capstone.errors import CapstoneError
 from capstone.metrics import METRICS, brier, mae
+from capstone.serving.graph import GRAPH, SCHEMA, SERVING
+from capstone.settings import Data
 from capstone.settings_file import load_settings
 
-INFO = {"finished", "seed", "data", "rows", "git", "versions", "quick", "test_looks", "device"}
+INFO = {
+    *("finished", "seed", "data", "rows", "git", "versions", "files"),
+    *("quick", "test_looks", "device"),
+}
 VERDICTS = ("better", "worse", "undecided")
 SECTIONS = ("project", "data", "split", "preprocessing", "network", "training", "evaluation")
 RUN_FILES = (
@@ -36,6 +42,10 @@ def check_whole(run: Run) -> None:
         if name.endswith(".json"):
             read_json(path)
     _check_info(run)
+    for name in (GRAPH, SERVING, SCHEMA):
+        found = hashlib.sha256((run.folder / name).read_bytes()).hexdigest()
+        if found != run.info["files"].get(name):
+            raise _broken(run.folder / name, "is not the file that the run wrote")
     _check_model(run.folder)
     _check_scores(run)
     table = read_predictions(run)
@@ -53,7 +63,7 @@ def _check_info(run: Run) -> None:
     info, path = run.info, run.folder / "run.json"
     if absent := INFO - set(info):
         raise _broken(path, f'does not say "{min(absent)}"')
-    for name in ("data", "rows", "git", "versions"):
+    for name in ("data", "rows", "git", "versions", "files"):
         if not isinstance(info[name], dict):
             raise _broken(path, f'says "{name}" in an unknown form')
     if not {"path", "sha256"} <= set(info["data"]):
@@ -82,6 +92,18 @@ def read_settings(run: Run) -> dict[str, Any]:
     if absent := [name for name in SECTIONS if name not in written]:
         raise _broken(path, f"is cut short: it has no section [{absent[0]}]")
     return settings
+
+
+def predictions_table(
+    test: pd.DataFrame, truth: pd.Series, data: Data, columns: dict[str, Any]
+) -> pd.DataFrame:
+    """predictions.csv: row number, id, groups of the sensitive columns, truth, and what was predicted."""
+    table = pd.DataFrame({"row": test.index})
+    for name in [data.id, *data.sensitive]:
+        if name and name in test:
+            table[name] = test[name].to_numpy()
+    table["truth"] = truth.to_numpy()
+    return table.assign(**columns)
 
 
 def read_predictions(run: Run) -> pd.DataFrame:

@@ -59,7 +59,7 @@ class Size:
 
 
 FULL, QUICK = Size(5, 5, 10_000, 1_000_000, 5), Size(3, 2, 10_000, 100_000, 3)
-TINY = Size(1, 1, 1000, 3000, 1, ("network.members=1", "training.epochs=2"))
+TINY = Size(1, 0.3, 1000, 3000, 1, ("network.members=1", "training.epochs=2"))
 
 
 def make_project(folder: Path, size: Size) -> Path:
@@ -154,7 +154,7 @@ def ask(
     before = cpu_seconds(process)
     rate = load(port, path, body, clients, seconds)
     used = cpu_seconds(process) - before
-    return replace(rate, by_cpu=rate.rate * max(seconds, 1) / max(used, 0.01))
+    return replace(rate, by_cpu=rate.rate * seconds / max(used, 0.01))
 
 
 def one_by_one(project: Path, size: Size, row: bytes) -> tuple[dict[str, Any], dict[str, float]]:
@@ -322,7 +322,8 @@ def judge(figures: dict[str, Any], size: Size) -> list[dict[str, str]]:
 def measure(project: Path, size: Size) -> dict[str, Any]:
     row = as_body(example_rows(project, 1))
     rates, sizes = one_by_one(project, size, row)
-    figures = {"rates": rates, "memory": sizes, "batch": many_at_once(project, size, row)}
+    figures: dict[str, Any] = {"rates": rates, "memory": sizes}
+    figures["batch"] = many_at_once(project, size, row)
     figures |= {"starts": first_answers(project, size, row), "tables": whole_tables(project, size)}
     print("\n".join(["", *rate_table(rates, sizes), ""]))
     for form, found in figures["batch"].items():
@@ -349,7 +350,7 @@ def main() -> None:
         project = make_project(folder, size)
         if options.soak:
             port = free_port()
-            command, env = call(project, "serve", "--port", str(port), "--time-limit", "2")
+            command, env = call(project, "serve", "--port", str(port), "--time-limit", "5")
             rows = example_rows(project, 1000)
             with service(command, project, env, port, "/v1/predict", as_body(rows[:1])) as process:
                 figures, goals = soak(port, rows, process, options.soak * 60)

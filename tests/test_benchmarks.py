@@ -60,7 +60,7 @@ def test_serving(tmp_path: Path) -> None:
 
 
 def test_the_service_stands_mixed_load(tmp_path: Path) -> None:
-    printed, kept = measure("serving", tmp_path, "--soak", "0.2")
+    printed, kept = measure("serving", tmp_path, "--soak", "0.15")
     assert "| broken off | - |" in printed
     assert kept["errors"] == {}
     assert {f"{kind}: {status}" for kind, status in SOAKED} <= set(kept["answers"])

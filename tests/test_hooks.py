@@ -70,6 +70,7 @@ HOSTILE = {
     "course_name": "=======",
     "ci": "gitlab",
     "docker": True,
+    "deployment": "both",
     "license": "apache-2.0",
     "torch_build": "cpu",
 }

@@ -191,7 +191,7 @@ def test_data_files_can_be_parsed(render: Render, answers: dict[str, Any]) -> No
         if name.endswith(".toml"):
             tomllib.loads(text)
         elif name.endswith((".yml", ".yaml")):
-            yaml.safe_load(text)
+            list(yaml.safe_load_all(text))
         elif name.endswith((".json", ".baseline")):
             json.loads(text)
 

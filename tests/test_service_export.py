@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from capstone.exporting.imports import follow
+from tests.exported import KEY, check_answers, running
 from tests.helpers import Capstone, run_of
 
 WithRun = Callable[[str], Path]
@@ -59,22 +61,38 @@ def test_what_it_asks_for_is_installed_here_and_light(exported: Path) -> None:
 
 
 def test_pandas_comes_along_where_the_students_steps_need_it(capstone: Capstone, own: Path) -> None:
-    features = own / "src" / "my_capstone" / "features.py"
-    text = features.read_text(encoding="utf-8")
-    change_features(
-        own, text.replace("import numpy as np\n", "import numpy as np\nimport pandas\n")
-    )
+    sign(own, tables="pandas")
     code, _, err = capstone(own, "export", "--to", str(own / "out"))
     assert code == 0, err
-    assert re.search(r"^pandas==", (own / "out" / "requirements.txt").read_text(), re.M)
+    lines = (own / "out" / "requirements.txt").read_text(encoding="utf-8")
+    assert re.search(r"^pandas==", lines, re.M) and re.search(r"^pyarrow==", lines, re.M)
+    assert not re.search(r"^(torch|scikit-learn|scipy)==", lines, re.M)
+    words = [sys.executable, "serve.py", "--port", "0"]
+    with running(words, own / "out", {"CAPSTONE_API_KEY": KEY}) as (server, _):
+        check_answers(server, own)
 
 
-def change_features(project: Path, text: str) -> None:
-    """Other steps, as if the run had been made with them."""
-    (project / "src" / "my_capstone" / "features.py").write_text(text, encoding="utf-8")
+def test_a_students_own_library_and_file_come_along(capstone: Capstone, own: Path) -> None:
+    package = own / "src" / "my_capstone"
+    (package / "prices.csv").write_text("a,b\n", encoding="utf-8")
+    (package / "places.py").write_text("import rich\nimport no_such_library\n", encoding="utf-8")
+    features = package / "features.py"
+    text = features.read_text(encoding="utf-8")
+    features.write_text(f"{text}\n\ndef f():\n    from . import places\n", encoding="utf-8")
+    sign(own, sha256=hashlib.sha256(features.read_bytes()).hexdigest())
+    code, out, err = capstone(own, "export", "--to", str(own / "out"))
+    assert code == 0, err
+    assert "Note: your code imports no_such_library, which is not installed here" in out
+    held = {path.name for path in (own / "out" / "src" / "my_capstone").iterdir()}
+    assert {"prices.csv", "places.py"} <= held
+    assert re.search(r"^rich==", (own / "out" / "requirements.txt").read_text(), re.M)
+
+
+def sign(project: Path, **steps: str) -> None:
+    """Other words in serving.json, as if the run had written them."""
     folder = run_of(project)
     serving = json.loads((folder / "serving.json").read_text(encoding="utf-8"))
-    serving["steps"]["sha256"] = hashlib.sha256(text.encode()).hexdigest()
+    serving["steps"] |= steps
     (folder / "serving.json").write_text(json.dumps(serving), encoding="utf-8")
     info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     content = (folder / "serving.json").read_bytes()

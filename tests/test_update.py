@@ -148,7 +148,7 @@ def test_an_update_gives_what_a_fresh_copy_gives(
 
 # A few for every day, and all that interact for a release; what doesn't interact takes turns.
 ANSWERS = (
-    {"problem": "binary", "ci": "gitlab", "docker": True, "license": "none"},
+    {"problem": "binary", "ci": "gitlab", "docker": True, "license": "none", "deployment": "both"},
     {"problem": "multiclass", "ci": "none", "torch_build": "cpu", "course_name": "Data 101"},
     {"data_source": "own", "target_column": "y", "package_name": "mine", "update_workflow": True},
 )

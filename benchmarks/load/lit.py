@@ -10,7 +10,7 @@ import litserve
 from benchmarks.load.peers import network
 
 
-class Service(litserve.LitAPI):  # type: ignore[misc]
+class Service(litserve.LitAPI):
     """The chapter's network."""
 
     def setup(self, device: str) -> None:

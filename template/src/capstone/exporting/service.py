@@ -153,7 +153,8 @@ def _libraries(students: Path, needed: Needed, on_arrays: bool) -> set[str]:
     for path, names in needed.libraries.items():
         ours = not path.is_relative_to(students)
         found |= names - {"pandas"} if ours and on_arrays else names
-    return found
+    # pandas keeps text by pyarrow where that is installed, as it was for the run, and by other code elsewhere.
+    return found if on_arrays else found | {"pyarrow"}
 
 
 def _project(root: Path) -> str:

@@ -47,6 +47,7 @@ class CompiledEpoch:
 
     def __init__(self) -> None:
         check_compiler()
+        torch.compiler.reset()  # forgets other networks: of one function torch keeps only a few versions
         self.several_steps: Callable[..., Tensor] = torch.compile(
             several_steps, fullgraph=True, dynamic=False
         )

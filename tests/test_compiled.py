@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -114,6 +115,13 @@ def test_layers_that_are_another_in_each_step_are_refused(layer: nn.Module) -> N
     parts = (lesson.train, lesson.validation, nn.MSELoss())
     with pytest.raises(CapstoneError, match=type(layer).__name__):
         train_model(network, *parts, Training(epochs=1), seed=3, one_pass=CompiledEpoch())
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_several_processes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "Team", lambda: SimpleNamespace(size=2))
+    with pytest.raises(CapstoneError, match="compile = true is for one process"):
+        CompiledEpoch()
 
 
 @pytest.mark.usefixtures("uncompiled")

@@ -76,11 +76,12 @@ class CompiledEpoch:
         for batch in cut(*train, batch_size, team):
             group.append(batch)
             rows += len(batch[0])
-            if not optimizer.state:  # the very first step sets up the optimiser
-                total += plainly(group)
-                group = []
-            elif len(group) == STEPS and len(batch[0]) == batch_size:
+            full = all(len(inputs) == batch_size for inputs, _ in group)
+            if optimizer.state and full and len(group) == STEPS:
                 total += self._compiled(network, loss_function, optimizer, group)
+                group = []
+            elif not optimizer.state or len(group) == STEPS:  # the very first step sets it up
+                total += plainly(group)
                 group = []
         if group:
             total += plainly(group)
@@ -102,9 +103,7 @@ class CompiledEpoch:
             [its["exp_avg"] for its in memory],
             [its["exp_avg_sq"] for its in memory],
             count,
-            torch.tensor(
-                settings["lr"], device=count.device
-            ),  # as a number it would be compiled in
+            torch.tensor(settings["lr"], device=count.device),  # a number would be compiled in
             (settings["weight_decay"], *settings["betas"], settings["eps"]),
         )
         try:

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -159,8 +159,10 @@ def test_in_bf16_products_are_rounded_while_training_and_never_afterwards() -> N
 @pytest.mark.parametrize("members", [1, 4])
 def test_within_an_epoch_the_processor_never_waits_for_the_card(members: int) -> None:
     inputs = torch.randn(1000, 5, device="cuda")
-    train, loss = (inputs, inputs[:, 0]), nn.MSELoss()
-    networks = [nn.Sequential(nn.Linear(5, 8), nn.SiLU(), nn.Linear(8, 1)) for _ in range(members)]
+    train, loss = (inputs, inputs[:, 0]), cast(nn.Module, nn.MSELoss())
+    networks: list[nn.Module] = [
+        nn.Sequential(nn.Linear(5, 8), nn.SiLU(), nn.Linear(8, 1)) for _ in range(members)
+    ]
     network = build_ensemble(networks).cuda()
     if members > 1:
         lesson = lesson_with_folds(train, np.arange(1000) % members, loss)

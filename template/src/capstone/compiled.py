@@ -111,9 +111,10 @@ class CompiledEpoch:
         except Exception as error:
             if is_out_of_memory(error):
                 raise
-            reason = str(error).strip().splitlines() or [type(error).__name__]
+            said = str(error).strip().splitlines() or [type(error).__name__]
+            reason = " ".join(said[:2] if said[0].endswith(":") else said[:1])
             raise CapstoneError(
-                f"[training] compile = true: torch can't compile this network ({reason[0]}): set it to false."
+                f"[training] compile = true: torch can't compile this network ({reason}): set it to false."
             ) from None
         for its in memory:
             its["step"] += len(group)

@@ -7,6 +7,7 @@ that code takes a while before the first epoch; the README says when it pays.
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sys
@@ -162,7 +163,9 @@ def several_steps(
         # 1. and 4.: new gradients, by a backward pass
         gradients, loss = grad_and_value(loss_of)(now, inputs, targets)
         count = count + 1
-        unbiased, unbiased_square = 1 - beta**count, 1 - beta_of_squares**count
+        # 1 - beta ** count, without the rounding of a number close to 1
+        unbiased = -torch.expm1(count * math.log(beta))
+        unbiased_square = -torch.expm1(count * math.log(beta_of_squares))
         for place, (name, gradient) in enumerate(gradients.items()):  # 5. update the weights
             mean[place] = torch.lerp(mean[place], gradient, 1 - beta)
             square[place] = torch.lerp(square[place], gradient * gradient, 1 - beta_of_squares)

@@ -460,7 +460,7 @@ def measure_compile(size: int, members: int, epochs: int) -> dict[str, Any]:
 def compile_table(found: list[dict[str, Any]]) -> list[str]:
     """What compiling brings, as a Markdown table."""
     lines = [
-        "| batch | members | plain, CPU us/step | compiled | compiling, s | pays after steps | apart: median, farthest |",
+        "| batch | members | plain, CPU us/step | compiled | seconds | pays after steps | apart: median, farthest |",
         "|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for its in found:

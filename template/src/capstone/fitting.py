@@ -160,7 +160,7 @@ def fit_model(
         one_pass=one_pass,
     )
     if one_pass:
-        tell(["compiling takes half a minute or more before the first epoch"])
+        tell(["compiling takes a minute or so before the first epoch"])
     rows = len(lesson.train[0])
     return model, train_within_limits(learn, network, training, rows, tell)
 

@@ -292,12 +292,13 @@ def time_10k(root: Path, settings: Settings) -> None:
     features = pd.DataFrame(inputs).add_prefix("x")
     train = Table("regression", features, pd.Series(target, name="target"))
     preprocessor = Preprocessor().fit(features)
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     data = settings.data.model_copy(update={"problem": "regression", "id": ""})
     fit = ours(root, settings.model_copy(update={"data": data}))
     fit(preprocessor, train, preprocessor.transform(features))
     seconds = time.perf_counter() - start
-    goal("10,000 rows in under 10 s", seconds < 10, f"{seconds:.1f} s")
+    busy = time.process_time() - cpu  # on a machine with other work, this is what ours takes
+    goal("10,000 rows in under 10 s", seconds < 10, f"{seconds:.1f} s; CPU time {busy:.1f} s")
 
 
 def goal(what: str, met: bool, figure: str) -> None:

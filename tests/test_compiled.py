@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -57,7 +58,7 @@ def test_it_learns_what_the_plain_loop_learns(kind: Callable[[], nn.Module]) -> 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", NETWORKS)
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # torch's own
+@pytest.mark.filterwarnings("ignore")  # torch's compiler uses old parts of itself and of Python
 def test_torch_follows_every_step_of_it(
     kind: Callable[[], nn.Module], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,6 +100,7 @@ def test_stopped_and_resumed_it_gives_the_same_bits(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.skipif(compiler() is None, reason="no C++ compiler on this machine")
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_compiled_in_earnest_it_learns_the_same_to_a_few_millionths(
@@ -117,15 +119,23 @@ def test_layers_that_are_another_in_each_step_are_refused(layer: nn.Module) -> N
 
 
 @pytest.mark.usefixtures("uncompiled")
+def test_several_processes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "Team", lambda: SimpleNamespace(size=2))
+    with pytest.raises(CapstoneError, match="compile = true is for one process"):
+        CompiledEpoch()
+
+
+@pytest.mark.usefixtures("uncompiled")
 def test_what_torch_cannot_compile_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: Any) -> torch.Tensor:
-        raise RuntimeError("Unsupported: print\n  a page of explanation")
+        raise RuntimeError("backend raised:\nUnsupported: print\n  a page of explanation")
 
     monkeypatch.setattr(compiled, "several_steps", fails)
     with pytest.raises(CapstoneError) as told:
         learnt(Chapter, CompiledEpoch())
     assert str(told.value) == (
-        "[training] compile = true: torch can't compile this network (Unsupported: print): set it to false."
+        "[training] compile = true: torch can't compile this network "
+        "(backend raised: Unsupported: print): set it to false."
     )
 
 

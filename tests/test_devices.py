@@ -6,17 +6,23 @@ Most of this needs no card; what does is marked gpu.
 import functools
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from capstone.devices import train_within_limits
+from capstone.fitting import lesson_with_folds
+from capstone.members import build_ensemble
+from capstone.optimizers import make_optimizer
+from capstone.processes import Team
 from capstone.settings import Training
-from capstone.training import History, set_seed, train_model
+from capstone.training import History, batches, set_seed, train_epoch, train_model
 from tests.helpers import Capstone, Render
 
 QUICK = ("run", "--quick", "--set", "network.dropout=0.2", "--set", "preprocessing.numbers=plain")
@@ -146,6 +152,33 @@ def test_in_bf16_products_are_rounded_while_training_and_never_afterwards() -> N
         seen.clear()
     assert weights[1].dtype == torch.float32
     assert 0 < (weights[0] - weights[1]).abs().max() < 0.02
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
+@pytest.mark.parametrize("members", [1, 4])
+def test_within_an_epoch_the_processor_never_waits_for_the_card(members: int) -> None:
+    inputs = torch.randn(1000, 5, device="cuda")
+    train, loss = (inputs, inputs[:, 0]), cast(nn.Module, nn.MSELoss())
+    networks: list[nn.Module] = [
+        nn.Sequential(nn.Linear(5, 8), nn.SiLU(), nn.Linear(8, 1)) for _ in range(members)
+    ]
+    network = build_ensemble(networks).cuda()
+    if members > 1:
+        lesson = lesson_with_folds(train, np.arange(1000) % members, loss)
+        train, loss = lesson.train, lesson.loss_function
+    given = (network, train, loss, make_optimizer(network, Training()), 100, Team())
+
+    def watched(*rows: Any) -> Iterator[tuple[Tensor, Tensor]]:
+        torch.cuda.set_sync_debug_mode("error")
+        yield from batches(*rows)
+        torch.cuda.set_sync_debug_mode("default")  # the epoch's loss is read once, at its end
+
+    train_epoch(*given)  # what is set up the first time may wait
+    try:
+        train_epoch(*given, cut=watched)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 @pytest.mark.gpu

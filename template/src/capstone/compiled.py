@@ -7,6 +7,7 @@ that code takes a while before the first epoch; the README says when it pays.
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sys
@@ -47,6 +48,7 @@ class CompiledEpoch:
 
     def __init__(self) -> None:
         check_compiler()
+        torch.compiler.reset()  # forgets other networks: of one function torch keeps only a few versions
         self.several_steps: Callable[..., Tensor] = torch.compile(
             several_steps, fullgraph=True, dynamic=False
         )
@@ -75,11 +77,12 @@ class CompiledEpoch:
         for batch in cut(*train, batch_size, team):
             group.append(batch)
             rows += len(batch[0])
-            if not optimizer.state:  # the very first step sets up the optimiser
-                total += plainly(group)
-                group = []
-            elif len(group) == STEPS and len(batch[0]) == batch_size:
+            full = all(len(inputs) == batch_size for inputs, _ in group)
+            if optimizer.state and full and len(group) == STEPS:
                 total += self._compiled(network, loss_function, optimizer, group)
+                group = []
+            elif not optimizer.state or len(group) == STEPS:  # the very first step sets it up
+                total += plainly(group)
                 group = []
         if group:
             total += plainly(group)
@@ -101,9 +104,7 @@ class CompiledEpoch:
             [its["exp_avg"] for its in memory],
             [its["exp_avg_sq"] for its in memory],
             count,
-            torch.tensor(
-                settings["lr"], device=count.device
-            ),  # as a number it would be compiled in
+            torch.tensor(settings["lr"], device=count.device),  # a number would be compiled in
             (settings["weight_decay"], *settings["betas"], settings["eps"]),
         )
         try:
@@ -111,9 +112,10 @@ class CompiledEpoch:
         except Exception as error:
             if is_out_of_memory(error):
                 raise
-            reason = str(error).strip().splitlines() or [type(error).__name__]
+            said = str(error).strip().splitlines() or [type(error).__name__]
+            reason = " ".join(said[:2] if said[0].endswith(":") else said[:1])
             raise CapstoneError(
-                f"[training] compile = true: torch can't compile this network ({reason[0]}): set it to false."
+                f"[training] compile = true: torch can't compile this network ({reason}): set it to false."
             ) from None
         for its in memory:
             its["step"] += len(group)
@@ -161,7 +163,9 @@ def several_steps(
         # 1. and 4.: new gradients, by a backward pass
         gradients, loss = grad_and_value(loss_of)(now, inputs, targets)
         count = count + 1
-        unbiased, unbiased_square = 1 - beta**count, 1 - beta_of_squares**count
+        # 1 - beta ** count, without the rounding of a number close to 1
+        unbiased = -torch.expm1(count * math.log(beta))
+        unbiased_square = -torch.expm1(count * math.log(beta_of_squares))
         for place, (name, gradient) in enumerate(gradients.items()):  # 5. update the weights
             mean[place] = torch.lerp(mean[place], gradient, 1 - beta)
             square[place] = torch.lerp(square[place], gradient * gradient, 1 - beta_of_squares)

@@ -39,7 +39,7 @@ from capstone.transfer import adopt_pieces, all_names, load_source, start_from
 
 TRIAL = (5, 20)  # trying an encoding takes a fifth of the epochs, and at most so many
 MOST_ENCODED = 2**26  # numbers, 256 MB of them, that may be encoded before training
-TRIAL_ROWS = 2000  # held out are enough to choose by: of a large table, some members try alone
+TRIAL_ROWS = 2500  # held out are enough to choose by: of a large table, some members try alone
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def fit_model(
         one_pass=one_pass,
     )
     if one_pass:
-        tell(["compiling takes half a minute or more before the first epoch"])
+        tell(["compiling takes a minute or so before the first epoch"])
     rows = len(lesson.train[0])
     return model, train_within_limits(learn, network, training, rows, tell)
 

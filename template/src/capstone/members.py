@@ -11,6 +11,7 @@ import copy
 
 import numpy as np
 import torch
+import torch.fx
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn.utils.rnn import pad_sequence
@@ -110,7 +111,7 @@ def computes_alike(batched: nn.Module, members: list[nn.Module]) -> bool:
     """Whether a network of layers side by side gives what each member gives alone.
 
     It does when only linear layers have weights and all else treats each number by itself, as an activation
-    does. A forward pass that looks at rows, or picks columns, would find the members in their place.
+    does. A forward pass that counts rows, or picks columns, would find the members in their place.
     """
     for layer in members[0].modules():
         own = [*layer.parameters(recurse=False), *layer.buffers(recurse=False)]
@@ -125,6 +126,7 @@ def computes_alike(batched: nn.Module, members: list[nn.Module]) -> bool:
                 if isinstance(layer, nn.Dropout):
                     layer.eval()  # chance can't be compared
         try:
+            torch.fx.Tracer().trace(members[0])  # fails where the rows decide which way they go
             all_at_once = batched(rows)
             alone = torch.stack([member(its) for member, its in zip(members, rows, strict=True)])
         except Exception:  # whatever the student's forward pass makes of another shape

@@ -22,7 +22,7 @@ def measure(name: str, folder: Path, *options: str) -> tuple[str, dict[str, Any]
     script, kept = ROOT / "benchmarks" / f"{name}.py", folder / "kept.json"
     paths = os.pathsep.join([str(ROOT / "template" / "src"), str(ROOT)])
     env = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": paths}
-    words = ["--tiny", "--json", kept, *options]
+    words = ["--tiny", "--json", str(kept), *options]
     printed = must_run(sys.executable, script, *words, cwd=folder, **env)
     return printed, json.loads(kept.read_text(encoding="utf-8"))
 
@@ -43,7 +43,7 @@ def test_first_run(tmp_path: Path) -> None:
 def test_choices(tmp_path: Path) -> None:
     printed, kept = measure("choices", tmp_path)
     assert "| import skops.io |" in printed
-    assert all(seconds > 0 for cost in kept["costs"] for seconds in cost["seconds"])  # type: ignore[attr-defined]
+    assert all(seconds > 0 for cost in kept["costs"] for seconds in cost["seconds"])
 
 
 def test_cohort(tmp_path: Path) -> None:

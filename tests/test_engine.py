@@ -17,11 +17,16 @@ FILES = sorted(ENGINE.rglob("*.py"))
 # The seven steps, and the order in which the rooms may use each other.
 PATH = ("pipeline", "data", "splitting", "preprocessing", "training", "evaluation", "artifacts")
 STEPS = {*PATH[1:], "reading", "table_checks", "metrics", "model", "checkpoints", "schema"}
+# What a module belongs to; the last two come with a library that is stated.
 DISTRIBUTIONS = {
+    "cyclonedx": "cyclonedx-python-lib",
     "mlflow": "mlflow-skinny",
+    "prometheus_client": "prometheus-client",
     "sklearn": "scikit-learn",
     "tomli_w": "tomli-w",
     "yaml": "pyyaml",
+    "packageurl": "cyclonedx-python-lib",
+    "starlette": "fastapi",
 }
 
 

@@ -153,11 +153,11 @@ ANSWERS = (
     {"data_source": "own", "target_column": "y", "package_name": "mine", "update_workflow": True},
 )
 
-
 TURNS: dict[str, list[Any]] = {
     "license": ["mit", "bsd-3-clause", "apache-2.0", "none"],
     "torch_build": ["default", "cpu", "cuda"],
     "slurm": [False, True, True, False, False],
+    "deployment": ["none", "both", "compose", "kubernetes"],
     "update_workflow": [True, False, False, True, True],
     "course_name": ["", "Data 101", "", "", "ML 'one'", "", ""],
     "project_name": ["My Capstone", "Häuser & Höfe", "100 % done?"],

@@ -81,7 +81,7 @@ def call_student(function: Callable[..., Any], root: Path, *args: Any, **kwargs:
 
 
 def apply_step(
-    name: str, table: pd.DataFrame, root: Path, target: str = ""
+    name: str, table: pd.DataFrame, root: Path, target: str = "", may_be_empty: bool = False
 ) -> tuple[pd.DataFrame, list[str]]:
     """Run the student's `clean` or `engineer` and check what comes back.
 
@@ -108,7 +108,7 @@ def apply_step(
         raise CapstoneError(
             f'{place} lost the target column "{target}": return it with the others.'
         )
-    if result.empty:
+    if result.empty and not may_be_empty:
         raise CapstoneError(f"{place} returned no rows.")
     return result, _changes(table, result, target)
 

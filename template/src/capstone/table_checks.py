@@ -57,7 +57,12 @@ def check_target(target: pd.Series, data: Data) -> pd.Series:
             f'Target "{name}" is missing in every row: name another in [data] target.'
         )
     if problem == "regression":
-        return _check_number_target(target)
+        numbers = to_numbers(target)
+        if numbers.nunique() == 1:
+            raise CapstoneError(
+                f'Target "{name}" is {numbers.iloc[0]:g} in every row: nothing to learn.'
+            )
+        return numbers
     if pd.api.types.is_float_dtype(target) and (target % 1 == 0).all():
         target = target.astype("int64")  # 0.0 and 1.0 are the classes 0 and 1
     counts = target.value_counts()
@@ -126,7 +131,8 @@ def _refuse_mixed(column: pd.Series, place: str) -> None:
         )
 
 
-def _check_number_target(target: pd.Series) -> pd.Series:
+def to_numbers(target: pd.Series) -> pd.Series:
+    """A target of which none is missing, as numbers. Raises CapstoneError when some value is none."""
     numbers = pd.to_numeric(target, errors="coerce")
     if numbers.isna().any() or pd.api.types.is_bool_dtype(target):
         odd = numbers.isna().idxmax()
@@ -140,9 +146,5 @@ def _check_number_target(target: pd.Series) -> pd.Series:
         raise CapstoneError(
             f'Target "{target.name}" is {numbers[row]:g} in row {row}: make it smaller in clean(), or drop '
             "the row."
-        )
-    if numbers.nunique() == 1:
-        raise CapstoneError(
-            f'Target "{target.name}" is {numbers.iloc[0]:g} in every row: nothing to learn.'
         )
     return numbers

@@ -107,6 +107,10 @@ def batches(
             yield inputs.index_select(0, rows), targets.index_select(0, rows)
 
 
+# How rows become mini-batches: inputs, targets, batch size and the processes that share each batch.
+Batches = Callable[[Tensor, Tensor, int, Team], Iterator[tuple[Tensor, Tensor]]]
+
+
 def train_model(
     network: nn.Module,
     train: tuple[Tensor, Tensor],
@@ -117,12 +121,14 @@ def train_model(
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     checkpoint: Checkpoint | None = None,
     resume: bool = False,
+    cut: Batches = batches,
 ) -> History:
     """Train until the validation loss stops improving, then restore the best weights.
 
     train, validation   inputs of shape (rows, inputs) and targets, on the network's device
     on_epoch            is called after each epoch, e.g. to draw progress; for those of the checkpoint too
     checkpoint, resume  where unfinished training is kept, and whether to go on from there
+    cut                 how the training rows are cut into mini-batches
     Ctrl-C ends training early and keeps the best weights so far.
     """
     optimizer = make_optimizer(network, settings)
@@ -153,7 +159,7 @@ def train_model(
             if settings.freeze == "body":
                 freeze(body_and_head(network)[0], settings.body_is_frozen(number))
             rate = float(schedule.get_last_lr()[0])
-            train_loss = train_epoch(network, train, loss_function, optimizer, size, team)
+            train_loss = train_epoch(network, train, loss_function, optimizer, size, team, cut)
             schedule.step()
             losses = team.agree(mean_loss(network, validation, loss_function))
             validation_loss = losses.mean().item()
@@ -185,12 +191,13 @@ def train_epoch(
     optimizer: torch.optim.Optimizer,
     batch_size: int,
     team: Team,
+    cut: Batches = batches,
 ) -> float:
     """One pass over the training part: the five steps for every mini-batch. Returns the mean loss."""
     network.train()
     loss_function.train()
     total, rows = torch.zeros((), device=train[0].device), 0
-    for inputs, targets in batches(*train, batch_size, team):
+    for inputs, targets in cut(*train, batch_size, team):
         optimizer.zero_grad()  # 1. zero the gradients
         outputs = network(inputs).squeeze(1)  # 2. forward pass
         loss = loss_function(outputs, targets)  # 3. compute the loss

@@ -17,7 +17,7 @@ from capstone.streaming.sketches import Sketch
 from capstone.streaming.source import Source
 from capstone.table_checks import check_named_columns, to_numbers
 
-SAMPLE = 100_000  # rows of each part in the sample, about
+SAMPLE = 50_000  # rows of each part in the sample, about
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,8 @@ class StreamingPipeline(CapstonePipeline):
             "all_test_rows": self.rows["test"],
             "sampled": {part: len(its) for part, its in self.parts.items()},
         }
-        return f"{said} rows ({self.settings.split.method}, by a hash){left_out}"
+        by = "" if self.settings.split.method == "time" else ", by a hash"
+        return f"{said} rows ({self.settings.split.method}{by}){left_out}"
 
     @step
     def train(self) -> str:

@@ -52,7 +52,10 @@ class PreparedRows:
     def add(self, inputs: np.ndarray, targets: np.ndarray) -> None:
         """Deal more rows to the blocks: shuffled, then one to each in turn."""
         order = np.random.default_rng([self.seed, self.dealt]).permutation(len(inputs))
-        numbers = {"inputs": inputs[order], "targets": targets.reshape(len(targets), -1)[order]}
+        numbers = {
+            "inputs": inputs[order],
+            "targets": targets.reshape(-1, self.width["targets"])[order],
+        }
         for name, rows in numbers.items():
             rows = rows.astype(np.float32, copy=False)
             with self._path(name).open("r+b" if self.dealt else "wb") as file:

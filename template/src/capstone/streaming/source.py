@@ -156,7 +156,7 @@ def table_or_sample(path: Path, data: Data) -> tuple[pd.DataFrame, str, str]:
     ]
     table = pd.concat(chosen)
     said = f"a sample of {len(table):,} of the {source.rows:,} rows, drawn at random"
-    return table, "Parquet, in blocks", said
+    return table, "Parquet, in blocks", said if len(table) < source.rows else ""
 
 
 def fingerprint_of(path: Path) -> str:

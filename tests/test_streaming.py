@@ -449,6 +449,7 @@ def cut_power_in_the_second_epoch() -> Callable[..., bool]:
     return update
 
 
+@pytest.mark.slow
 def test_rows_are_split_by_time_and_by_group(
     streamed: Callable[..., Path], capstone: Capstone
 ) -> None:

@@ -104,7 +104,7 @@ def _read_file(path: Path, data: Data) -> tuple[pd.DataFrame, str]:
     else:
         raise CapstoneError(f"{path} is no kind of table known here; use {', '.join(KINDS)}.")
     table.columns = [str(name) for name in table.columns]
-    refuse_repeated(list(table.columns), path)
+    _refuse_repeated(list(table.columns), path)
     if table.empty:
         raise CapstoneError(f"{path} has column names but no rows: add the data below the header.")
     return table, how
@@ -192,7 +192,7 @@ def _check_shape(text: str, delimiter: str, path: Path) -> None:
     try:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
         header = next((fields for fields in reader if fields), [])
-        refuse_repeated([name for name in header if name], path)
+        _refuse_repeated([name for name in header if name], path)
         for fields in reader:
             if fields and len(fields) != len(header):
                 quote = " (a quote may never be closed)" if any("\n" in f for f in fields) else ""
@@ -211,7 +211,7 @@ def _check_shape(text: str, delimiter: str, path: Path) -> None:
         raise CapstoneError(f"{path} is empty: it holds blank lines only.")
 
 
-def refuse_repeated(names: list[str], path: Path) -> None:
+def _refuse_repeated(names: list[str], path: Path) -> None:
     repeated = [name for name, times in Counter(names).items() if times > 1]
     if repeated:
         raise CapstoneError(

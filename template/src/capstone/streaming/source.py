@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from capstone.errors import CapstoneError
-from capstone.reading import CSV, PARQUET, fingerprint, read_table, refuse_repeated, table_files
+from capstone.reading import CSV, PARQUET, fingerprint, read_table, table_files
 from capstone.settings import Data
 from capstone.streaming.dealing import as_shares
 
@@ -24,6 +24,8 @@ GLANCES = 8  # places of the table that `look` reads
 LOOKED_AT = 20_000  # rows of them together
 SAMPLE = 100_000  # rows that stand for a table in `capstone data` and in the datasheet
 SAMPLE_SEED = 0
+# Else pyarrow keeps all of a file that it has read until the file is closed.
+PIECEMEAL = {"pre_buffer": False, "buffer_size": 1 << 20}
 CONVERT = (
     "python -c \"import pyarrow.csv as c, pyarrow.parquet as p; r = c.open_csv('{csv}'); "
     "w = p.ParquetWriter('{parquet}', r.schema); [w.write_batch(b) for b in r]; w.close()\""
@@ -54,7 +56,7 @@ class Source:
         """All rows in order, block by block. The index is called "row" and counts from 1 over all files."""
         first = 1
         for file in self.files:
-            with pq.ParquetFile(file) as opened:
+            with pq.ParquetFile(file, **PIECEMEAL) as opened:
                 for batch in opened.iter_batches(self.block_rows):
                     if batch.num_rows:
                         yield self._as_table(batch, first)
@@ -72,7 +74,7 @@ class Source:
         some = min(LOOKED_AT // len(chosen), self.block_rows)
         tables = []
         for file, number, first in (groups[place] for place in chosen):
-            with pq.ParquetFile(file) as opened:
+            with pq.ParquetFile(file, **PIECEMEAL) as opened:
                 batch = next(opened.iter_batches(some, row_groups=[number]))
                 tables.append(self._as_table(batch, first))
         return pd.concat(tables)
@@ -124,7 +126,10 @@ def open_source(path: Path) -> Source:
         ) from None
     schema = described[0].schema_arrow
     names = [str(name) for name in schema.names if not name.startswith("__index_level_")]
-    refuse_repeated(names, files[0])
+    if repeated := {name for name in names if names.count(name) > 1}:
+        raise CapstoneError(
+            f'{files[0]} has several columns called "{min(repeated)}": give every column a name of its own.'
+        )
     for file, its in zip(files, described, strict=True):
         _refuse_other_columns(schema, its.schema_arrow, files[0], file)
     rows = sum(its.metadata.num_rows for its in described)

@@ -80,7 +80,8 @@ def test_nothing_is_unpickled_or_run_from_a_file(path: Path) -> None:
 
 def test_importing_it_does_nothing(render: Render) -> None:
     """No file is written, nothing is printed."""
-    modules = ", ".join(f"capstone.{path.stem}" for path in FILES if path.stem != "__main__")
+    names = [".".join(path.relative_to(ENGINE).with_suffix("").parts) for path in FILES]
+    modules = ", ".join(f"capstone.{name}" for name in names if name != "__main__")
     project = render()
     before = {path for path in project.rglob("*")}
     done = run(

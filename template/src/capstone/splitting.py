@@ -11,7 +11,7 @@ from sklearn.model_selection import train_test_split
 from capstone.data import column_kind, find_date_format, to_dates
 from capstone.errors import CapstoneError
 from capstone.settings import Settings
-from capstone.table_checks import check_named_columns
+from capstone.table_checks import check_named_columns, check_parts
 
 Parts = dict[str, pd.Index]
 
@@ -33,7 +33,7 @@ def split_rows(table: pd.DataFrame, target: pd.Series, settings: Settings) -> Pa
     if settings.network.members > 1:  # each of them holds out rows of its own instead
         keeps = table.index.isin(parts["train"].union(parts.pop("validation")))
         parts["train"] = table.index[keeps]
-    check_parts(parts, target, settings)
+    check_parts(parts, target, settings.data.problem)
     return parts
 
 
@@ -160,19 +160,3 @@ def _split_by_time(table: pd.DataFrame, settings: Settings) -> Parts:
         "validation": table.index[in_validation & original],
         "test": table.index[in_test & original],
     }
-
-
-def check_parts(parts: Parts, target: pd.Series, settings: Settings) -> None:
-    """Every part has rows and, in classification, every class."""
-    for part, rows in parts.items():
-        if len(rows) == 0:
-            raise CapstoneError(
-                f"The {part} part is empty: give it a larger share in [split], or use another method."
-            )
-        if settings.data.problem != "regression":
-            absent = set(target) - set(target[rows])
-            if absent:
-                raise CapstoneError(
-                    f"The {part} part has no row of class {min(map(str, absent))}: give it a larger share "
-                    'in [split], use method "stratified", or merge rare classes in clean().'
-                )

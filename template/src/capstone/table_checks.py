@@ -93,6 +93,22 @@ def check_target(target: pd.Series, data: Data) -> pd.Series:
     return target
 
 
+def check_parts(parts: dict[str, pd.Index], target: pd.Series, problem: str) -> None:
+    """Every part has rows and, in classification, every class."""
+    for part, rows in parts.items():
+        if len(rows) == 0:
+            raise CapstoneError(
+                f"The {part} part is empty: give it a larger share in [split], or use another method."
+            )
+        if problem != "regression":
+            absent = set(target) - set(target[rows])
+            if absent:
+                raise CapstoneError(
+                    f"The {part} part has no row of class {min(map(str, absent))}: give it a larger share "
+                    'in [split], use method "stratified", or merge rare classes in clean().'
+                )
+
+
 def _refuse_infinite(column: pd.Series, place: str) -> None:
     too_large = column.astype("float64").abs() > LARGEST
     if too_large.any():

@@ -24,14 +24,18 @@ from capstone.model import Target, all_members
 from capstone.pipeline import CapstonePipeline
 from capstone.preprocessing import Preprocessor
 from capstone.processes import Team
-from capstone.splitting import check_parts
 from capstone.steps import step
 from capstone.streaming.blocks import Block, Blocks
 from capstone.streaming.dealing import PARTS
 from capstone.streaming.prepared import PreparedRows, enough_space, prepared_folder, writes
 from capstone.streaming.source import fingerprint_of, is_streamed, open_source
 from capstone.streaming.survey import Survey
-from capstone.table_checks import check_columns, check_enough_rows, check_named_columns
+from capstone.table_checks import (
+    check_columns,
+    check_enough_rows,
+    check_named_columns,
+    check_parts,
+)
 from capstone.training import LOSS_FUNCTIONS
 
 TRIED_ON = 20_000  # of them, to choose how numbers are encoded
@@ -181,7 +185,7 @@ class StreamingPipeline(CapstonePipeline):
         names = [name for name in PARTS if members == 1 or name != "validation"]
         self.parts = {name: self.table.index[part == PARTS.index(name)] for name in names}
         check_enough_rows(self.table, self.source.rows)
-        check_parts(self.parts, self.target, self.settings)
+        check_parts(self.parts, self.target, self.settings.data.problem)
         self.folds = fold[part == PARTS.index("train")] if members > 1 else None
 
     def _prepare(self, folder: Path, preprocessor: Preprocessor, target: Target) -> PreparedRows:

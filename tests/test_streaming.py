@@ -306,6 +306,11 @@ def test_other_columns_or_types_in_a_folder_are_named(tmp_path: Path) -> None:
     (tmp_path / "b.parquet").write_bytes(b"PAR1 and then nothing")
     with pytest.raises(CapstoneError, match="holds no readable Parquet"):
         open_source(tmp_path)
+    held.to_parquet(tmp_path / "b.parquet")
+    content = (tmp_path / "b.parquet").read_bytes()
+    (tmp_path / "b.parquet").write_bytes(content[:4] + b"\xff" * 900 + content[904:])
+    with pytest.raises(CapstoneError, match=r"b.parquet holds no readable Parquet"):
+        list(open_source(tmp_path).blocks())
 
 
 def test_a_large_table_is_read_in_blocks_by_itself(
@@ -528,6 +533,21 @@ def test_what_a_killed_run_has_left_is_removed_by_the_next(tmp_path: Path) -> No
             (kept / "process").write_text(str(process))
     with prepared.prepared_folder(tmp_path, Team()) as folder:
         assert set(tmp_path.iterdir()) == {folder, kept}  # the one of a process that is alive
+
+
+def test_steps_that_do_something_else_each_time_are_refused(
+    streamed: Callable[..., Path], capstone: Capstone
+) -> None:
+    project = streamed()
+    path = project / "src" / "my_capstone" / "features.py"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(
+        text + "\n\nordinary, calls = clean, []\n\n\ndef clean(table):\n    calls.append(1)\n"
+        "    return ordinary(table).iloc[len(calls) :]\n"
+    )
+    code, _, err = capstone(project, *QUICK)
+    assert code == 2 and "gave other rows than the first: let clean() and" in err
+    assert files_of(project / "runs") == set()
 
 
 def test_columns_that_depend_on_the_values_are_refused(

@@ -57,6 +57,8 @@ def open_pipeline(
     data = pipeline.settings.data
     if streamed is None:
         streamed = is_streamed(pipeline.root / data.path, data)
+        # Several machines may have memory of several sizes: the first process decides for all.
+        streamed = bool(Team().agree(torch.tensor(int(streamed))))
     if not streamed:
         return pipeline
     return StreamingPipeline(*arguments, keep_row=keep_row, **options)
@@ -205,8 +207,13 @@ class StreamingPipeline(CapstonePipeline):
                 if two:
                     numbers = np.column_stack([numbers, block.fold[train]])
                 features = block.table.loc[train, self.features]
-                if len(features):
+                if len(features) and rows.dealt + len(features) <= rows.rows:
                     rows.add(preprocessor.transform(features), numbers)
+        if rows.dealt != rows.rows:
+            raise CapstoneError(
+                f"The second pass over {self.settings.data.path} gave other rows than the first: let clean() and "
+                f"engineer() in {self.place} do the same each time, and let nobody write the table meanwhile."
+            )
         return rows
 
     def _streaming_lesson(self, target: Target, rows: PreparedRows) -> Lesson:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,7 +57,7 @@ class Source:
         """All rows in order, block by block. The index is called "row" and counts from 1 over all files."""
         first = 1
         for file in self.files:
-            with pq.ParquetFile(file, **PIECEMEAL) as opened:
+            with readable(file), pq.ParquetFile(file, **PIECEMEAL) as opened:
                 for batch in opened.iter_batches(self.block_rows):
                     if batch.num_rows:
                         yield self._as_table(batch, first)
@@ -74,7 +75,7 @@ class Source:
         some = min(LOOKED_AT // len(chosen), self.block_rows)
         tables = []
         for file, number, first in (groups[place] for place in chosen):
-            with pq.ParquetFile(file, **PIECEMEAL) as opened:
+            with readable(file), pq.ParquetFile(file, **PIECEMEAL) as opened:
                 batch = next(opened.iter_batches(some, row_groups=[number]))
                 tables.append(self._as_table(batch, first))
         return pd.concat(tables)
@@ -88,6 +89,25 @@ class Source:
         return table
 
 
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turns what pyarrow says of a damaged file into a CapstoneError."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise CapstoneError(
+            f"{path} holds no readable Parquet: {str(error).strip().splitlines()[0].rstrip('.')}."
+        ) from None
+
+
+def memory() -> int:
+    """Bytes of memory that this program may use: the machine's, or fewer in a container on Linux."""
+    total = psutil.virtual_memory().total
+    with suppress(OSError, ValueError):  # ValueError: "max", without a limit
+        total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
+    return total
+
+
 def is_streamed(path: Path, data: Data) -> bool:
     """Whether the table is to be read in blocks: it is large, or `[data] streaming` says so.
 
@@ -98,12 +118,12 @@ def is_streamed(path: Path, data: Data) -> bool:
     files = table_files(path)
     odd = [file for file in files if file.suffix.lower() not in PARQUET]
     if files and not odd:
-        return data.streaming == "always" or _size(files) > SHARE * psutil.virtual_memory().total
-    size, memory = sum(file.stat().st_size for file in odd), psutil.virtual_memory().total
-    if odd and (data.streaming == "always" or size * CSV_GROWS > memory):
+        return data.streaming == "always" or _size(files) > SHARE * memory()
+    size, most = sum(file.stat().st_size for file in odd), memory()
+    if odd and (data.streaming == "always" or size * CSV_GROWS > most):
         why = '[data] streaming is "always"'
-        if size * CSV_GROWS > memory:
-            why = f"it has {size / 1e9:,.1f} GB, and this machine's memory {memory / 1e9:,.1f} GB"
+        if size * CSV_GROWS > most:
+            why = f"it has {size / 1e9:,.1f} GB, and this machine's memory {most / 1e9:,.1f} GB"
         how = "save it as Parquet"
         if odd[0].suffix.lower() in CSV:
             written = odd[0].with_suffix(".parquet").name
@@ -118,12 +138,8 @@ def is_streamed(path: Path, data: Data) -> bool:
 def open_source(path: Path) -> Source:
     """The files at `path`, after a look at whether they fit together."""
     files = table_files(path)
-    try:
+    with readable(path):
         described = [pq.ParquetFile(file) for file in files]
-    except (pa.ArrowException, OSError) as error:
-        raise CapstoneError(
-            f"{path} holds no readable Parquet: {str(error).splitlines()[0]}."
-        ) from None
     schema = described[0].schema_arrow
     names = [str(name) for name in schema.names if not name.startswith("__index_level_")]
     if repeated := {name for name in names if names.count(name) > 1}:

@@ -126,7 +126,7 @@ def is_streamed(path: Path, data: Data) -> bool:
             why = f"it has {size / 1e9:,.1f} GB, and this machine's memory {most / 1e9:,.1f} GB"
         how = "save it as Parquet"
         if odd[0].suffix.lower() in CSV:
-            written = odd[0].with_suffix(".parquet").name
+            written = odd[0].with_suffix(".parquet").as_posix()
             line = CONVERT.format(csv=odd[0].as_posix(), parquet=written)
             how = f"make it Parquet and set [data] path to that file, e.g. {line}"
         raise CapstoneError(

@@ -46,6 +46,13 @@ def test_choices(tmp_path: Path) -> None:
     assert all(seconds > 0 for cost in kept["costs"] for seconds in cost["seconds"])
 
 
+def test_streaming(tmp_path: Path) -> None:
+    printed, kept = measure("streaming", tmp_path)
+    assert printed.count("| capstone, in blocks | 5,000 |") == 2
+    assert "| DataLoader over pyarrow |" in printed and "| capstone, in memory |" in printed
+    assert len(kept["goals"]) == 2 and len(kept["peers"]) == 5
+
+
 def test_cohort(tmp_path: Path) -> None:
     printed, kept = measure("cohort", tmp_path)
     assert "| update | 2 |" in printed and "| fetch, update, push | 2 |" in printed

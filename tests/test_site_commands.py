@@ -16,7 +16,7 @@ from tests.test_readme import bash, blocks, readme_of
 DOCS = ROOT / "docs"
 PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
 RUN_HERE = ["how-to/own-table.md", "how-to/graphics-card.md", "how-to/large-table.md"]
-RUN_HERE += ["how-to/transfer.md"]
+RUN_HERE += ["how-to/bigger-than-memory.md", "how-to/transfer.md"]
 RUN_HERE += ["tutorial.md"]  # the last, since it puts another table into the project
 RUN_BELOW = ["how-to/updating.md", "cohort.md"]
 # Lines that other tests run, word by word or with the same words in Python.

@@ -14,10 +14,11 @@ from capstone.data import column_kind
 from capstone.errors import CapstoneError
 from capstone.front_matter import check_front_matter
 from capstone.marked import blocks, code, fill, open_points, read_document, table
-from capstone.reading import fingerprint, read_table
+from capstone.reading import fingerprint
 from capstone.run_files import check_whole
 from capstone.settings import Data
 from capstone.splitting import duplicate_groups
+from capstone.streaming.source import table_or_sample
 
 MODEL_CARD = Path("docs", "model_card.md")
 DATASHEET = Path("data", "README.md")
@@ -28,10 +29,10 @@ def write_cards(root: Path, run: Run, data: Data) -> list[str]:
 
     Raises CapstoneError when a marker is missing or doubled, or when the run is not whole.
     """
-    columns, _ = read_table(root / data.path, data)
+    columns, _, sample = table_or_sample(root / data.path, data)
     card = fill(read_document(root / MODEL_CARD), run_blocks(run), root / MODEL_CARD)
     check_front_matter(card, root / MODEL_CARD)
-    facts = {"facts": table_facts(columns, data, fingerprint(root / data.path))}
+    facts = {"facts": table_facts(columns, data, fingerprint(root / data.path), sample)}
     datasheet = fill(read_document(root / DATASHEET), facts, root / DATASHEET)
     write_text(root / MODEL_CARD, card)
     write_text(root / DATASHEET, datasheet)
@@ -60,8 +61,11 @@ def run_of_card(text: str, path: Path) -> str:
     return named[1] if named else ""
 
 
-def table_facts(columns: pd.DataFrame, data: Data, sha256: str) -> str:
-    """What a program can say about the raw table: size, fingerprint, kinds and gaps."""
+def table_facts(columns: pd.DataFrame, data: Data, sha256: str, sample: str = "") -> str:
+    """What a program can say about the raw table: size, fingerprint, kinds and gaps.
+
+    sample  of a table too large for memory: which of its rows these are
+    """
     copies = len(columns) - len(np.unique(duplicate_groups(columns)))
     rows = [
         [
@@ -76,6 +80,7 @@ def table_facts(columns: pd.DataFrame, data: Data, sha256: str) -> str:
     return "\n".join(
         [
             f"- {code(data.path)}, SHA-256 {sha256}.",
+            *([f"- Read in blocks; the figures are those of {sample}."] if sample else []),
             f"- {len(columns):,} rows, {len(columns.columns)} columns, "
             f"{columns.isna().sum().sum():,} missing values.",
             f"- {copies:,} rows are exact copies of others.",

@@ -12,6 +12,7 @@ from capstone.display import number
 from capstone.errors import short_list
 from capstone.marked import cell, code, table
 from capstone.metrics import LOWER_IS_BETTER, METRICS
+from capstone.provenance import what_was_sampled
 from capstone.run_files import read_json, read_settings
 
 MOST_COLUMNS = 60
@@ -138,6 +139,7 @@ def _evaluation_data(settings: dict[str, Any], info: dict[str, Any]) -> str:
             f"- {code(info['data']['path'])}, SHA-256 {info['data']['sha256']}.",
             f"- {rows['test']:,} of {sum(rows.values()):,} rows, set apart before training; method: "
             f"{split['method']}{by.get(split['method'], '')}. Equal rows are never in two parts.",
+            *([f"- {sampled}"] if (sampled := what_was_sampled(info)) else []),
         ]
     )
 

@@ -34,7 +34,7 @@ def data_is_documented(work: Work) -> str:
     if held is None:
         raise Open(f'{path} has no block "facts"', "`capstone card` says which lines to put back")
     _is_answered(text, path, DATASHEET_SECTIONS)
-    if held != table_facts(work.table, work.settings.data, work.sha256):
+    if held != table_facts(work.table, work.settings.data, work.sha256, work.table_read[2]):
         raise Open(f"the facts in {path} are not those of the table", "`capstone card` writes them")
     words = text.replace(held, "")
     names = list(work.table) if len(work.table.columns) <= MOST_COLUMNS else []

@@ -69,6 +69,8 @@ def split_has_no_leak(work: Work) -> str:
     if split.method == "time":
         _is_in_order(table[split.time_column], parts, work.settings.data.date_format)
     said = "training, validation and test part share nothing"
+    if pipeline.about.get("streamed"):
+        said += f", in a random sample of {len(table):,} rows"
     try:
         run, changed = work.whole_run, _changes(work)
     except CapstoneError:
@@ -87,7 +89,7 @@ def split_has_no_leak(work: Work) -> str:
 def no_column_gives_the_target_away(work: Work) -> str:
     """No single column nearly determines the target."""
     data = work.settings.data
-    table = work.table.drop(columns=data.leave_out, errors="ignore").loc[work.pipeline.target.index]
+    table = work.pipeline.raw.loc[work.pipeline.target.index]
     if leaks := suspected_leaks(table, work.pipeline.target, data):
         name, score = next(iter(leaks.items()))
         raise Open(

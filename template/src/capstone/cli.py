@@ -50,16 +50,17 @@ def data() -> None:
     from capstone.artifacts import write_text
     from capstone.overview import as_page, look_at
     from capstone.project import find_root
-    from capstone.reading import fingerprint, read_table
+    from capstone.reading import fingerprint
     from capstone.settings_file import load_settings
+    from capstone.streaming.source import table_or_sample
     from capstone.table_checks import check_named_columns
 
     root = find_root()
     settings = load_settings(root).data
     path = root / settings.path
-    table, how = read_table(path, settings)
+    table, how, sample = table_or_sample(path, settings)
     check_named_columns(table, {"[data] target": [settings.target]}, settings.path)
-    overview = look_at(table, settings, fingerprint(path))
+    overview = look_at(table, settings, fingerprint(path), sample)
     print(f"{overview.headline} Read as {how}.\n")
     shown = Table(*overview.columns.columns, title="Columns", box=SIMPLE, padding=(0, 1, 0, 0))
     for line in overview.columns.head(60).astype(str).itertuples(index=False):

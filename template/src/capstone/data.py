@@ -26,10 +26,12 @@ def column_kind(column: pd.Series, date_format: str = "auto") -> Kind:
     if present.empty:
         return "empty"
     types = pd.api.types
-    if types.is_bool_dtype(present) or set(present.map(type)) <= {bool, np.bool_}:
+    if types.is_bool_dtype(present):
         return "boolean"
     if types.is_numeric_dtype(present):
         return "number"
+    if set(present.map(type)) <= {bool, np.bool_}:
+        return "boolean"
     if types.is_datetime64_any_dtype(present) or find_date_format(present, date_format):
         return "date"
     different = present.astype(str).nunique()

@@ -28,9 +28,11 @@ from capstone.processes import Team
 from capstone.settings import Settings
 from capstone.training import (
     STOPPED,
+    Batches,
     Epoch,
     History,
     batch_size_for,
+    batches,
     epochs_for,
     set_seed,
     train_model,
@@ -44,12 +46,18 @@ TRIAL_ROWS = 2500  # held out are enough to choose by: of a large table, some me
 
 @dataclass(frozen=True)
 class Lesson:
-    """The rows to learn from and those that tell when to stop, on the device, and how both are judged."""
+    """The rows to learn from and those that tell when to stop, on the device, and how both are judged.
+
+    cut       how the rows to learn from are cut into mini-batches
+    tried_on  fewer rows, to choose the encoding by; None takes all
+    """
 
     train: tuple[Tensor, Tensor]
     validation: tuple[Tensor, Tensor]
     loss_function: nn.Module
     members: int = 1
+    cut: Batches = batches
+    tried_on: Lesson | None = None
 
 
 def lesson_with_folds(
@@ -141,7 +149,7 @@ def fit_model(
     if source:
         encoding, why = adopt_pieces(names, source), "numbers encoded as in that run"
     else:
-        encoding, why = choose_encoding(lesson, settings, build)
+        encoding, why = choose_encoding(lesson.tried_on or lesson, settings, build)
     architecture["pieces"] = encoding.pieces() if encoding else None
     model = TrainedModel(preprocessor, build(encoding), target, architecture)
     several = f"{lesson.members} networks side by side, each of these layers:"
@@ -153,6 +161,7 @@ def fit_model(
         lesson.train,
         lesson.validation,
         lesson.loss_function,
+        cut=lesson.cut,
         seed=settings.seed,
         on_epoch=on_epoch,
         checkpoint=checkpoint,

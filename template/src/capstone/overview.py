@@ -35,13 +35,16 @@ class Overview:
     first_rows: pd.DataFrame
 
 
-def look_at(table: pd.DataFrame, data: Data, sha256: str) -> Overview:
-    """Rows, kinds, gaps, copies, useless columns, class balance and suspected leaks of a raw table."""
+def look_at(table: pd.DataFrame, data: Data, sha256: str, sample: str = "") -> Overview:
+    """Rows, kinds, gaps, copies, useless columns, class balance and suspected leaks of a raw table.
+
+    sample  of a table too large for memory: which of its rows these are
+    """
     rows, width = table.shape
     columns = pd.DataFrame([_column_line(table[name], data) for name in table])
     return Overview(
         headline=f"{rows:,} rows and {width:,} columns in {data.path} (SHA-256 {sha256[:12]}).",
-        notes=_notes(table, data),
+        notes=[f"This is {sample}."] * bool(sample) + _notes(table, data),
         columns=columns,
         target=_target_table(table[data.target], data),
         first_rows=table.head(5),

@@ -70,6 +70,7 @@ class CapstonePipeline:
         self.say = say
         self.on_epoch = on_epoch
         self.seconds: dict[str, float] = {}
+        self.about: dict[str, Any] = {}  # what run.json says besides
         self.place = f"src/{package_name(self.root)}/features.py"
         self.primary = primary_metric(settings.data.problem, settings.evaluation.primary_metric)
         set_seed(settings.seed)
@@ -194,6 +195,7 @@ class CapstonePipeline:
         info |= {"health": self.health, "quick": self.quick}
         info["trained_from"] = self.checkpoint().digest()
         info["test_looks"] = count_test_looks(runs) + 1
+        info |= self.about
         with new_run(runs) as folder:
             self.write_to(folder)
             rows = Rows(self.raw, self.table, self.features, self.parts)

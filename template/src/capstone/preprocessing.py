@@ -52,11 +52,14 @@ class Preprocessor:
                 self.kinds[name] = kind
             if kind == "date" and not pd.api.types.is_datetime64_any_dtype(table[name]):
                 self.date_formats[name] = find_date_format(table[name], self.date_format)
+        return self.fit_plain(self._plain(table))
+
+    def fit_plain(self, plain: pd.DataFrame) -> Self:
+        """Learn from columns of floats and text, once it is known which kind each column is."""
         if not self.kinds:
             raise CapstoneError(
                 "No column is left to learn from: see [data] leave_out and engineer()."
             )
-        plain = self._plain(table)
         self.transformer = self._transformer(plain)
         self.transformer.fit(plain)
         self._name_inputs()

@@ -96,6 +96,7 @@ def apply_step(
     root: Path,
     target: str = "",
     function: Callable[..., Any] | None = None,
+    may_be_empty: bool = False,
 ) -> tuple[pd.DataFrame, list[str]]:
     """Run the student's `clean` or `engineer` and check what comes back.
 
@@ -126,7 +127,7 @@ def apply_step(
         raise CapstoneError(
             f'{place} lost the target column "{target}": return it with the others.'
         )
-    if result.empty:
+    if result.empty and not may_be_empty:
         raise CapstoneError(f"{place} returned no rows.")
     return result, _changes(table, result, target)
 

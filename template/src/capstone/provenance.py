@@ -49,6 +49,18 @@ def describe_run(
     }
 
 
+def what_was_sampled(info: dict[str, Any]) -> str:
+    """Which rows a run on a table too large for memory used for what; "" for any other run."""
+    if not info.get("streamed"):
+        return ""
+    rows, sampled = info["rows"], info["sampled"]
+    return (
+        f"The table was read in blocks: the network learnt from all {rows['train']:,} training rows, the simpler "
+        f"models from {sampled['train']:,} of them, drawn at random; the scores are of {sampled['test']:,} of the "
+        f"{info['all_test_rows']:,} test rows, drawn at random."
+    )
+
+
 def training_identity(root: Path, settings: Settings, sha256: str) -> dict[str, Any]:
     """What the weights depend on, by name: settings, data, and the student's own code."""
     sections = {"seed", "data", "split", "preprocessing", "network", "training"}

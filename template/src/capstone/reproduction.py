@@ -16,10 +16,10 @@ from safetensors.torch import load_file
 from capstone.artifacts import Run, write_text
 from capstone.devices import environment
 from capstone.model import WEIGHTS
-from capstone.pipeline import CapstonePipeline
 from capstone.provenance import git_state, installed_versions
 from capstone.reading import fingerprint
 from capstone.settings_file import load_settings
+from capstone.streaming.pipeline import open_pipeline
 
 VERDICT = "reproduction.json"
 COMPARED = (WEIGHTS, "model.json", "metrics.json", "predictions.csv", "schema.json", "shap.csv")
@@ -38,7 +38,9 @@ def reproduce(root: Path, run: Run, say: Callable[[str], Any] = print) -> Reprod
     """Run again with the settings of `run`, in a temporary folder; write the verdict beside the run."""
     settings = load_settings(run.folder, file_name="settings.toml")
     quick = run.info["quick"]
-    pipeline = CapstonePipeline(settings, root, quick, keep_checkpoints=False, say=say)
+    streamed = run.info.get("streamed", False)
+    options = {"keep_checkpoints": False, "say": say, "streamed": streamed}
+    pipeline = open_pipeline(settings, root, quick, **options)
     pipeline.load().clean().engineer().split().train().evaluate()
     changed = changes_since(root, run, environment(pipeline.device))
     with tempfile.TemporaryDirectory() as name:

@@ -14,9 +14,9 @@ from capstone.errors import CapstoneError, did_you_mean
 from capstone.explanation import explain
 from capstone.model import TrainedModel
 from capstone.pages import chart, page, short, text
-from capstone.pipeline import CapstonePipeline
 from capstone.reading import fingerprint
 from capstone.settings_file import load_settings
+from capstone.streaming.pipeline import open_pipeline
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,10 @@ def explain_row(root: Path, run: Run, wanted: str) -> RowExplanation:
     settings = load_settings(run.folder, file_name="settings.toml")
     path = root / settings.data.path
     model = TrainedModel.load(run.folder, root)
-    pipeline = CapstonePipeline(settings, root, say=lambda line: None)
+    streamed = run.info.get("streamed", False)
+    pipeline = open_pipeline(
+        settings, root, say=lambda line: None, streamed=streamed, keep_row=wanted
+    )
     pipeline.load().clean().engineer().split()
     if fingerprint(path) != run.info["data"]["sha256"]:
         raise CapstoneError(

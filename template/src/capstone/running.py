@@ -22,6 +22,7 @@ from capstone.pipeline import CapstonePipeline
 from capstone.processes import joined
 from capstone.seeds import FILE, over_seeds
 from capstone.settings import Settings
+from capstone.streaming.pipeline import open_pipeline
 from capstone.tracking import tracking
 from capstone.training import Epoch
 from capstone.transfer import name_the_start
@@ -29,7 +30,7 @@ from capstone.transfer import name_the_start
 
 def run_as_json(settings: Settings, root: Path, quick: bool, resume: bool) -> dict[str, Any]:
     """One run, one JSON object a line; returns its metrics."""
-    pipeline = CapstonePipeline(settings, root, quick, resume, say=said_as_json)
+    pipeline = open_pipeline(settings, root, quick, resume, say=said_as_json)
     run_and_log(pipeline, epoch_as_json)
     print_json({"event": "run", "run": pipeline.folder.name, "metrics": pipeline.metrics})
     return pipeline.metrics
@@ -38,7 +39,7 @@ def run_as_json(settings: Settings, root: Path, quick: bool, resume: bool) -> di
 def run_in_words(settings: Settings, root: Path, quick: bool, resume: bool) -> dict[str, Any]:
     """One run, told in the terminal; returns its metrics."""
     console = Console()
-    pipeline = CapstonePipeline(settings, root, quick, resume)
+    pipeline = open_pipeline(settings, root, quick, resume)
     with training_progress(console) as on_epoch:
         run_and_log(pipeline, on_epoch)
     console.print()
@@ -55,7 +56,7 @@ def run_in_words(settings: Settings, root: Path, quick: bool, resume: bool) -> d
 
 def train_along(settings: Settings, root: Path, quick: bool, resume: bool) -> dict[str, Any]:
     """What every process but the first does: help to train, say nothing, write nothing."""
-    pipeline = CapstonePipeline(settings, root, quick, resume, say=lambda said: None)
+    pipeline = open_pipeline(settings, root, quick, resume, say=lambda said: None)
     pipeline.load().clean().engineer().split().train()
     return {}
 

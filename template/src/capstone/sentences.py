@@ -7,6 +7,7 @@ from typing import Any
 
 from capstone.metrics import LOWER_IS_BETTER
 from capstone.pages import short
+from capstone.provenance import what_was_sampled
 from capstone.story import Story
 
 NAMES = {
@@ -142,6 +143,8 @@ def limits(story: Story) -> list[str]:
         f"It was measured on {len(story.rows):,} rows of the same table. On data of another place, time or "
         "kind it may do worse."
     )
+    if sampled := what_was_sampled(info):
+        said.append(sampled)
     looks = info["test_looks"]
     if looks > 1:
         said.append(

@@ -46,6 +46,7 @@ class Data(Section):
     encoding: str = "auto"
     decimal: Literal["auto", ".", ","] = "auto"
     date_format: str = "auto"
+    streaming: Literal["auto", "always", "never"] = "auto"
 
     @model_validator(mode="after")
     def each_column_has_one_role(self) -> Self:

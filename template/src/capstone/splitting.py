@@ -11,7 +11,7 @@ from sklearn.model_selection import train_test_split
 from capstone.data import column_kind, find_date_format, to_dates
 from capstone.errors import CapstoneError
 from capstone.settings import Settings
-from capstone.table_checks import check_named_columns
+from capstone.table_checks import check_named_columns, check_parts
 
 Parts = dict[str, pd.Index]
 
@@ -33,7 +33,7 @@ def split_rows(table: pd.DataFrame, target: pd.Series, settings: Settings) -> Pa
     if settings.network.members > 1:  # each of them holds out rows of its own instead
         keeps = table.index.isin(parts["train"].union(parts.pop("validation")))
         parts["train"] = table.index[keeps]
-    _check_parts(parts, target, settings)
+    check_parts(parts, target, settings.data.problem)
     return parts
 
 
@@ -53,7 +53,7 @@ def deal_folds(
     if settings.network.members == 1:
         return None
     if settings.split.method == "time":
-        order = np.argsort(_times(table, settings).to_numpy()[first_rows], kind="stable")
+        order = np.argsort(times_of(table, settings).to_numpy()[first_rows], kind="stable")
         dealt = np.arange(count) * members // count
     else:
         order = np.random.default_rng(settings.seed).permutation(count)
@@ -127,7 +127,7 @@ def _linked(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return connected_components(graph, directed=False)[1][first]
 
 
-def _times(table: pd.DataFrame, settings: Settings) -> pd.Series:
+def times_of(table: pd.DataFrame, settings: Settings) -> pd.Series:
     """The column that orders the rows, as dates or numbers."""
     split = settings.split
     column = table[split.time_column]
@@ -145,7 +145,7 @@ def _times(table: pd.DataFrame, settings: Settings) -> pd.Series:
 
 def _split_by_time(table: pd.DataFrame, settings: Settings) -> Parts:
     """The oldest rows train, the newest test; equal times stay together, later copies are left out."""
-    split, column = settings.split, _times(table, settings)
+    split, column = settings.split, times_of(table, settings)
     copies = duplicate_groups(table, settings.data.id)
     times = np.sort(column.to_numpy())
     first_test = times[round(len(times) * (1 - split.test))]
@@ -160,19 +160,3 @@ def _split_by_time(table: pd.DataFrame, settings: Settings) -> Parts:
         "validation": table.index[in_validation & original],
         "test": table.index[in_test & original],
     }
-
-
-def _check_parts(parts: Parts, target: pd.Series, settings: Settings) -> None:
-    """Every part has rows and, in classification, every class."""
-    for part, rows in parts.items():
-        if len(rows) == 0:
-            raise CapstoneError(
-                f"The {part} part is empty: give it a larger share in [split], or use another method."
-            )
-        if settings.data.problem != "regression":
-            absent = set(target) - set(target[rows])
-            if absent:
-                raise CapstoneError(
-                    f"The {part} part has no row of class {min(map(str, absent))}: give it a larger share "
-                    'in [split], use method "stratified", or merge rare classes in clean().'
-                )

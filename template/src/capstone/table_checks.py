@@ -57,7 +57,12 @@ def check_target(target: pd.Series, data: Data) -> pd.Series:
             f'Target "{name}" is missing in every row: name another in [data] target.'
         )
     if problem == "regression":
-        return _check_number_target(target)
+        numbers = to_numbers(target)
+        if numbers.nunique() == 1:
+            raise CapstoneError(
+                f'Target "{name}" is {numbers.iloc[0]:g} in every row: nothing to learn.'
+            )
+        return numbers
     if pd.api.types.is_float_dtype(target) and (target % 1 == 0).all():
         target = target.astype("int64")  # 0.0 and 1.0 are the classes 0 and 1
     counts = target.value_counts()
@@ -86,6 +91,22 @@ def check_target(target: pd.Series, data: Data) -> pd.Series:
             f"{', '.join(map(str, counts.index))}."
         )
     return target
+
+
+def check_parts(parts: dict[str, pd.Index], target: pd.Series, problem: str) -> None:
+    """Every part has rows and, in classification, every class."""
+    for part, rows in parts.items():
+        if len(rows) == 0:
+            raise CapstoneError(
+                f"The {part} part is empty: give it a larger share in [split], or use another method."
+            )
+        if problem != "regression":
+            absent = set(target) - set(target[rows])
+            if absent:
+                raise CapstoneError(
+                    f"The {part} part has no row of class {min(map(str, absent))}: give it a larger share "
+                    'in [split], use method "stratified", or merge rare classes in clean().'
+                )
 
 
 def _refuse_infinite(column: pd.Series, place: str) -> None:
@@ -126,7 +147,8 @@ def _refuse_mixed(column: pd.Series, place: str) -> None:
         )
 
 
-def _check_number_target(target: pd.Series) -> pd.Series:
+def to_numbers(target: pd.Series) -> pd.Series:
+    """A target of which none is missing, as numbers. Raises CapstoneError when some value is none."""
     numbers = pd.to_numeric(target, errors="coerce")
     if numbers.isna().any() or pd.api.types.is_bool_dtype(target):
         odd = numbers.isna().idxmax()
@@ -140,9 +162,5 @@ def _check_number_target(target: pd.Series) -> pd.Series:
         raise CapstoneError(
             f'Target "{target.name}" is {numbers[row]:g} in row {row}: make it smaller in clean(), or drop '
             "the row."
-        )
-    if numbers.nunique() == 1:
-        raise CapstoneError(
-            f'Target "{target.name}" is {numbers.iloc[0]:g} in every row: nothing to learn.'
         )
     return numbers

@@ -12,9 +12,9 @@ import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from capstone.errors import CapstoneError
-from capstone.pipeline import CapstonePipeline
 from capstone.provenance import training_identity
 from capstone.settings import Settings
+from capstone.streaming.pipeline import open_pipeline
 from capstone.training import Epoch
 
 STORE = "tuning.db"
@@ -36,7 +36,7 @@ def tune(root: Path, settings: Settings, trials: int, say: Callable[[str], Any])
 
     Returns the conclusion, line by line. Ctrl-C ends the search early; what was tried is kept.
     """
-    pipeline = CapstonePipeline(settings, root, keep_checkpoints=False, say=lambda line: None)
+    pipeline = open_pipeline(settings, root, keep_checkpoints=False, say=lambda line: None)
     pipeline.load().clean().engineer().split()
     study = _study(root, settings, pipeline.sha256)
     if not study.trials:

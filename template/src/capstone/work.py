@@ -13,10 +13,12 @@ from capstone.errors import CapstoneError
 from capstone.marked import read_document
 from capstone.pipeline import CapstonePipeline
 from capstone.provenance import git
-from capstone.reading import fingerprint, read_table
+from capstone.reading import fingerprint
 from capstone.run_files import check_whole
 from capstone.settings import Settings
 from capstone.settings_file import load_settings
+from capstone.streaming.pipeline import open_pipeline
+from capstone.streaming.source import table_or_sample
 
 
 class Open(Exception):
@@ -48,8 +50,13 @@ class Work:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """The raw table."""
-        return read_table(self.root / self.settings.data.path, self.settings.data)[0]
+        """The raw table; of one that is read in blocks, a sample."""
+        return self.table_read[0]
+
+    @cached_property
+    def table_read(self) -> tuple[pd.DataFrame, str, str]:
+        """The raw table or a sample of it, how it was read, and what to say of the sample."""
+        return table_or_sample(self.root / self.settings.data.path, self.settings.data)
 
     @cached_property
     def sha256(self) -> str:
@@ -83,7 +90,7 @@ class Work:
     @cached_property
     def pipeline(self) -> CapstonePipeline:
         """The rows as they are divided now: the first four of the seven steps."""
-        pipeline = CapstonePipeline(self.settings, self.root, say=lambda line: None)
+        pipeline = open_pipeline(self.settings, self.root, say=lambda line: None)
         return pipeline.load().clean().engineer().split()
 
     @cached_property

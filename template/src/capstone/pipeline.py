@@ -192,10 +192,9 @@ class CapstonePipeline:
         info = describe_run(self.root, self.settings, self.sha256, self.device, self.history)
         info["rows"] = {part: len(rows) for part, rows in self.parts.items()}
         info["seconds"] = {name: round(seconds, 3) for name, seconds in self.seconds.items()}
-        info |= {"health": self.health, "quick": self.quick}
+        info |= {"health": self.health, "quick": self.quick, **self.about}
         info["trained_from"] = self.checkpoint().digest()
         info["test_looks"] = count_test_looks(runs) + 1
-        info |= self.about
         with new_run(runs) as folder:
             self.write_to(folder)
             rows = Rows(self.raw, self.table, self.features, self.parts)

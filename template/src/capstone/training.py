@@ -107,10 +107,6 @@ def batches(
             yield inputs.index_select(0, rows), targets.index_select(0, rows)
 
 
-# How rows become mini-batches: inputs, targets, batch size and the processes that share each batch.
-Batches = Callable[[Tensor, Tensor, int, Team], Iterator[tuple[Tensor, Tensor]]]
-
-
 def train_model(
     network: nn.Module,
     train: tuple[Tensor, Tensor],

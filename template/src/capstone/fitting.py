@@ -88,10 +88,13 @@ def for_a_trial(lesson: Lesson) -> Lesson:
 def encoded_once(network: nn.Module, lesson: Lesson) -> tuple[nn.Module, Lesson]:
     """The network without its encoding, and the lesson's rows encoded, which nothing changes in training.
 
-    So they are not encoded again in every batch. Both stay as they are when it takes too much memory.
+    So they are not encoded again in every batch. Both stay as they are when it takes too much memory, or when the
+    rows to learn from are elsewhere.
     """
     encoding = network[0] if isinstance(network, nn.Sequential) else None
     if not isinstance(network, nn.Sequential) or not isinstance(encoding, PiecewiseLinear):
+        return network, lesson
+    if lesson.cut is not batches:
         return network, lesson
     (inputs, targets), (held_out, their_targets) = lesson.train, lesson.validation
     rows = len(inputs) + held_out.shape[:-1].numel()

@@ -190,10 +190,9 @@ class CapstonePipeline:
         info["rows"] = {part: len(rows) for part, rows in self.parts.items()}
         info["seconds"] = {name: round(seconds, 3) for name, seconds in self.seconds.items()}
         info["health"] = self.health
-        info["quick"] = self.quick
+        info |= {"quick": self.quick, **self.about}
         info["trained_from"] = self.checkpoint().digest()
         info["test_looks"] = count_test_looks(runs) + 1
-        info |= self.about
         with new_run(runs) as folder:
             self.write_to(folder)
             write_json(folder / "run.json", info)

@@ -132,9 +132,11 @@ def apply_step(
     return result, _changes(table, result, target)
 
 
-def clean_table(raw: pd.DataFrame, root: Path, data: Data) -> tuple[pd.DataFrame, list[str]]:
+def clean_table(
+    raw: pd.DataFrame, root: Path, data: Data, may_be_empty: bool = False
+) -> tuple[pd.DataFrame, list[str]]:
     """The table after the student's clean(), without rows that repeat an earlier one if [data] drop_copies says so."""
-    table, changes = apply_step("clean", raw, root, data.target)
+    table, changes = apply_step("clean", raw, root, data.target, may_be_empty=may_be_empty)
     copies = table.duplicated() if data.drop_copies else table.index < 0
     if copies.any():
         changes.append(f"{copies.sum():,} of {len(table):,} rows dropped as copies of others")

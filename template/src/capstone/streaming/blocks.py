@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from capstone.errors import CapstoneError
-from capstone.project import apply_step
+from capstone.project import apply_step, clean_table
 from capstone.settings import Settings
 from capstone.streaming.dealing import FOR_SAMPLE, PARTS, Dealer, as_shares, moments
 from capstone.streaming.sketches import Sketch
@@ -59,11 +59,10 @@ class Blocks:
         data = self.settings.data
         for raw in self.source.blocks():
             raw = raw.drop(columns=data.leave_out)
-            ready = raw
-            for name in ("clean", "engineer"):
-                ready, _ = apply_step(name, ready, self.root, data.target, may_be_empty=True)
-                if ready.empty:
-                    break
+            cleaned, _ = clean_table(raw, self.root, data, may_be_empty=True)
+            if cleaned.empty:
+                continue
+            ready, _ = apply_step("engineer", cleaned, self.root, data.target, may_be_empty=True)
             if ready.empty:
                 continue
             if set(ready) != set(self.glance):

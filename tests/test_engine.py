@@ -18,6 +18,7 @@ FILES = sorted(ENGINE.rglob("*.py"))
 PATH = ("pipeline", "data", "splitting", "preprocessing", "training", "evaluation", "artifacts")
 STEPS = {*PATH[1:], "reading", "table_checks", "metrics", "model", "checkpoints", "schema"}
 DISTRIBUTIONS = {
+    "prometheus_client": "prometheus-client",
     "mlflow": "mlflow-skinny",
     "sklearn": "scikit-learn",
     "tomli_w": "tomli-w",

@@ -394,6 +394,10 @@ def test_the_model_is_described(any_desk: tuple[Path, Desk]) -> None:
         if "choices" in field:
             assert field["example"] in field["choices"]
     assert desk.ask("GET", "/healthz").json == {"status": "ok"}
+    assert desk.ask("GET", "/nowhere").json["status"] == 404
+    for method, path, other in (("GET", "/v1/predict", "POST"), ("POST", "/v1/model", "GET")):
+        wrong = desk.ask(method, path)
+        assert (wrong.status, wrong.headers["allow"]) == (405, other)
     assert desk.ask("GET", "/readyz").json == {"status": "ready", "run": told["run"]}
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
-from starlette.exceptions import HTTPException
 
 from capstone.serving.answering import Answering
 from capstone.serving.guard import Guard, Limits
@@ -120,12 +119,13 @@ def create_app(reloader: Reloader, limits: Limits, meter: Meter, key: str = "") 
             PROBLEM_TYPE.decode(),
         )
 
-    @app.exception_handler(HTTPException)
-    async def refuse_address(request: Request, error: HTTPException) -> Response:
-        words = {404: "There is nothing at this address.", 405: "Use another method here."}
-        said = words.get(error.status_code, "This can't be answered.")
-        headers = tuple((k.lower().encode(), v.encode()) for k, v in (error.headers or {}).items())
-        return await refuse(request, Problem(error.status_code, said, headers=headers))
+    @app.exception_handler(404)
+    async def nothing_here(request: Request, error: Exception) -> Response:
+        return await refuse(request, Problem(404, "There is nothing at this address."))
+
+    @app.exception_handler(405)
+    async def other_method(request: Request, error: Exception) -> Response:
+        return await refuse(request, Problem(405, "Use GET here.", headers=((b"allow", b"GET"),)))
 
     @app.exception_handler(Exception)
     async def apologise(request: Request, error: Exception) -> Response:

@@ -14,7 +14,9 @@ def serve(
     host: Annotated[
         str, typer.Option("--host", help="The address; another than this machine's needs a key.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535)] = 8000,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="0 takes any that is free.")
+    ] = 8000,
     workers: Annotated[
         int, typer.Option("--workers", min=1, max=64, help="Processes that answer.")
     ] = 1,

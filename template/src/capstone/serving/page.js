@@ -41,7 +41,7 @@ async function ask(path, body) {
 
 /** The control for one column. */
 function control(field) {
-  const id = `field-${field.name}`;
+  const { id } = field;
   const unknown = make("option", { value: "", textContent: "not known" });
   let input;
   if (field.kind === "boolean") {
@@ -79,7 +79,7 @@ function hint(field) {
 function rowOfForm() {
   const row = {};
   for (const field of model.form) {
-    const { value } = $(`field-${field.name}`);
+    const { value } = $(field.id);
     const read = { number: Number, boolean: (text) => text === "true" }[field.kind] || String;
     row[field.name] = value === "" ? null : read(value);
   }
@@ -90,11 +90,11 @@ function rowOfForm() {
 function markWrong(errors) {
   let first = null;
   for (const field of model.form) {
-    const input = $(`field-${field.name}`);
+    const input = $(field.id);
     const found = errors.find((error) => error.place === `rows[0].${field.name}`);
     const message = input.validity.badInput ? "is no number" : found ? found.message : "";
     input.setAttribute("aria-invalid", String(message !== ""));
-    $(`field-${field.name}-wrong`).textContent = message;
+    $(`${field.id}-wrong`).textContent = message;
     if (message && !first) first = input;
   }
   if (first) first.focus();
@@ -218,6 +218,7 @@ function showModel() {
   document.title = `${model.project}: ask the model`;
   $("project").textContent = model.project;
   $("question").textContent = model.question;
+  model.form.forEach((field, place) => Object.assign(field, { id: `field-${place}` })); // a name may hold spaces
   $("fields").replaceChildren(...model.form.map(control));
   const { name, value, low, high } = model.metric;
   $("run").textContent =

@@ -58,7 +58,7 @@ class Size:
     settings: tuple[str, ...] = ()
 
 
-FULL, QUICK = Size(5, 5, 10_000, 1_000_000, 5), Size(3, 2, 10_000, 100_000, 3)
+FULL, QUICK = Size(5, 4, 10_000, 1_000_000, 5), Size(3, 2, 10_000, 100_000, 3)
 TINY = Size(1, 0.3, 1000, 3000, 1, ("network.members=1", "training.epochs=2"))
 
 

@@ -8,12 +8,14 @@ import shutil
 import sys
 import zipfile
 from collections.abc import Callable
+from importlib.metadata import Distribution
 from pathlib import Path
 
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
+from capstone.exporting import libraries
 from capstone.exporting.imports import follow
 from tests.exported import KEY, check_answers, running
 from tests.helpers import Capstone, run_of
@@ -57,6 +59,7 @@ def test_what_it_asks_for_is_installed_here_and_light(exported: Path) -> None:
     assert all(re.fullmatch(r"[a-z0-9-]+==[^ ]+( ; .+)?", line) for line in lines)
     names = {line.partition("==")[0] for line in lines}
     assert {"fastapi", "uvicorn", "onnxruntime", "numpy", "pydantic", "starlette"} <= names
+    assert any(re.fullmatch(r"uvloop==[\d.]+ ; sys_platform != .win32.", line) for line in lines)
     assert not names & {"torch", "scikit-learn", "scipy", "pandas", "onnx", "skops", "shap"}
 
 
@@ -86,6 +89,21 @@ def test_a_students_own_library_and_file_come_along(capstone: Capstone, own: Pat
     held = {path.name for path in (own / "out" / "src" / "my_capstone").iterdir()}
     assert {"prices.csv", "places.py"} <= held
     assert re.search(r"^rich==", (own / "out" / "requirements.txt").read_text(), re.M)
+
+
+def test_what_another_system_needs_is_asked_for_too(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = libraries._installed
+
+    def on_windows(name: str) -> Distribution | None:
+        return None if name == "uvloop" else installed(name)
+
+    monkeypatch.setattr(libraries, "_installed", on_windows)
+    found, unknown = libraries.find_libraries(project, {"uvicorn"})
+    lines = [library.line for library in found]
+    assert any(re.fullmatch(r"uvloop~=[\d.]+ ; sys_platform != .win32.", line) for line in lines)
+    assert not unknown
 
 
 def sign(project: Path, **steps: str) -> None:

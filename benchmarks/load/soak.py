@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import random
 import statistics
 import time
@@ -19,7 +20,19 @@ import psutil
 
 PATIENCE = 30  # seconds that a client waits for an answer
 BUSY = 503  # says "try again": an answer to overload, not an error
+SAME = 1e-5  # as a share: rows computed together with others are rounded otherwise (float32)
 Client = Callable[[], Awaitable[None]]
+
+
+def apart(one: Any, other: Any) -> float:
+    """How far apart two answers are: the largest share of any number in them; infinite where anything else differs."""
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+        return max((apart(one[name], other[name]) for name in one), default=0.0)
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        return max(map(apart, one, other), default=0.0)
+    if isinstance(one, float) and isinstance(other, float) and one != other:
+        return abs(one - other) / max(abs(one), abs(other))
+    return 0.0 if one == other else math.inf
 
 
 class Callers:
@@ -31,7 +44,8 @@ class Callers:
         self.got: Counter[tuple[str, int]] = Counter()
         self.wrong: Counter[str] = Counter()
         self.times: list[float] = []
-        self.expected: dict[int, bytes] = {}
+        self.expected: dict[int, Any] = {}
+        self.gap = 0.0
 
     async def send(self, kind: str, raw: bytes, allowed: set[int]) -> bytes:
         """One request on a connection of its own; counts what came of it. Status 0: hung up on."""
@@ -80,8 +94,12 @@ class Callers:
         number = self.chance.randrange(20)
         body = json.dumps({"rows": [self.rows[number]]}).encode()
         answer = await self.send("one row", self.request(body), {200})
-        if answer and self.expected.setdefault(number, answer) != answer:
-            self.wrong["one row: another answer than before"] += 1
+        if answer:
+            found = json.loads(answer)
+            gap = apart(self.expected.setdefault(number, found), found)
+            self.gap = max(self.gap, gap)
+            if gap > SAME:
+                self.wrong["one row: another answer than before"] += 1
 
     async def many_rows(self) -> None:
         body = json.dumps({"rows": self.rows}).encode()
@@ -184,6 +202,7 @@ def soak(
     print(
         f"\nOne row, ms: half {cuts[49] * 1e3:.1f}, 99 % {cuts[98] * 1e3:.1f}, all {max(callers.times) * 1e3:.0f}"
     )
+    print(f"The same row's answers differ by a share of {callers.gap:.1g} at most")
     print(f"MB: {early:.0f} at the start, {late:.0f} at the end, {max(held):.0f} at most")
     for what, count in callers.wrong.items():
         print(f"ERROR {what}: {count:,}")
@@ -191,6 +210,7 @@ def soak(
         "answers": {f"{kind}: {status}": n for (kind, status), n in sorted(callers.got.items())},
         "errors": dict(callers.wrong),
         "memory": {"start": early, "end": late, "most": max(held)},
+        "largest_gap": callers.gap,
         "seconds": seconds,
     }
     errors, total = sum(callers.wrong.values()), sum(callers.got.values())

@@ -52,7 +52,8 @@ def find_libraries(root: Path, imported: set[str]) -> tuple[list[Library], list[
     found: dict[str, Library] = {}
     conditions: dict[str, set[str]] = {}
     waiting: list[tuple[str, set[str], str]] = [
-        (name, asked[name].extras if name in asked else set(), "") for name in sorted(names)
+        (name, asked[name].extras, _condition(asked[name])) if name in asked else (name, set(), "")
+        for name in sorted(names)
     ]
     seen = set()
     while waiting:
@@ -64,7 +65,7 @@ def find_libraries(root: Path, imported: set[str]) -> tuple[list[Library], list[
         about = _installed(name)
         if about is None:
             if name in asked:
-                found[name] = Library(name, "", str(asked[name]))
+                found[name] = Library(name, "", f"{name}{asked[name].specifier}")
             continue
         needed = _needs(about, extras)
         version = Version(about.version).public  # "2.13.0+cpu" is not to be had everywhere

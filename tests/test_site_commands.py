@@ -1,6 +1,7 @@
 """Every command on the site is run by a test: here, or by the one that is named here."""
 
 import ast
+import os
 import re
 import shlex
 import shutil
@@ -181,7 +182,9 @@ def run_line(project: Path, capstone: Capstone, line: str) -> None:
     """One command of a page; capstone in this process, which saves its imports."""
     words = shlex.split(line)
     if words[0] != "capstone":
-        must_run("bash", "-c", line, cwd=project)
+        # `python` is the one that runs the tests, as in an environment that is activated.
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        must_run("bash", "-c", line, cwd=project, PATH=path)
         return
     code, out, err = capstone(project, *words[1:])
     assert code == 0, f"{line}\n{out[-2000:]}\n{err}"

@@ -38,7 +38,7 @@ from capstone.serving.frames import frame_for_graph, raw_kinds, to_arrays, to_fr
 from capstone.serving.graph import Graph
 from capstone.serving.model import ServedModel
 from capstone.settings_file import load_settings
-from tests.helpers import PROBLEMS, Capstone, Render, must_run
+from tests.helpers import PROBLEMS, Capstone, Render, must_run, run_of
 
 SMALL = ("--quick", "--set", "evaluation.explained_rows=0", "--set", "network.members=3")
 
@@ -96,6 +96,18 @@ def test_what_is_served_is_what_was_measured(
     background = model.predict(model.background())
     assert 50 < len(background) <= 100
     assert np.ptp(background.reshape(len(background), -1)[:, -1]) > 0
+
+
+def test_what_clean_takes_for_unknown_is_no_number_that_training_saw(
+    finished: Callable[[str], Path],
+) -> None:
+    """The churn table holds fees of -1 and a satisfaction of 99: ranges and examples are of the others."""
+    project = finished("binary")
+    schema = json.loads((run_of(project) / "schema.json").read_text(encoding="utf-8"))
+    assert (schema["satisfaction"]["low"], schema["satisfaction"]["high"]) == (1, 10)
+    assert schema["monthly_fee_eur"]["low"] > 0
+    for about in (about for about in schema.values() if about["kind"] == "number"):
+        assert about["low"] <= about["example"] <= about["high"]
 
 
 def test_a_service_needs_neither_torch_nor_scikit_learn_nor_pandas(

@@ -218,7 +218,7 @@ class CapstonePipeline:
         told = predictions_table(rows, self.target[test], data, columns)
         write_csv(folder / "predictions.csv", told)
         self.evidence.write(folder)
-        schema = describe_columns(self.raw, self.parts["train"], self.settings)
+        schema = describe_columns(self.raw, self.table, self.parts["train"], self.settings)
         write_json(folder / "schema.json", schema)
         self.model.save(folder)
 

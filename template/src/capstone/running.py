@@ -51,6 +51,7 @@ def run_in_words(settings: Settings, root: Path, quick: bool, resume: bool) -> d
         )
     folder = pipeline.folder.relative_to(root)
     print(f"Open {folder / 'report.html'} in a browser; everything about this run is beside it.")
+    print("Try its model on a page: `capstone serve`.")
     return pipeline.metrics
 
 

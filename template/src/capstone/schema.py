@@ -13,24 +13,33 @@ from capstone.settings import Settings
 MOST_CATEGORIES = 100
 
 
-def describe_columns(raw: pd.DataFrame, rows: pd.Index, settings: Settings) -> dict[str, Any]:
+def describe_columns(
+    raw: pd.DataFrame, ready: pd.DataFrame, rows: pd.Index, settings: Settings
+) -> dict[str, Any]:
     """Kind, range or categories, missing share and an example of each input column.
 
-    raw   the table as loaded, without the columns to leave out
-    rows  the training rows: a schema must not tell what is in the test part
+    raw    the table as loaded, without the columns to leave out
+    ready  the same after engineer()
+    rows   the training rows: a schema must not tell what is in the test part
     """
     data = settings.data
     roles = {data.id: "id"} | {
         name: "feature" if data.use_sensitive else "sensitive" for name in data.sensitive
     }
-    return {
-        name: {
-            "role": roles.get(name, "feature"),
-            **describe_column(raw.loc[rows, name], data.date_format),
-        }
-        for name in raw
-        if name != data.target
-    }
+    described = {}
+    for name in raw:
+        if name == data.target:
+            continue
+        column = raw.loc[rows, name]
+        about = describe_column(column, data.date_format)
+        if about["kind"] == "number" and name in ready:
+            # A -1 or a 999 that clean() takes for "unknown" is no number that training saw.
+            meant = column[ready.loc[rows, name].notna()].dropna()
+            if len(meant):
+                about |= {"low": float(meant.min()), "high": float(meant.max())}
+                about["example"] = plain_value(meant.iloc[0])
+        described[str(name)] = {"role": roles.get(name, "feature"), **about}
+    return described
 
 
 def describe_column(column: pd.Series, date_format: str = "auto") -> dict[str, Any]:

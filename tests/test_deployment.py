@@ -150,5 +150,27 @@ def test_the_image_answers_as_nobody_on_a_file_system_that_is_read_only(
         assert refused.returncode == 2 and "CAPSTONE_API_KEY" in refused.stderr
 
 
+def docker_runs() -> bool:
+    """Whether there is a Docker engine for Linux images, not only its command."""
+    if shutil.which("docker") is None:
+        return False
+    asked = ("docker", "info", "--format", "{{.OSType}}")
+    said = subprocess.run(asked, capture_output=True, text=True)
+    return said.returncode == 0 and said.stdout.strip() == "linux"
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_docker_does_the_lines_of_the_page(project: Path, exported: Path) -> None:
+    if not docker_runs():
+        pytest.skip("no Docker engine runs here")
+    page = (ROOT / "docs" / "how-to" / "deploy.md").read_text(encoding="utf-8")
+    build, start = re.findall(r"^docker (?:build|run) .* my-service.*$", page, re.MULTILINE)[:2]
+    must_run(*build.split(), cwd=exported)
+    with running(start.split(), exported, {**os.environ, "CAPSTONE_API_KEY": KEY}) as (server, _):
+        server.address = "http://127.0.0.1:8000/"
+        check_answers(server, project)
+
+
 def inside_of(image: images.Stage, words: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(images.started(image, words, {}), capture_output=True, text=True)

@@ -84,8 +84,8 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
     table.to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
 
 
-def read_run(runs: Path, name: str = LATEST) -> Run:
-    """A run by its folder's name, or the newest one. Raises CapstoneError when it is not whole."""
+def run_folder(runs: Path, name: str = LATEST) -> Path:
+    """The folder of a run, by its name or as the newest one; what is in it is not looked at."""
     if name == LATEST:
         try:
             name = (runs / LATEST).read_text(encoding="utf-8").strip()
@@ -98,6 +98,12 @@ def read_run(runs: Path, name: str = LATEST) -> Run:
         raise CapstoneError(
             f'{runs} has no run "{name}"{did_you_mean(name, [run.id for run in list_runs(runs)])}'
         )
+    return folder
+
+
+def read_run(runs: Path, name: str = LATEST) -> Run:
+    """A run by its folder's name, or the newest one. Raises CapstoneError when it is not whole."""
+    folder = run_folder(runs, name)
     try:
         info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))

@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from capstone.artifacts import PARTIAL
+from capstone.artifacts import PARTIAL, run_folder
 from capstone.errors import CapstoneError
 from capstone.exporting.imports import Needed, follow
 from capstone.exporting.libraries import find_libraries
@@ -24,7 +24,6 @@ from capstone.exporting.sbom import bill_of_materials
 from capstone.project import package_name
 from capstone.serving.graph import GRAPH, SCHEMA, SERVING
 from capstone.serving.model import ServedModel
-from capstone.serving.reloading import run_folder
 
 BILL = "sbom.cdx.json"
 OF_A_RUN = (GRAPH, SERVING, SCHEMA, "run.json", "metrics.json")
@@ -53,7 +52,7 @@ class Exported:
 
 def export_service(root: Path, run: str, to: Path | None, as_zip: bool) -> Exported:
     """Write the service of a run. Raises CapstoneError before anything is written where it can't be served."""
-    folder = run_folder(root, run)
+    folder = run_folder(root / "runs", run)
     model = ServedModel.load(folder, root)
     steps = model.serving["steps"]
     if steps["refused"]:

@@ -11,12 +11,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from capstone.errors import CapstoneError, did_you_mean
+from capstone.artifacts import run_folder
+from capstone.errors import CapstoneError
 from capstone.project import package_name
 from capstone.serving.answering import Answering
 from capstone.serving.meter import Meter
 
-LATEST = "LATEST"
 EVERY = 1.0  # seconds between two looks at runs/LATEST
 
 
@@ -30,13 +30,13 @@ class Reloader:
         self, root: Path, run: str, watch: bool, meter: Meter, load: Callable[[Path], Answering]
     ) -> None:
         self.root, self.run, self.watch, self.meter, self.load = root, run, watch, meter, load
-        self.asked = run_folder(self.root, self.run)
+        self.asked = run_folder(self.root / "runs", self.run)
         self.answering = self._take(load(self.asked))
 
     async def reload(self) -> None:
         """Load the run that should answer now. When it can't be loaded, the old one goes on answering."""
         try:
-            self.asked = run_folder(self.root, self.run)
+            self.asked = run_folder(self.root / "runs", self.run)
             forget_package(self.root)  # features.py may have changed together with the model
             new = await asyncio.get_running_loop().run_in_executor(None, self.load, self.asked)
             self.answering = self._take(new)
@@ -69,7 +69,7 @@ class Reloader:
         while True:
             await asyncio.sleep(EVERY)
             with contextlib.suppress(CapstoneError):  # in the middle of being written
-                if run_folder(self.root, self.run) != self.asked:
+                if run_folder(self.root / "runs", self.run) != self.asked:
                     await self.reload()
 
     def _take(self, answering: Answering) -> Answering:
@@ -98,23 +98,6 @@ def has_terminal() -> bool:
     except OSError:
         return False
     return True
-
-
-def run_folder(root: Path, name: str) -> Path:
-    """The folder of a run, by its name or as the newest one."""
-    runs = root / "runs"
-    if name == LATEST:
-        try:
-            name = (runs / LATEST).read_text(encoding="utf-8").strip()
-        except OSError:
-            raise CapstoneError(
-                f"There is no finished run in {runs}: start with `capstone run`."
-            ) from None
-    folder = runs / Path(name).name
-    if not folder.is_dir():
-        there = sorted(path.name for path in runs.glob("[0-9]*Z-*"))
-        raise CapstoneError(f'{runs} has no run "{name}"{did_you_mean(name, there)}')
-    return folder
 
 
 def forget_package(root: Path) -> None:

@@ -16,10 +16,11 @@ import orjson
 import uvicorn
 from uvicorn.supervisors.multiprocess import Multiprocess
 
+from capstone.artifacts import run_folder
 from capstone.errors import CapstoneError
 from capstone.serving.guard import Limits
 from capstone.serving.model import ServedModel
-from capstone.serving.reloading import Hangup, run_folder
+from capstone.serving.reloading import Hangup
 
 KEY = "CAPSTONE_API_KEY"  # the environment variable that holds the API key
 ORDER = "CAPSTONE_SERVE"  # and the one by which workers learn what was asked for
@@ -53,7 +54,7 @@ def serve(
         if figures:
             os.environ[MANY_PROCESSES] = figures.name
             # Workers would each say what is wrong with the run: one sentence now is better.
-            ServedModel.load(run_folder(root, run), root)
+            ServedModel.load(run_folder(root / "runs", run), root)
         else:
             app = from_order()
         shown = f"[{host}]" if ":" in host else host

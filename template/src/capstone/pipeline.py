@@ -134,30 +134,11 @@ class CapstonePipeline:
         self._tell(preprocessor.notes(len(self.parts["train"])))
         target = Target.fit(self.target[self.parts["train"]], data.problem, data.positive)
         self.matrices = {part: preprocessor.transform(self._features(part)) for part in self.parts}
-        checkpoint = self.checkpoint() if self.keep_checkpoints else None
-        if checkpoint:
-            self._tell(checkpoint.notes(self.resume, newest_run(self.root / "runs")))
+        self.unfinished = self.checkpoint() if self.keep_checkpoints else None
+        if self.unfinished:
+            self._tell(self.unfinished.notes(self.resume, newest_run(self.root / "runs")))
         self._tell(settings.training.notes())
-        self.model, self.history = fit_model(
-            self.root,
-            settings,
-            preprocessor,
-            target,
-            self._lesson(target),
-            self._tell,
-            self.on_epoch,
-            checkpoint,
-            self.resume,
-        )
-        encoding, networks = all_members(self.model.network)
-        inputs, targets = self._tensors("train", target)
-        self.health = check_health(networks, (encoding(inputs), targets), self.loss_function)
-        self._tell(self.health)
-        return (
-            f"{len(self.history.epochs)} epochs on {self.device}, "
-            f"best {self.history.best_epoch} ({self.history.ended}); "
-            f"{len(preprocessor.inputs)} inputs, {self.model.parameters():,} parameters"
-        )
+        return self._learn(preprocessor, target, self._lesson(target))
 
     @step
     def evaluate(self) -> str:
@@ -240,6 +221,21 @@ class CapstonePipeline:
         """Inputs and targets of a part, on the device."""
         inputs = torch.from_numpy(self.matrices[part]).to(self.device)
         return inputs, target.tensor(self.target[self.parts[part]], self.device)
+
+    def _learn(self, preprocessor: Preprocessor, target: Target, lesson: Lesson) -> str:
+        """Train the network, look at its health, and say how training went."""
+        given = (self.root, self.settings, preprocessor, target, lesson)
+        watched = (self._tell, self.on_epoch, self.unfinished, self.resume)
+        self.model, self.history = fit_model(*given, *watched)
+        encoding, networks = all_members(self.model.network)
+        inputs, targets = self._tensors("train", target)
+        self.health = check_health(networks, (encoding(inputs), targets), self.loss_function)
+        self._tell(self.health)
+        return (
+            f"{len(self.history.epochs)} epochs on {self.device}, "
+            f"best {self.history.best_epoch} ({self.history.ended}); "
+            f"{len(preprocessor.inputs)} inputs, {self.model.parameters():,} parameters"
+        )
 
     def _lesson(self, target: Target) -> Lesson:
         """What to learn from: with several members, they share the training part among them."""

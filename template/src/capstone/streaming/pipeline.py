@@ -18,9 +18,8 @@ from capstone.checkpoints import Checkpoint
 from capstone.data import feature_columns
 from capstone.devices import choose_device
 from capstone.errors import CapstoneError
-from capstone.fitting import Lesson, fit_model, lesson_with_folds
-from capstone.inspection import check_health
-from capstone.model import Target, all_members
+from capstone.fitting import Lesson, lesson_with_folds
+from capstone.model import Target
 from capstone.pipeline import CapstonePipeline
 from capstone.preprocessing import Preprocessor
 from capstone.processes import Team
@@ -136,33 +135,14 @@ class StreamingPipeline(CapstonePipeline):
         self._tell(preprocessor.notes(self.rows["train"]))
         target = self.survey.fitted_target()
         self.matrices = {part: preprocessor.transform(self._features(part)) for part in self.parts}
-        checkpoint = self.checkpoint() if self.keep_checkpoints else None
-        if checkpoint:
-            self._tell(checkpoint.notes(self.resume, newest_run(self.root / "runs")))
+        self.unfinished = self.checkpoint() if self.keep_checkpoints else None
+        if self.unfinished:
+            self._tell(self.unfinished.notes(self.resume, newest_run(self.root / "runs")))
         self._tell(settings.training.notes())
         with prepared_folder(self.root / "runs", team) as folder:
             rows = self._prepare(folder, preprocessor, target)
             team.sum(torch.zeros(1))  # the others wait here until it is written
-            self.model, self.history = fit_model(
-                self.root,
-                settings,
-                preprocessor,
-                target,
-                self._streaming_lesson(target, rows),
-                self._tell,
-                self.on_epoch,
-                checkpoint,
-                self.resume,
-            )
-        encoding, networks = all_members(self.model.network)
-        inputs, targets = self._tensors("train", target)
-        self.health = check_health(networks, (encoding(inputs), targets), self.loss_function)
-        self._tell(self.health)
-        return (
-            f"{len(self.history.epochs)} epochs on {self.device}, "
-            f"best {self.history.best_epoch} ({self.history.ended}); "
-            f"{len(preprocessor.inputs)} inputs, {self.model.parameters():,} parameters"
-        )
+            return self._learn(preprocessor, target, self._streaming_lesson(target, rows))
 
     def checkpoint(self) -> Checkpoint:
         """Where unfinished training is kept; it can't go on from one of a table in memory."""

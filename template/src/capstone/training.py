@@ -100,11 +100,14 @@ def batches(
     because the whole table is one tensor on the device already."""
     order = torch.randperm(len(inputs), device=inputs.device)
     team.part_ways()  # several processes take the same rows in turn, but drop different neurons
-    for rows in order.split(size):
-        if len(rows) > 1 or size == 1:  # a single row left over is no use to batch norm
-            rows = team.share(rows)  # all of them, unless several processes train together
-            # The same as inputs[rows] and targets[rows], but faster.
-            yield inputs.index_select(0, rows), targets.index_select(0, rows)
+    many = max(ROWS_AT_ONCE // size, 1) * size  # rows of several batches, picked in one call
+    for rows in order.split(many):
+        # The same as inputs[rows] and targets[rows], but faster.
+        picked = inputs.index_select(0, rows), targets.index_select(0, rows)
+        for batch in zip(*(its.split(size) for its in picked), strict=True):
+            if len(batch[0]) > 1 or size == 1:  # a single row left over is no use to batch norm
+                # All of the batch, unless several processes train together.
+                yield team.share(batch[0]), team.share(batch[1])
 
 
 def train_model(

@@ -16,12 +16,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from capstone.devices import train_within_limits
+from capstone.devices import card_memory, on_device, train_within_limits
+from capstone.errors import CapstoneError
 from capstone.fitting import lesson_with_folds
 from capstone.members import build_ensemble
 from capstone.optimizers import make_optimizer
 from capstone.processes import Team
 from capstone.settings import Training
+from capstone.streaming.prepared import PreparedRows
 from capstone.training import History, batches, set_seed, train_epoch, train_model
 from tests.helpers import Capstone, Render
 
@@ -46,6 +48,24 @@ def short_of_memory(project: Path, most_rows: int, error: str = CARD) -> None:
     text = path.read_text(encoding="utf-8")
     assert FORWARD in text
     path.write_text(text.replace(FORWARD, short + FORWARD), encoding="utf-8")
+
+
+def test_a_table_too_large_for_the_card_is_told_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(_: Tensor, device: torch.device) -> Tensor:
+        raise torch.OutOfMemoryError(f"{device} out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(Tensor, "to", full)
+    rows = np.zeros((1000, 20), dtype=np.float32)
+    with pytest.raises(
+        CapstoneError, match=r"too small for 1,000 rows of 20 numbers: save .* Parquet"
+    ):
+        on_device(rows, torch.device("cuda"))
+
+
+def test_only_a_card_has_memory_of_its_own() -> None:
+    assert card_memory(torch.device("cpu")) == card_memory(torch.device("mps")) == float("inf")
 
 
 def test_short_of_memory_the_batch_is_halved_once_from_the_very_start(
@@ -157,7 +177,10 @@ def test_in_bf16_products_are_rounded_while_training_and_never_afterwards() -> N
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
 @pytest.mark.parametrize("members", [1, 4])
-def test_within_an_epoch_the_processor_never_waits_for_the_card(members: int) -> None:
+@pytest.mark.parametrize("where", ["on the card", "in a file"])
+def test_within_an_epoch_the_processor_never_waits_for_the_card(
+    members: int, where: str, tmp_path: Path
+) -> None:
     inputs = torch.randn(1000, 5, device="cuda")
     train, loss = (inputs, inputs[:, 0]), cast(nn.Module, nn.MSELoss())
     networks: list[nn.Module] = [
@@ -167,14 +190,20 @@ def test_within_an_epoch_the_processor_never_waits_for_the_card(members: int) ->
     if members > 1:
         lesson = lesson_with_folds(train, np.arange(1000) % members, loss)
         train, loss = lesson.train, lesson.loss_function
+    cut = batches
+    if where == "in a file":  # as a table is that does not fit on the card
+        numbers = [its.cpu().numpy() for its in train]
+        rows = PreparedRows(tmp_path, 1000, 5, 1 if members == 1 else 2, torch.float32, seed=0)
+        rows.add(*numbers)
+        cut = rows.batches
     given = (network, train, loss, make_optimizer(network, Training()), 100, Team())
 
     def watched(*rows: Any) -> Iterator[tuple[Tensor, Tensor]]:
         torch.cuda.set_sync_debug_mode("error")
-        yield from batches(*rows)
+        yield from cut(*rows)
         torch.cuda.set_sync_debug_mode("default")  # the epoch's loss is read once, at its end
 
-    train_epoch(*given)  # what is set up the first time may wait
+    train_epoch(*given, cut)  # what is set up the first time may wait
     try:
         train_epoch(*given, cut=watched)
     finally:

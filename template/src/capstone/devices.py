@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import psutil
 import torch
 from torch import Tensor, nn
@@ -34,6 +36,26 @@ def choose_device(name: str = "auto") -> torch.device:
             f'[training] device "{name}" is not on this machine: use "{best.type}".'
         )
     return device
+
+
+def card_memory(device: torch.device) -> float:
+    """Bytes of memory of a graphics card; infinite where it is the machine's own."""
+    if device.type != "cuda":
+        return math.inf
+    return torch.cuda.mem_get_info(device)[1]
+
+
+def on_device(rows: np.ndarray, device: torch.device) -> Tensor:
+    """The rows as a tensor on the device. Raises CapstoneError when they don't fit there."""
+    try:
+        return torch.from_numpy(rows).to(device)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise CapstoneError(
+            f"The graphics card's memory is too small for {len(rows):,} rows of {rows.shape[1]:,} numbers: save the "
+            'table as Parquet and set [data] streaming = "always", or set [training] device = "cpu".'
+        ) from None
 
 
 def environment(device: torch.device) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from capstone.artifacts import (
 )
 from capstone.checkpoints import Checkpoint
 from capstone.data import feature_columns
-from capstone.devices import choose_device
+from capstone.devices import choose_device, on_device
 from capstone.evaluation import baseline_predictions, evaluate_model, point_metrics, primary_metric
 from capstone.evidence import Part, gather
 from capstone.exporting.export import Rows, export_run
@@ -219,7 +219,7 @@ class CapstonePipeline:
 
     def _tensors(self, part: str, target: Target) -> tuple[torch.Tensor, torch.Tensor]:
         """Inputs and targets of a part, on the device."""
-        inputs = torch.from_numpy(self.matrices[part]).to(self.device)
+        inputs = on_device(self.matrices[part], self.device)
         return inputs, target.tensor(self.target[self.parts[part]], self.device)
 
     def _learn(self, preprocessor: Preprocessor, target: Target, lesson: Lesson) -> str:

@@ -16,7 +16,7 @@ import torch
 from capstone.artifacts import newest_run
 from capstone.checkpoints import Checkpoint
 from capstone.data import feature_columns
-from capstone.devices import choose_device
+from capstone.devices import card_memory, choose_device
 from capstone.errors import CapstoneError
 from capstone.fitting import Lesson, lesson_with_folds
 from capstone.model import Target
@@ -53,9 +53,10 @@ def open_pipeline(
     keep_row  the row with this id or number, to be explained, is in a sample in any case
     """
     pipeline = CapstonePipeline(*arguments, **options)
-    data = pipeline.settings.data
+    data, training = pipeline.settings.data, pipeline.settings.training
     if streamed is None:
-        streamed = is_streamed(pipeline.root / data.path, data)
+        card = card_memory(choose_device(training.device))
+        streamed = is_streamed(pipeline.root / data.path, data, card)
         # Several machines may have memory of several sizes: the first process decides for all.
         streamed = bool(Team().agree(torch.tensor(int(streamed))))
     if not streamed:

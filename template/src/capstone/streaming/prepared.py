@@ -65,11 +65,15 @@ class PreparedRows:
                     file.write(its.tobytes())
         self.dealt += len(inputs)
 
-    def read(self, block: int, order: Tensor) -> tuple[Tensor, Tensor]:
-        """A block's inputs and targets in this order."""
+    def read(self, block: int, order: Tensor, pin: bool = False) -> tuple[Tensor, Tensor]:
+        """A block's inputs and targets in this order.
+
+        pin  in memory that the system won't move: a card fetches from there while it computes
+        """
         inputs = self._numbers("inputs", block).index_select(0, order)
         targets = self._numbers("targets", block).index_select(0, order).squeeze(1)
-        return inputs, targets.to(self.dtype)
+        targets = targets.to(self.dtype)
+        return (inputs.pin_memory(), targets.pin_memory()) if pin else (inputs, targets)
 
     def batches(
         self, inputs: Tensor, targets: Tensor, size: int, team: Team
@@ -82,14 +86,15 @@ class PreparedRows:
         blocks = torch.randperm(self.blocks, generator=chance).tolist()
         orders = (torch.randperm(self._size(block), generator=chance) for block in blocks)
         team.part_ways()  # several processes take the same rows in turn, but drop different neurons
+        device = inputs.device
         with ThreadPoolExecutor(max_workers=1) as reader:
             jobs = (
-                reader.submit(self.read, block, order)
+                reader.submit(self.read, block, order, device.type == "cuda")
                 for block, order in zip(blocks, orders, strict=True)
             )
             ahead = next(jobs)
             for _ in blocks:
-                rows = tuple(its.to(inputs.device) for its in ahead.result())
+                rows = tuple(its.to(device, non_blocking=True) for its in ahead.result())
                 ahead = next(jobs, ahead)
                 for first in range(0, len(rows[0]), size):
                     count = min(size, len(rows[0]) - first)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,7 +19,9 @@ from capstone.reading import CSV, PARQUET, fingerprint, read_table, table_files
 from capstone.settings import Data
 from capstone.streaming.dealing import as_shares
 
-SHARE = 0.1  # of this machine's memory: a larger Parquet table is read in blocks. Its copies need several times that.
+# A Parquet table larger than this share of the memory is read in blocks: its copies need several times that.
+SHARE = 0.1
+CARD_SHARE = 0.25  # of a graphics card's memory: fewer copies lie there
 CSV_GROWS = 7  # times its size is what reading a CSV takes
 CELLS = 2_000_000  # in a block: 16 MB of numbers
 GLANCES = 8  # places of the table that `look` reads
@@ -108,9 +111,10 @@ def memory() -> int:
     return total
 
 
-def is_streamed(path: Path, data: Data) -> bool:
+def is_streamed(path: Path, data: Data, card: float = math.inf) -> bool:
     """Whether the table is to be read in blocks: it is large, or `[data] streaming` says so.
 
+    card  bytes of memory of the graphics card that trains, if one does
     Raises CapstoneError when it would have to be, and its kind of file can't be.
     """
     if data.streaming == "never" or not path.exists():
@@ -118,7 +122,7 @@ def is_streamed(path: Path, data: Data) -> bool:
     files = table_files(path)
     odd = [file for file in files if file.suffix.lower() not in PARQUET]
     if files and not odd:
-        return data.streaming == "always" or _size(files) > SHARE * memory()
+        return data.streaming == "always" or _size(files) > min(SHARE * memory(), CARD_SHARE * card)
     size, most = sum(file.stat().st_size for file in odd), memory()
     if odd and (data.streaming == "always" or size * CSV_GROWS > most):
         why = '[data] streaming is "always"'

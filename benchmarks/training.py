@@ -119,7 +119,7 @@ def capstone_engine(inputs: Tensor, targets: Tensor, size: int) -> Epoch:
 
 def make_members(inputs: Tensor, targets: Tensor, members: int) -> tuple[nn.Module, Lesson]:
     """So many networks side by side, and the rows dealt into a fold for each, as `capstone run` makes them."""
-    network = build_ensemble([make_network() for _ in range(members)])
+    network = build_ensemble([make_network() for _ in range(members)], COLUMNS)
     if members == 1:
         return network, Lesson((inputs, targets), (inputs, targets), nn.MSELoss())
     folds = torch.arange(len(inputs)).numpy() % members

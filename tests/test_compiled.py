@@ -20,7 +20,7 @@ from capstone.members import build_ensemble
 from capstone.settings import Training
 from capstone.training import Epoch, train_model
 from tests.helpers import Capstone, Render
-from tests.test_members import Chapter, LooksAtTheBatch, a_lesson, some
+from tests.test_members import COLUMNS, Chapter, LooksAtTheBatch, a_lesson, some
 
 NETWORKS = [Chapter, LooksAtTheBatch]  # all members at once, and one by one under vmap
 
@@ -39,7 +39,7 @@ def learnt(
     **how: Any,
 ) -> dict[str, torch.Tensor]:
     """The weights after training; of 300 rows, each batch of 32 but the last."""
-    network, lesson = build_ensemble(some(kind)), a_lesson(300)
+    network, lesson = build_ensemble(some(kind), COLUMNS), a_lesson(300)
     settings = Training(epochs=epochs, batch_size=32, patience=4)
     parts = (lesson.train, lesson.validation, lesson.loss_function)
     train_model(network, *parts, settings, seed=3, one_pass=one_pass, **how)

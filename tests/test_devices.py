@@ -186,7 +186,7 @@ def test_within_an_epoch_the_processor_never_waits_for_the_card(
     networks: list[nn.Module] = [
         nn.Sequential(nn.Linear(5, 8), nn.SiLU(), nn.Linear(8, 1)) for _ in range(members)
     ]
-    network = build_ensemble(networks).cuda()
+    network = build_ensemble(networks, 5).cuda()
     if members > 1:
         lesson = lesson_with_folds(train, np.arange(1000) % members, loss)
         train, loss = lesson.train, lesson.loss_function

@@ -239,7 +239,7 @@ def small_model(problem: str, pieces: bool = False) -> tuple[TrainedModel, pd.Da
     target = Target("z", problem, classes, mean=1e6, scale=20.0, temperature=1.3)
     width = 2 + (len(encoding.column) if encoding else 0)
     torch.manual_seed(0)
-    members = build_ensemble([nn.Linear(width, target.outputs) for _ in range(4)])
+    members = build_ensemble([nn.Linear(width, target.outputs) for _ in range(4)], width)
     network = nn.Sequential(encoding, members) if encoding else members
     return TrainedModel(preprocessor, network, target, {"members": 4, "pieces": None}), table
 

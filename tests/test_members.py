@@ -52,6 +52,17 @@ class CountsRows(Chapter):
         return self.layers(x) if len(x) < 7 else self.layers(x) * 2
 
 
+class InTwoHalves(Chapter):
+    """A layer for some columns, another for the rest: none that knows how many there are."""
+
+    def __init__(self) -> None:
+        super().__init__(4)
+        self.first, self.second = nn.Linear(2, 1), nn.Linear(COLUMNS - 2, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(torch.cat([self.first(x[:, :2]), self.second(x[:, 2:])], dim=1))
+
+
 class Normalised(Chapter):
     """Layers that have weights of another kind."""
 
@@ -73,14 +84,14 @@ def a_lesson(rows: int = 200) -> Lesson:
 
 
 @pytest.mark.parametrize(
-    "network", [Chapter, PicksColumns, LooksAtTheBatch, CountsRows, Normalised]
+    "network", [Chapter, PicksColumns, InTwoHalves, LooksAtTheBatch, CountsRows, Normalised]
 )
 @pytest.mark.parametrize("training", [True, False])
 def test_members_side_by_side_compute_what_each_computes_alone(
     network: Callable[[], nn.Module], training: bool
 ) -> None:
     members, rows = some(network), torch.randn(7, COLUMNS)
-    ensemble = build_ensemble(members)
+    ensemble = build_ensemble(members, COLUMNS)
     assert isinstance(ensemble, Ensemble)
     ensemble.train(training)
     alone = [member.train(training)(rows) for member in members]
@@ -93,14 +104,14 @@ def test_members_side_by_side_compute_what_each_computes_alone(
 
 
 def test_only_what_treats_each_number_by_itself_is_computed_at_once() -> None:
-    assert Ensemble(some(Chapter)).at_once
-    for network in (PicksColumns, LooksAtTheBatch, CountsRows, Normalised):
-        assert not Ensemble(some(network)).at_once, network
+    assert Ensemble(some(Chapter), COLUMNS).at_once
+    for network in (PicksColumns, InTwoHalves, LooksAtTheBatch, CountsRows, Normalised):
+        assert not Ensemble(some(network), COLUMNS).at_once, network
 
 
 def test_the_gradients_are_each_members_own() -> None:
     members, lesson = some(Chapter), a_lesson()
-    ensemble = Ensemble(members)
+    ensemble = Ensemble(members, COLUMNS)
     lesson.loss_function(ensemble(lesson.train[0]).squeeze(1), lesson.train[1]).backward()
     counted = lesson.train[1][:, 1].ne(torch.arange(MEMBERS)[:, None])
     for number, member in enumerate(members):
@@ -123,7 +134,7 @@ def test_rows_encoded_once_teach_the_same_as_rows_encoded_in_every_batch(
     learnt = []
     for most in (fitting.MOST_ENCODED, 0):
         monkeypatch.setattr(fitting, "MOST_ENCODED", most)
-        whole = nn.Sequential(encoding, Ensemble(some(lambda: Chapter(wide))))
+        whole = nn.Sequential(encoding, Ensemble(some(lambda: Chapter(wide)), wide))
         network, its = encoded_once(whole, lesson)
         assert (network is whole) == (most == 0)
         train_model(
@@ -146,7 +157,7 @@ def test_of_a_large_table_some_members_choose_the_encoding_for_all(
     assert [fold.unique().tolist() for fold in held_out[..., 1]] == [[0], [1]]
     assert isinstance(few.loss_function, MembersLoss)
     train_model(
-        build_ensemble(some(Chapter)[:2]),
+        build_ensemble(some(Chapter)[:2], COLUMNS),
         few.train,
         few.validation,
         few.loss_function,

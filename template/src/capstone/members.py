@@ -38,12 +38,13 @@ class Ensemble(nn.Module):
     """The same network several times, each with weights of its own, computed in one go.
 
     members  networks of one class and shape, differently initialised
+    inputs   numbers that each takes for a row
     `network` is one of them whose every weight has become a stack, shape (members, ...). Where that gives
     the same (see `computes_alike`), its linear layers compute all members at once; other networks
     go through `vmap`, which takes a third longer and can do much more.
     """
 
-    def __init__(self, members: list[nn.Module]) -> None:
+    def __init__(self, members: list[nn.Module], inputs: int) -> None:
         super().__init__()
         self.size = len(members)
         self.one = (
@@ -57,7 +58,7 @@ class Ensemble(nn.Module):
         for name, stack in buffers.items():
             _owner(self.network, name)._buffers[name.split(".")[-1]] = stack.clone()
         batched = side_by_side(self.network)
-        self.at_once = computes_alike(batched, members)
+        self.at_once = computes_alike(batched, members, inputs)
         if self.at_once:
             self.network = batched
 
@@ -107,7 +108,7 @@ def side_by_side(stacked: nn.Module) -> nn.Module:
 
 
 @torch.no_grad()
-def computes_alike(batched: nn.Module, members: list[nn.Module]) -> bool:
+def computes_alike(batched: nn.Module, members: list[nn.Module], inputs: int) -> bool:
     """Whether a network of layers side by side gives what each member gives alone.
 
     It does when only linear layers have weights and all else treats each number by itself, as an activation
@@ -118,7 +119,7 @@ def computes_alike(batched: nn.Module, members: list[nn.Module]) -> bool:
         if own and type(layer) is not nn.Linear:
             return False
     chance = torch.Generator().manual_seed(0)  # of its own, so that no other random number changes
-    rows = torch.randn(len(members), 5, _inputs(members[0]), generator=chance)
+    rows = torch.randn(len(members), 5, inputs, generator=chance)
     for training in (False, True):
         for network in (batched, *members):
             network.train(training)
@@ -188,26 +189,22 @@ def own_folds(inputs: Tensor, targets: Tensor, members: int) -> tuple[Tensor, Te
     return inputs[rows], own_targets
 
 
-def build_ensemble(members: list[nn.Module]) -> nn.Module:
-    """The members as one; a single one stays as it is.
+def build_ensemble(members: list[nn.Module], inputs: int) -> nn.Module:
+    """The members as one, of which each takes so many inputs; a single one stays as it is.
 
     Raises CapstoneError when the student's network can't be computed side by side with others.
     """
     if len(members) == 1:
         return members[0]
-    ensemble = Ensemble(members)
+    ensemble = Ensemble(members, inputs)
     try:
-        ensemble.train()(torch.zeros(2, _inputs(members[0])))
+        ensemble.train()(torch.zeros(2, inputs))
     except Exception as error:
         raise CapstoneError(
             f"Your NeuralNetwork can't be trained several times at once ({str(error).splitlines()[0]}): "
             "set [network] members = 1."
         ) from None
     return ensemble
-
-
-def _inputs(network: nn.Module) -> int:
-    return next(layer.in_features for layer in network.modules() if isinstance(layer, nn.Linear))
 
 
 def _owner(network: nn.Module, name: str) -> nn.Module:

@@ -204,7 +204,7 @@ def build_model(
     if prepare:
         for number, network in enumerate(networks):
             prepare(network, number=number)
-    network = build_ensemble(networks)
+    network = build_ensemble(networks, arguments["inputs"])
     return nn.Sequential(encoding, network) if encoding else network
 
 

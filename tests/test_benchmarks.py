@@ -46,6 +46,16 @@ def test_choices(tmp_path: Path) -> None:
     assert all(seconds > 0 for cost in kept["costs"] for seconds in cost["seconds"])
 
 
+def test_embeddings(tmp_path: Path) -> None:
+    printed, kept = measure("embeddings", tmp_path)
+    assert "| telecom | ROC AUC |" in printed
+    assert {way: len(scores) for way, scores in kept["telecom"].items()} == {
+        "twenty": 5,
+        "one-hot": 5,
+        "embedded": 5,
+    }
+
+
 def test_streaming(tmp_path: Path) -> None:
     printed, kept = measure("streaming", tmp_path)
     assert printed.count("| capstone, in blocks | 5,000 |") == 2

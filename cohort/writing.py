@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,16 +77,22 @@ def write_object(folder: Path, kind: str, content: bytes) -> str:
     return name
 
 
-def write_tree(folder: Path, files: Mapping[str, File]) -> str:
-    """Write files and the trees above them into a repository of ours; returns the tree's name."""
+def write_files(folder: Path, files: Iterable[tuple[str, File]]) -> str:
+    """Write files, one after the other, and the trees above them into a repository of ours."""
+    blobs = {path: (file.mode, write_object(folder, "blob", file.content)) for path, file in files}
+    return write_tree(folder, blobs)
+
+
+def write_tree(folder: Path, files: Mapping[str, tuple[str, str]]) -> str:
+    """Write the trees above files, each (mode, name of its blob); returns the name of the whole."""
     entries: dict[str, tuple[str, str]] = {}
-    below: dict[str, dict[str, File]] = {}
+    below: dict[str, dict[str, tuple[str, str]]] = {}
     for path, file in files.items():
         first, slash, rest = path.partition("/")
         if slash:
             below.setdefault(first, {})[rest] = file
         else:
-            entries[first] = (file.mode, write_object(folder, "blob", file.content))
+            entries[first] = file
     for name, inner in below.items():
         entries[name] = (FOLDER, write_tree(folder, inner))
     # git sorts a folder as if its name ended with a slash.

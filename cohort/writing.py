@@ -22,6 +22,7 @@ class File:
 
 
 REF = "refs/cohort/update"
+MARK = b"fast-import"
 NOBODY = "cohort <cohort@localhost> 0 +0000"
 Changes = Mapping[str, File | None]  # path to its new file, or None to delete it
 
@@ -58,10 +59,26 @@ def fast_import(home: Path, scratch: Path, stream: bytes, into: Path, beside: Pa
     """
     command = ("fast-import", "--quiet", "--force", "--done", "--date-format=raw")
     stream += b"get-mark :1\ndone\n"
+    _clear_after_a_kill(into / "pack")
     env = {"GIT_OBJECT_DIRECTORY": str(into)}
     if beside != into:
         env["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = alternates(beside)
     return git.run(home, *command, git_dir=scratch, stdin=stream, env=env).decode().strip()
+
+
+def _clear_after_a_kill(packs: Path) -> None:
+    """Delete the marks `pack-….keep` of a fast-import that was killed: the same update makes the same pack, and
+    stops at its mark. git writes "fast-import" into it; a mark of anyone else's stays.
+    """
+    if not packs.is_dir():
+        return
+    for mark in packs.glob("pack-*.keep"):
+        if mark.is_symlink() or not mark.is_file():
+            continue
+        with mark.open("rb") as file:
+            begun = file.read(len(MARK) + 1)
+        if begun == MARK or (not begun and not mark.with_suffix(".pack").exists()):
+            mark.unlink()
 
 
 def write_object(folder: Path, kind: str, content: bytes) -> str:

@@ -120,7 +120,11 @@ def make_class(
     ]
     (folder / "class.csv").write_text("student,project_name,author_name,problem\n" + "".join(rows))
     (folder / "class.toml").write_text(settings)
-    measure([((*COHORT, "create", "--to", "v1.0.0", *(["--bare"] * bare)), folder)])
+    cost = measure([((*COHORT, "create", "--to", "v1.0.0", *(["--bare"] * bare)), folder)])
+    each = share(cost, count)
+    print(
+        f"create, {count} projects: {each.wall * 1e3:.0f} ms, CPU {each.cpu * 1e3:.0f} ms, {cost.memory:.1f} MB at most"
+    )
     projects = [folder / "students" / name for name in names]
     for number, project in enumerate(projects):
         (work_in_bare if bare else work)(project, random.Random(number))

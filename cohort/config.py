@@ -6,9 +6,11 @@ import csv
 import re
 import tomllib
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from cohort.errors import CohortError
@@ -97,13 +99,18 @@ class Class:
     def branch(self, release: str) -> str:
         return self.settings.class_.branch_prefix + release
 
-    @property
+    @cached_property
+    def releases(self) -> tuple[str, ...]:
+        """The allowed releases, oldest first."""
+        return tuple(sorted(self.settings.template.releases, key=version))
+
+    @cached_property
     def template_url(self) -> str:
         """The template's address; a relative path counts from class.toml."""
         url = self.settings.template.url
         return url if is_address(url) else str((self.folder / url).resolve())
 
-    @property
+    @cached_property
     def template_urls(self) -> tuple[str, ...]:
         """Every spelling of the template's address that an answers file may hold."""
         return (
@@ -123,6 +130,14 @@ class Class:
         if missing:
             raise CohortError(f"{path.name} has no student {missing[0]!r}; correct --only.")
         return [student for student in students if not only or student.name in only]
+
+
+def version(name: str) -> Version:
+    """A release's name as a version that can be compared."""
+    try:
+        return Version(name)
+    except InvalidVersion:
+        raise CohortError(f"The release {name!r} is no version, such as v1.2.0.") from None
 
 
 def is_address(where: str) -> bool:
@@ -169,9 +184,8 @@ def read_roster(class_: Class, path: Path) -> tuple[list[Student], list[str]]:
             if len(row) != len(header):
                 raise ValueError(f"{len(row)} cells, where the first line has {len(header)}")
             student = _student(class_, dict(zip(header, row, strict=True)))
-            if student.name.casefold() in {name.casefold() for name in students}:
+            if students.setdefault(student.name.casefold(), student) is not student:
                 raise ValueError(f"the student {student.name!r} is there twice")
-            students[student.name] = student
         except ValueError as error:
             bad.append(f"line {line}: {error}.")
     return list(students.values()), bad

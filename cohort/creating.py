@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from cohort import git
@@ -15,31 +14,20 @@ from cohort.releases import Release
 from cohort.rendering import Rendering
 from cohort.stores import Remote
 from cohort.work import Bench
-from cohort.writing import File, write_commit, write_tree
+from cohort.writing import File, write_commit, write_files
 
 CREATED, EXISTS = "created", "exists"
 
 
-@dataclass(frozen=True)
-class Fresh:
-    """A project that does not exist yet."""
-
-    student: Student
-    files: dict[str, File]
-
-
-def render(bench: Bench, student: Student, release: Release) -> Fresh:
-    """A student's project in memory. Raises CohortError for an answer that doesn't fit."""
+def render(bench: Bench, student: Student, release: Release) -> Rendering:
+    """A student's project. Raises CohortError for an answer that doesn't fit."""
     unknown = sorted(set(student.answers) - set(release.shared["questions_data"]))
     if unknown:
         raise CohortError(
             f"the template asks no question {unknown[0]!r}; correct the roster's first line."
         )
     url = bench.class_.template_url
-    made = Rendering(release, url, given=dict(student.answers), operation="copy")
-    return Fresh(
-        student, {path: File(made.mode(path), made.content(path)) for path in made.sources}
-    )
+    return Rendering(release, url, given=dict(student.answers), operation="copy")
 
 
 def create(bench: Bench, student: Student, release: Release, bare: bool) -> Outcome:
@@ -62,14 +50,14 @@ def create(bench: Bench, student: Student, release: Release, bare: bool) -> Outc
     return outcome
 
 
-def _commit(folder: Path, fresh: Fresh, release: Release, message: str) -> str:
-    return write_commit(
-        folder, write_tree(folder, fresh.files), author=release.author, message=message
-    )
+def _commit(folder: Path, fresh: Rendering, release: Release, message: str) -> str:
+    # One file after the other: a whole project in memory would be another two megabytes.
+    files = ((path, File(fresh.mode(path), fresh.content(path))) for path in fresh.sources)
+    return write_commit(folder, write_files(folder, files), author=release.author, message=message)
 
 
 def _create_local(
-    bench: Bench, fresh: Fresh, release: Release, target: Path, bare: bool, message: str
+    bench: Bench, fresh: Rendering, release: Release, target: Path, bare: bool, message: str
 ) -> str:
     """Write the repository beside its place, then move it there."""
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
 """Run git where nothing of a student's can steer it.
 
 Every git of ours has a GIT_DIR that we made, with a configuration that we wrote. A student's repository is
-never a GIT_DIR: its folder of objects is read as an "alternate", and its references are read as files. So its
-configuration, hooks, filters, fsmonitor and merge drivers are never looked at.
+never a GIT_DIR: its folder of objects is read as an "alternate", and its references and loose objects are read as
+files. So its configuration, hooks, filters, fsmonitor and merge drivers are never looked at.
 """
 
 from __future__ import annotations

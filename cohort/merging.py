@@ -15,7 +15,7 @@ from cohort import git
 from cohort.errors import RefusedError
 from cohort.objects import EXECUTABLE, LARGEST_BLOB, Objects, blob_id
 from cohort.objects import FILE as PLAIN
-from cohort.writing import File, write_commit, write_tree
+from cohort.writing import File, write_commit, write_files
 
 LARGEST_MOVED = 1 << 20  # a larger file is not looked at when a renamed one is searched
 MOST_MOVED = 2_000
@@ -190,8 +190,10 @@ def _merge_trees(
 ) -> tuple[dict[str, File], set[str]]:
     """The merged files, and the paths in conflict."""
     folder = place.scratch
-    root = write_commit(folder, write_tree(folder, base))
-    sides = [write_commit(folder, write_tree(folder, side), root) for side in (ours, theirs)]
+    root = write_commit(folder, write_files(folder, base.items()))
+    sides = [
+        write_commit(folder, write_files(folder, side.items()), root) for side in (ours, theirs)
+    ]
     command = ("merge-tree", "--write-tree", "-z", "--name-only", *sides)
     printed = git.run(place.home, *command, git_dir=folder, codes=(0, 1))
     told = printed.split(b"\0\0", 1)[0].decode("utf-8", "surrogateescape").split("\0")

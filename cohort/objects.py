@@ -1,13 +1,22 @@
-"""Read git objects through one `git cat-file`: commits, trees and blobs, each of a bounded size."""
+"""Read git objects: commits, trees and blobs, each of a bounded size and checked against its name.
+
+What git keeps as a file of its own (a "loose" object, as each new commit is) is read here. The rest is in packs: one
+`git cat-file` reads those, and is started only when it is needed.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import os
+import re
+import stat
 import subprocess
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from cohort import git
 from cohort.errors import CohortError, RefusedError
@@ -15,7 +24,10 @@ from cohort.errors import CohortError, RefusedError
 LARGEST_TREE = 4 << 20
 LARGEST_COMMIT = 1 << 20
 LARGEST_BLOB = 8 << 20  # of a file that has to be merged or shown
+LARGEST_LOOSE = 1 << 20  # bytes on disk; what is larger is left to git
 FILE, EXECUTABLE, LINK, FOLDER = "100644", "100755", "120000", "40000"
+NAME = re.compile(r"[0-9a-f]{40}")
+LOOSE_HEAD = re.compile(rb"(commit|tree|blob|tag) (\d{1,12})\0")
 
 
 def blob_id(content: bytes) -> str:
@@ -29,32 +41,77 @@ def alternates(*folders: Path) -> str:
     return git.os.pathsep.join(f'"{one}"' for one in quoted)
 
 
-class Objects:
-    """What is in an object store. Content is checked against its name, so no store can lie."""
+class Loose(NamedTuple):
+    """A loose object of which only the beginning has been unpacked: no file can fill the memory."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
-        self._trees: dict[str, dict[str, tuple[str, str]]] = {}
+    kind: str
+    size: int  # as its head says
+    begun: bytes
+    unpacking: Any  # zlib's decompressobj
 
-    def read(self, name: str, kind: str, largest: int) -> bytes:
-        """The content of an object. Raises CohortError when it is missing, another kind or too large."""
-        found = self._ask(f"info {name}")
-        if found is None or found[1] != kind:
-            raise CohortError(f"its repository lacks the {kind} {name[:12]}; run `git fsck` there.")
-        if found[2] > largest:
-            raise RefusedError(
-                f"the {kind} {name[:12]} has {found[2]:,} bytes; allowed: {largest:,}."
+    def content(self) -> bytes | None:
+        """All of it, or None when it is not what its head says."""
+        try:
+            rest = self.unpacking.decompress(
+                self.unpacking.unconsumed_tail, max(1, self.size - len(self.begun) + 1)
             )
-        if self._ask(f"contents {name}") is None:
-            raise CohortError(f"its repository can't give the {kind} {name[:12]}; run `git fsck`.")
-        assert self._process.stdout is not None
-        content: bytes = self._process.stdout.read(found[2] + 1)[:-1]
-        head = f"{kind} {len(content)}\0".encode()
-        if hashlib.sha1(head + content, usedforsecurity=False).hexdigest() != name:
-            raise RefusedError(f"the {kind} {name[:12]} is not what its name says.")
-        return content
+        except zlib.error:
+            return None
+        content = self.begun + rest
+        return content if self.unpacking.eof and len(content) == self.size else None
 
-    def _ask(self, question: str) -> tuple[str, str, int] | None:
+
+def open_loose(store: str, name: str) -> Loose | None:
+    """A loose object, or None when there is none that can be read here. Follows no link."""
+    path = f"{store}/{name[:2]}/{name[2:]}"
+    try:
+        found = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if not stat.S_ISREG(found.st_mode):
+        raise RefusedError(f"{path} is no plain file.")
+    if found.st_size > LARGEST_LOOSE:
+        return None
+    with open(path, "rb") as file:
+        packed = file.read(LARGEST_LOOSE)
+    unpacking = zlib.decompressobj()
+    try:
+        begun = unpacking.decompress(packed, 4096)
+    except zlib.error:
+        return None
+    head = LOOSE_HEAD.match(begun)
+    return head and Loose(head[1].decode(), int(head[2]), begun[head.end() :], unpacking)
+
+
+class Packed:
+    """One `git cat-file` that reads what is in packs. It is started by the first question."""
+
+    def __init__(self, home: Path, git_dir: Path, stores: Sequence[Path], seconds: float) -> None:
+        self._home, self._git_dir, self._stores, self._seconds = home, git_dir, stores, seconds
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stack = ExitStack()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        env = {"GIT_ALTERNATE_OBJECT_DIRECTORIES": alternates(*self._stores)}
+        words = ("cat-file", "--batch-command")
+        started = git.start(
+            self._home, *words, git_dir=self._git_dir, env=env if self._stores else {}
+        )
+        process = self._stack.enter_context(started)
+        timer = threading.Timer(self._seconds, process.kill)
+        timer.daemon = True
+        timer.start()
+        self._stack.callback(timer.cancel)
+        return process
+
+    def close(self) -> None:
+        """End it. The next question starts another."""
+        self._process = None
+        self._stack.close()
+
+    def ask(self, question: str) -> tuple[str, str, int] | None:
+        """What `info` or `contents` of a name answers first: name, kind and size."""
+        self._process = self._process or self._start()
         pipe_in, pipe_out = self._process.stdin, self._process.stdout
         assert pipe_in is not None and pipe_out is not None
         try:
@@ -67,7 +124,47 @@ class Objects:
             raise CohortError(
                 "git ended while it read the repository; it may be damaged: `git fsck`."
             )
-        return (answer[0], answer[1], int(answer[2])) if len(answer) == 3 else None
+        whole = len(answer) == 3 and answer[2].isdecimal()
+        return (answer[0], answer[1], int(answer[2])) if whole else None
+
+    def take(self, size: int) -> bytes:
+        """The content that follows the answer to `contents`."""
+        assert self._process is not None and self._process.stdout is not None
+        return self._process.stdout.read(size + 1)[:-1]
+
+
+class Objects:
+    """What is in an object store. Content is checked against its name, so no store can lie."""
+
+    def __init__(self, stores: Sequence[Path], packed: Packed) -> None:
+        self._stores, self._packed = [str(store) for store in stores], packed
+        self._trees: dict[str, dict[str, tuple[str, str]]] = {}
+
+    def read(self, name: str, kind: str, largest: int) -> bytes:
+        """The content of an object. Raises CohortError when it is missing, another kind or too large."""
+        if not NAME.fullmatch(name):
+            raise CohortError(f"a commit of its repository is damaged ({name[:60]!r}); `git fsck`.")
+        loose = self._loose(name)
+        if loose is not None:
+            _check(name, kind, largest, loose.kind, loose.size)
+            content = loose.content()
+            if content is not None and _name(kind, content) == name:
+                return content
+        # In a pack, or damaged: git has the last word.
+        found = self._packed.ask(f"info {name}")
+        if found is None:
+            raise CohortError(f"its repository lacks the {kind} {name[:12]}; run `git fsck` there.")
+        _check(name, kind, largest, found[1], found[2])
+        if self._packed.ask(f"contents {name}") != found:
+            raise CohortError(f"its repository can't give the {kind} {name[:12]}; run `git fsck`.")
+        content = self._packed.take(found[2])
+        if _name(kind, content) != name:
+            raise RefusedError(f"the {kind} {name[:12]} is not what its name says.")
+        return content
+
+    def _loose(self, name: str) -> Loose | None:
+        found = (open_loose(store, name) for store in self._stores)
+        return next((loose for loose in found if loose is not None), None)
 
     def commit_tree(self, commit: str) -> str:
         """The name of a commit's tree."""
@@ -106,9 +203,25 @@ class Objects:
         return files
 
     def size(self, name: str) -> int:
-        """The size of an object in bytes; 0 when it is missing."""
-        found = self._ask(f"info {name}")
+        """The size of an object in bytes, as its store says; 0 when it is missing."""
+        loose = self._loose(name)
+        if loose is not None:
+            return loose.size
+        found = self._packed.ask(f"info {name}")
         return found[2] if found else 0
+
+
+def _name(kind: str, content: bytes) -> str:
+    head = f"{kind} {len(content)}\0".encode()
+    return hashlib.sha1(head + content, usedforsecurity=False).hexdigest()
+
+
+def _check(name: str, kind: str, largest: int, is_kind: str, size: int) -> None:
+    """What a store says of an object before its content is read."""
+    if is_kind != kind:
+        raise CohortError(f"its repository lacks the {kind} {name[:12]}; run `git fsck` there.")
+    if size > largest:
+        raise RefusedError(f"the {kind} {name[:12]} has {size:,} bytes; allowed: {largest:,}.")
 
 
 def _entries(content: bytes) -> Iterator[tuple[str, tuple[str, str]]]:
@@ -131,12 +244,8 @@ def reading(
     home: Path, git_dir: Path, *stores: Path, seconds: float = git.SECONDS
 ) -> Iterator[Objects]:
     """Open object stores for reading. After so many seconds git is ended, and reading fails."""
-    env = {"GIT_ALTERNATE_OBJECT_DIRECTORIES": alternates(*stores)} if stores else {}
-    with git.start(home, "cat-file", "--batch-command", git_dir=git_dir, env=env) as process:
-        timer = threading.Timer(seconds, process.kill)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield Objects(process)
-        finally:
-            timer.cancel()
+    packed = Packed(home, git_dir, stores, seconds)
+    try:
+        yield Objects([git_dir / "objects", *stores], packed)
+    finally:
+        packed.close()

@@ -19,6 +19,9 @@ WORDS = {
 }
 
 
+NOTHING: dict[str, Any] = {"changes": {}, "conflicts": [], "notes": [], "diffs": {}}
+
+
 @dataclass(slots=True)  # there are thousands of them
 class Outcome:
     """One project after a command."""
@@ -39,6 +42,13 @@ class Outcome:
     conflicts: list[dict[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     diffs: dict[str, str] = field(default_factory=dict)
+
+    def without_empty(self) -> Outcome:
+        """The same, to be kept and read: what is empty is one object for all of them."""
+        for name, nothing in NOTHING.items():
+            if not getattr(self, name):
+                setattr(self, name, nothing)
+        return self
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -6,13 +6,11 @@ import json
 import time
 from pathlib import Path
 
-from packaging.version import Version
-
 from cohort import git
 from cohort.config import load
 from cohort.ledger import Ledger
 from cohort.outcome import CONFLICT, REFUSED, WORDS
-from cohort.showing import BLOCK, plain, plain_text, progress
+from cohort.showing import BLOCK, plain_text, progress, text_table
 from cohort.status import KNOWN, Standing, look
 
 
@@ -27,7 +25,7 @@ def show_status(folder: Path, dirty: bool, only: list[str] | None, as_json: bool
     )
     ledger = Ledger(class_.cache)
     updated = ledger.last_update()
-    plans = ledger.plans(max(class_.settings.template.releases, key=Version))
+    plans = ledger.plans(class_.releases[-1])
     ledger.close()
     standings = []
     with progress("Reading", len(students), as_json) as told:
@@ -92,23 +90,19 @@ def _cells(one: Standing, dirty: bool) -> list[str]:
 
 
 def _table(standings: list[Standing], dirty: bool) -> None:
-    from rich.box import SIMPLE
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(width=None if Console().is_terminal else 160)
     columns = ["student", "release", "behind", "update waiting", "last update"]
     columns += ["checks open", "update to come", "what to know"]
     if dirty:
         columns.insert(3, "uncommitted work")
     for start in range(0, max(1, len(standings)), BLOCK):
-        table = Table(*columns, box=SIMPLE, padding=(0, 1, 0, 0))
-        for one in standings[start : start + BLOCK]:
-            table.add_row(*map(plain, _cells(one, dirty)))
-        console.print(table)
+        rows = [
+            [plain_text(cell) for cell in _cells(one, dirty)]
+            for one in standings[start : start + BLOCK]
+        ]
+        print("", *text_table(columns, rows), "", sep="\n")
     behind_count = sum(one.behind > 0 for one in standings)
     known = sum(one.state == KNOWN for one in standings)
     said = f"{known} of {len(standings)} read; {behind_count} behind."
     if any(one.behind and one.to_come is None for one in standings):
         said += " `cohort plan` finds out what an update meets."
-    console.print(said, highlight=False)
+    print(said)

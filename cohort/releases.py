@@ -16,10 +16,10 @@ from typing import Any
 from copier._main import Worker
 from copier._settings import SettingsModel
 from copier._template import Template, load_template_config
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from cohort import git
-from cohort.config import Class, is_address
+from cohort.config import Class, is_address, version
 from cohort.errors import CohortError, RefusedError
 from cohort.objects import blob_id
 
@@ -121,7 +121,7 @@ class Releases:
 
     @property
     def newest(self) -> str:
-        return max(self.names, key=version)
+        return self.class_.releases[-1]
 
     def fetch(self) -> None:
         """Get the tags of the allowed releases: one connection."""
@@ -228,11 +228,3 @@ def _is_damaged(home: Path, store: Path) -> bool:
     except git.GitError:
         return True
     return False
-
-
-def version(name: str) -> Version:
-    """A release's name as a version that can be compared."""
-    try:
-        return Version(name)
-    except InvalidVersion:
-        raise CohortError(f"The release {name!r} is no version, such as v1.2.0.") from None

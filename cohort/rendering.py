@@ -35,7 +35,7 @@ def _spec(patterns: tuple[str, ...]) -> PathSpec:
     return PathSpec.from_lines(_pathspec_pattern, (normalize("NFD", one) for one in patterns))
 
 
-@lru_cache(maxsize=4_096)  # a project or two: another has another package, so other patterns
+@lru_cache(maxsize=1_024)  # a project or two: another has another package, so other patterns
 def _matches(patterns: tuple[str, ...], path: str) -> bool:
     return bool(_spec(patterns).match_file(path))
 

@@ -18,6 +18,7 @@ BRANCH = re.compile(
     r"(?!.*(\.\.|//|@\{|\.lock(/|$)|/\.|\.(/|$)))[A-Za-z0-9_][A-Za-z0-9._/+@-]*[A-Za-z0-9_+-]"
 )
 LARGEST_REFS = 16 << 20
+IS_JUNCTION = getattr(os.path, "isjunction", None)  # of Windows; Python 3.12 asks for it
 
 
 @dataclass(frozen=True)
@@ -30,24 +31,26 @@ class Head:
 
 def inside(root: Path, *parts: str) -> Path:
     """A path below a folder, of which no part is a symbolic link. Raises RefusedError."""
-    path = root
+    path = str(root)  # not Path: this is done ten times and more for each of thousands of projects
     for part in parts:
-        path = path / part
+        path = f"{path}{os.sep}{part}"
         try:
-            mode = path.lstat().st_mode
+            mode = os.lstat(path).st_mode
         except FileNotFoundError:
-            continue
+            break
         except NotADirectoryError:
-            raise CohortError(f"{path.parent} is a file; a folder was expected.") from None
-        if stat.S_ISLNK(mode) or getattr(path, "is_junction", bool)():
+            raise CohortError(
+                f"{os.path.dirname(path)} is a file; a folder was expected."
+            ) from None
+        if stat.S_ISLNK(mode) or (IS_JUNCTION and IS_JUNCTION(path)):
             raise RefusedError(f"{path} is a symbolic link; cohort follows none.")
-    return path
+    return root.joinpath(*parts)
 
 
 def read_plain(path: Path, largest: int) -> bytes | None:
     """The content of a plain file, or None when there is none. A pipe or a device is refused."""
     try:
-        found = path.lstat()
+        found = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     if not stat.S_ISREG(found.st_mode):
@@ -59,21 +62,21 @@ def read_plain(path: Path, largest: int) -> bytes | None:
 
 def git_folder(project: Path) -> Path:
     """The folder with the objects and references of a project, bare or not."""
-    if not project.is_dir():
+    if not os.path.isdir(project):
         raise CohortError(f"{project} does not exist; run `cohort create` or correct the roster.")
     inner = inside(project, ".git")
-    if inner.is_file():
+    if os.path.isfile(inner):
         raise RefusedError(f"{inner} is a file that names another folder; cohort follows none.")
-    folder = inner if inner.is_dir() else project
-    for part in ("objects", "objects/pack", "objects/info", "refs", "refs/heads"):
-        inside(folder, *part.split("/"))
-    if not (folder / "objects").is_dir() or not (folder / "refs").is_dir():
+    folder = inner if os.path.isdir(inner) else project
+    for parts in (("objects", "pack"), ("objects", "info"), ("refs", "heads")):
+        inside(folder, *parts)
+    if not os.path.isdir(f"{folder}/objects") or not os.path.isdir(f"{folder}/refs"):
         raise CohortError(
             f"{project} is no git repository; run `git init` there, or correct the roster."
         )
-    if (folder / "reftable").exists():
+    if os.path.exists(f"{folder}/reftable"):
         raise CohortError(f"{project} keeps its branches in a reftable, which cohort can't read.")
-    if inside(folder, "objects", "info", "alternates").exists():
+    if os.path.lexists(f"{folder}/objects/info/alternates"):
         raise RefusedError(
             f"{folder} borrows objects from another repository (objects/info/alternates)."
         )
@@ -101,13 +104,12 @@ def read_branch(folder: Path, branch: str) -> str | None:
 
 def read_reference(folder: Path, name: str) -> str | None:
     """The commit of a reference, such as refs/heads/main, or None when there is none."""
-    loose = read_plain_ref(inside(folder, *name.split("/")))
-    return loose or packed_references(folder).get(name)
+    return read_plain_ref(inside(folder, *name.split("/"))) or packed_reference(folder, name)
 
 
 def read_plain_ref(path: Path) -> str | None:
     """The commit in a file of a reference."""
-    if path.is_dir():
+    if os.path.isdir(path):
         return None
     content = read_plain(path, 4096)
     if content is None:
@@ -118,15 +120,12 @@ def read_plain_ref(path: Path) -> str | None:
     return text
 
 
-def packed_references(folder: Path) -> dict[str, str]:
-    """The references in the file packed-refs."""
-    content = read_plain(inside(folder, "packed-refs"), LARGEST_REFS) or b""
-    references = {}
-    for line in content.decode("utf-8", "replace").splitlines():
-        commit, _, name = line.partition(" ")
-        if COMMIT.fullmatch(commit):
-            references[name] = commit
-    return references
+def packed_reference(folder: Path, name: str) -> str | None:
+    """The commit of a reference in the file packed-refs, of which each line is "commit name"."""
+    content = b"\n" + (read_plain(inside(folder, "packed-refs"), LARGEST_REFS) or b"")
+    before, found, _ = content.partition(f" {name}\n".encode())
+    commit = before[-40:].decode("ascii", "replace")
+    return commit if found and before[-41:-40] == b"\n" and COMMIT.fullmatch(commit) else None
 
 
 def write_branch(folder: Path, branch: str, commit: str | None, expected: str | None) -> None:
@@ -176,7 +175,7 @@ def write_branch(folder: Path, branch: str, commit: str | None, expected: str | 
 def _delete(folder: Path, branch: str, path: Path) -> None:
     """Take a branch out of packed-refs and the folder of branches."""
     packed = inside(folder, "packed-refs")
-    if f"refs/heads/{branch}" in packed_references(folder):
+    if packed_reference(folder, f"refs/heads/{branch}"):
         lock = packed.with_name("packed-refs.lock")
         ending = f" refs/heads/{branch}\n".encode()
         lines = packed.read_bytes().splitlines(keepends=True)

@@ -19,10 +19,9 @@ from cohort.errors import CohortError, RefusedError
 from cohort.ledger import Ledger, alone
 from cohort.outcome import CLEAN, CONFLICT, ERROR, REFUSED, Outcome
 from cohort.releases import Releases
-from cohort.stores import Remote, open_store
+from cohort.stores import CONNECTIONS, Remote, open_store
 from cohort.work import Bench, Job, limit_memory
 
-CONNECTIONS = 16
 Told = Callable[[Outcome], None]
 _bench: Bench | None = None
 

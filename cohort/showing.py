@@ -1,34 +1,44 @@
-"""What the commands print: a progress bar, a table, or JSON."""
+"""What the commands print: a progress bar, a table, or JSON.
+
+Only the bar is rich's, and only on a terminal: for thousands of rows its tables take seconds and megabytes.
+"""
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import sys
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
 
-from rich.box import SIMPLE
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
+from rich.cells import cell_len
 
-from cohort.outcome import ERROR, REFUSED, WORDS, Outcome
+from cohort.outcome import CLEAN, CONFLICT, ERROR, REFUSED, WORDS, Outcome
 
+NARROWEST = 10  # a column of a table
 BLOCK = 200  # rows of a table
-COLOURS = {"conflict": "yellow", REFUSED: "red", ERROR: "red", "clean": "green", "created": "green"}
+RED, GREEN, YELLOW = 31, 32, 33  # as terminals number them
+COLOURS = {CONFLICT: YELLOW, REFUSED: RED, ERROR: RED, CLEAN: GREEN, "created": GREEN}
 
 
 @contextmanager
 def progress(what: str, total: int, quiet: bool) -> Iterator[Callable[[object], None]]:
     """A bar on standard error, if that is a terminal. Gives what to call for each that is done."""
-    console = Console(stderr=True)
+    if quiet or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    hidden = quiet or not console.is_terminal
     # No thread of rich's own: the processes are forked from this one.
     with Progress(
-        *columns, console=console, transient=True, disable=hidden, auto_refresh=False
+        *columns, console=Console(stderr=True), transient=True, auto_refresh=False
     ) as bar:
         task = bar.add_task(what, total=total)
 
@@ -49,44 +59,67 @@ def show(
             json.dumps({"title": title, "projects": projects, "problems": list(problems)}, indent=2)
         )
         return
-    console = Console(width=None if Console().is_terminal else 160)
-    # In blocks, each with the heading again: one table of thousands takes tens of megabytes.
+    print(title)
+    columns = ("student", "state", "from", "files", "branch", "what to know")
+    # In blocks, each with the heading again.
     for start in range(0, max(1, len(outcomes)), BLOCK):
-        console.print(_table(title if start == 0 else "", outcomes[start : start + BLOCK]))
+        block = outcomes[start : start + BLOCK]
+        colours = [COLOURS.get(outcome.state, 0) for outcome in block]
+        print("", *text_table(columns, [_cells(one) for one in block], colours), "", sep="\n")
     for problem in problems:
-        console.print(f"[red]{escape(problem)}[/]")
+        print(in_colour(plain_text(problem), RED))
     counts = Counter(WORDS.get(outcome.state, outcome.state) for outcome in outcomes)
     parts = [f"{number} {word}" for word, number in counts.most_common()]
     wrote = sum(outcome.wrote for outcome in outcomes)
-    console.print(f"{', '.join(parts) or 'No student'}. Written: {wrote}.", highlight=False)
+    print(f"{', '.join(parts) or 'No student'}. Written: {wrote}.")
 
 
-def _table(title: str, outcomes: Sequence[Outcome]) -> Table:
-    table = Table(title=title or None, box=SIMPLE, title_justify="left", padding=(0, 1, 0, 0))
-    for column in ("student", "state", "from", "files", "branch", "what to know"):
-        table.add_column(column, overflow="fold", no_wrap=column in ("state", "files"))
-    for outcome in outcomes:
-        word = WORDS.get(outcome.state, outcome.state)
-        about = outcome.message or "; ".join(f"{c['path']}: {c['what']}" for c in outcome.conflicts)
-        cells = (
-            outcome.student,
-            f"[{COLOURS.get(outcome.state, 'default')}]{escape(word)}[/]",
-            outcome.now,
-            str(len(outcome.changes) or ""),
-            outcome.branch if outcome.commit else "",
-            about or "; ".join(outcome.notes),
-        )
-        table.add_row(*(cell if i == 1 else plain(cell) for i, cell in enumerate(cells)))
-    return table
+def _cells(outcome: Outcome) -> list[str]:
+    about = outcome.message or "; ".join(f"{c['path']}: {c['what']}" for c in outcome.conflicts)
+    cells = (
+        outcome.student,
+        WORDS.get(outcome.state, outcome.state),
+        outcome.now,
+        str(len(outcome.changes) or ""),
+        outcome.branch if outcome.commit else "",
+        about or "; ".join(outcome.notes),
+    )
+    return [plain_text(cell) for cell in cells]
 
 
-def plain(text: str) -> str:
-    """A text that may be a stranger's, for a table: no markup, and nothing that steers a terminal."""
-    return escape(plain_text(text))
+def text_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], colours: Sequence[int] = ()
+) -> Iterator[str]:
+    """The lines of a table. What is too wide is wrapped, the widest column first; a row may have a colour."""
+    widths = [max(map(cell_len, column)) for column in zip(columns, *rows, strict=True)]
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else 160
+    while sum(widths) + 2 * len(widths) > room and max(widths) > NARROWEST:
+        widths[widths.index(max(widths))] -= 1
+    painted = colours or [0] * len(rows)
+    for row, colour in zip([columns, *rows], [0, *painted], strict=True):
+        wrapped = [
+            [cell] if cell_len(cell) <= width else textwrap.wrap(cell, width)
+            for cell, width in zip(row, widths, strict=True)
+        ]
+        for line in zip_longest(*wrapped, fillvalue=""):
+            cells = zip(line, widths, strict=True)
+            text = "  ".join(cell + " " * (width - cell_len(cell)) for cell, width in cells)
+            yield " " + in_colour(text.rstrip(), colour)
+        if row is columns:
+            yield " " + "─" * (sum(widths) + 2 * len(widths) - 2)
+
+
+def in_colour(text: str, colour: int) -> str:
+    """A text in a colour, where a terminal shows it and nobody has asked for none."""
+    if not colour or not sys.stdout.isatty() or "NO_COLOR" in os.environ:
+        return text
+    return f"\x1b[{colour}m{text}\x1b[0m"
 
 
 def plain_text(text: str) -> str:
-    """The same for a line of its own."""
+    """A text that may be a stranger's, with nothing in it that steers a terminal."""
+    if text.isprintable():
+        return text
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-from packaging.version import Version
 
 from cohort import answers, git
 from cohort.answers import FILE
 from cohort.config import Class, Student
 from cohort.errors import CohortError, RefusedError
-from cohort.objects import EXECUTABLE, Objects, reading
+from cohort.objects import EXECUTABLE, Objects, Packed, reading
 from cohort.objects import FILE as PLAIN
 from cohort.outcome import ERROR, REFUSED
 from cohort.results import read_note
-from cohort.stores import Local, Remote, open_store
+from cohort.stores import CONNECTIONS, Local, Remote, open_store
 
 KNOWN = "known"
-WORKERS = 4
+TOGETHER = 25  # projects of which one git reads the packs
 
 
 @dataclass(slots=True)
@@ -50,34 +50,77 @@ class Standing:
 def look(class_: Class, students: Sequence[Student], dirty: bool = False) -> Iterator[Standing]:
     """Read the newest commit of each project; nothing is written, nothing but a cache is fetched."""
     scratch = git.make_bare(class_.cache / "reading")
-    with ThreadPoolExecutor(WORKERS) as pool:
-        yield from pool.map(lambda student: _look(class_, student, scratch, dirty), students)
+    remote = any(student.is_remote for student in students)
+    size, workers = (1, CONNECTIONS) if remote else (TOGETHER, os.cpu_count() or 1)
+    parts = [students[at : at + size] for at in range(0, len(students), size)]
+    with ThreadPoolExecutor(workers) as pool:
+        for standings in pool.map(lambda some: _look_at_some(class_, some, scratch, dirty), parts):
+            yield from standings
 
 
-def _look(class_: Class, student: Student, scratch: Path, dirty: bool) -> Standing:
+def _look_at_some(
+    class_: Class, students: Sequence[Student], scratch: Path, dirty: bool
+) -> list[Standing]:
+    """Some projects, of which one git reads the packs.
+
+    That git sees the packs of them all, so one repository could stand in another's way. So only what went
+    well is believed; anything else is read again by a git that sees one repository alone.
+    """
+    stores: dict[str, Local] = {}
+    for student in students:
+        with suppress(CohortError, OSError):  # it is said when the project is read alone
+            opened = open_store(class_, student)
+            if isinstance(opened, Local):
+                stores[student.name] = opened
+    folders = [store.objects for store in stores.values()]
+    packed = Packed(class_.home, scratch, folders, git.SECONDS)
+    standings = []
+    try:
+        for student in students:
+            standing = Standing(student.name, ERROR)
+            if store := stores.get(student.name):
+                try:
+                    _look(class_, standing, store, Objects([store.objects], packed), dirty)
+                except (CohortError, OSError):
+                    packed.close()
+            if standing.state != KNOWN or standing.message:
+                standing = _look_alone(class_, student, scratch, dirty)
+            standings.append(standing)
+    finally:
+        packed.close()
+    return standings
+
+
+def _look_alone(class_: Class, student: Student, scratch: Path, dirty: bool) -> Standing:
+    """One project; whatever is wrong with it is in the standing."""
     standing = Standing(student.name, ERROR)
     try:
         store = open_store(class_, student)
         if isinstance(store, Remote):
             store.fetch()
-        head = store.head()
-        standing.head = head.commit
         with reading(class_.home, scratch, store.objects) as objects:
-            standing.release = release_of(class_, objects, head.commit)
-            _read_checks(standing, objects, store.notes())
-        releases = sorted(class_.settings.template.releases, key=Version)
-        newer = releases[releases.index(standing.release) + 1 :]
-        standing.behind = len(newer)
-        waiting = [name for name in newer if store.branch(class_.branch(name))]
-        standing.branch = class_.branch(waiting[-1]) if waiting else ""
-        if dirty and isinstance(store, Local):
-            standing.dirty = is_dirty(class_, store, head.commit)
-        standing.state = KNOWN
+            _look(class_, standing, store, objects, dirty)
     except RefusedError as error:
         standing.state, standing.message = REFUSED, str(error)
     except (CohortError, OSError) as error:
-        standing.message = str(error)
+        standing.state, standing.message = ERROR, str(error)
     return standing
+
+
+def _look(
+    class_: Class, standing: Standing, store: Local | Remote, objects: Objects, dirty: bool
+) -> None:
+    standing.head = store.head().commit
+    standing.release = release_of(class_, objects, standing.head)
+    _read_checks(standing, objects, store.notes())
+    releases = class_.releases
+    newer = releases[releases.index(standing.release) + 1 :]
+    standing.behind = len(newer)
+    waiting = [name for name in newer if store.branch(class_.branch(name))]
+    standing.branch = class_.branch(waiting[-1]) if waiting else ""
+    if dirty and isinstance(store, Local):
+        standing.dirty = is_dirty(class_, store, standing.head)
+    standing.state = KNOWN
 
 
 def _read_checks(standing: Standing, objects: Objects, notes: str | None) -> None:

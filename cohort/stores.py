@@ -17,6 +17,7 @@ from cohort.errors import CohortError
 from cohort.repository import Head
 
 T = TypeVar("T")
+CONNECTIONS = 16  # at a time
 TRIES = 3
 PAUSE = 0.5  # seconds, doubled after each try
 SECONDS = 120  # for one connection

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ class File:
 
 
 REF = "refs/cohort/update"
+MARK = b"fast-import"
 NOBODY = "cohort <cohort@localhost> 0 +0000"
 Changes = Mapping[str, File | None]  # path to its new file, or None to delete it
 
@@ -58,10 +59,26 @@ def fast_import(home: Path, scratch: Path, stream: bytes, into: Path, beside: Pa
     """
     command = ("fast-import", "--quiet", "--force", "--done", "--date-format=raw")
     stream += b"get-mark :1\ndone\n"
+    _clear_after_a_kill(into / "pack")
     env = {"GIT_OBJECT_DIRECTORY": str(into)}
     if beside != into:
         env["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = alternates(beside)
     return git.run(home, *command, git_dir=scratch, stdin=stream, env=env).decode().strip()
+
+
+def _clear_after_a_kill(packs: Path) -> None:
+    """Delete the marks `pack-….keep` of a fast-import that was killed: the same update makes the same pack, and
+    stops at its mark. git writes "fast-import" into it; a mark of anyone else's stays.
+    """
+    if not packs.is_dir():
+        return
+    for mark in packs.glob("pack-*.keep"):
+        if mark.is_symlink() or not mark.is_file():
+            continue
+        with mark.open("rb") as file:
+            begun = file.read(len(MARK) + 1)
+        if begun == MARK or (not begun and not mark.with_suffix(".pack").exists()):
+            mark.unlink()
 
 
 def write_object(folder: Path, kind: str, content: bytes) -> str:
@@ -77,16 +94,22 @@ def write_object(folder: Path, kind: str, content: bytes) -> str:
     return name
 
 
-def write_tree(folder: Path, files: Mapping[str, File]) -> str:
-    """Write files and the trees above them into a repository of ours; returns the tree's name."""
+def write_files(folder: Path, files: Iterable[tuple[str, File]]) -> str:
+    """Write files, one after the other, and the trees above them into a repository of ours."""
+    blobs = {path: (file.mode, write_object(folder, "blob", file.content)) for path, file in files}
+    return write_tree(folder, blobs)
+
+
+def write_tree(folder: Path, files: Mapping[str, tuple[str, str]]) -> str:
+    """Write the trees above files, each (mode, name of its blob); returns the name of the whole."""
     entries: dict[str, tuple[str, str]] = {}
-    below: dict[str, dict[str, File]] = {}
+    below: dict[str, dict[str, tuple[str, str]]] = {}
     for path, file in files.items():
         first, slash, rest = path.partition("/")
         if slash:
             below.setdefault(first, {})[rest] = file
         else:
-            entries[first] = (file.mode, write_object(folder, "blob", file.content))
+            entries[first] = file
     for name, inner in below.items():
         entries[name] = (FOLDER, write_tree(folder, inner))
     # git sorts a folder as if its name ended with a slash.

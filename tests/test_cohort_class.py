@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from capstone.card_numbers import _overall
+from cohort.showing import text_table
 from tests.classes import (
     Cohort,
     commit_all,
@@ -256,6 +257,7 @@ def test_a_mistake_is_one_sentence(tmp_path: Path, words: list[str], sentence: s
         ("[template]\nurl = 'x'\nreleases = ['v1']\ncolour = 1\n", "template.colour"),
         ("[template]\nurl = 'x'\nreleases = ['--upload-pack=x']\n", "no name of a release"),
         ("[template]\nurl = 'x'\nreleases = ['v1']\n[class]\nbranch_prefix = '../'\n", "branch"),
+        ("[template]\nurl = 'x'\nreleases = ['newest']\n", "'newest' is no version"),
         ("[template\n", "can't be read"),
     ],
 )
@@ -265,3 +267,26 @@ def test_a_wrong_class_file_is_named(
     write(tmp_path, {"class.toml": settings, "class.csv": "student\nada\n"})
     said = cohort(tmp_path, "status")
     assert said.code == 3 and sentence in said.err
+
+
+def test_a_table_of_text_fits_and_lines_up() -> None:
+    """Wide letters take two places; what is too long is wrapped, the longest column first."""
+    rows = [["ada", "\u4f60\u597d", ""], ["eve", "x", "a word " * 60]]
+    lines = list(text_table(["student", "name", "what to know"], rows))
+    assert lines[2] == " ada      \u4f60\u597d"
+    assert lines[3].startswith(" eve      x     a word a word") and lines[4].startswith(" " * 16)
+    assert max(map(len, lines)) <= 160 and " ".join(lines).split().count("word") == 60
+
+
+def test_the_status_needs_no_library_that_draws(
+    cohort: Cohort, small: Path, tmp_path: Path
+) -> None:
+    """These imports took longer than reading a hundred projects."""
+    folder = make_class(tmp_path / "class", small, ["ada"])
+    assert cohort(folder, "create").code == 0
+    code = (
+        f"import sys; sys.argv = ['cohort', 'status', '--class', {str(folder)!r}]\n"
+        "from cohort.cli import main\ntry:\n    main()\nfinally:\n"
+        "    print({'copier', 'rich.console', 'rich.table'} & set(sys.modules))"
+    )
+    assert must_run(sys.executable, "-c", code, cwd=ROOT).strip().endswith("set()")

@@ -95,6 +95,23 @@ def test_killed_at_some_moments_it_resumes(classroom: Path, prepared: Path) -> N
     kill_and_resume(classroom, prepared, [0.5, 0.8])
 
 
+def test_the_mark_of_a_killed_fast_import_stops_nothing(
+    cohort: Cohort, classroom: Path, prepared: Path
+) -> None:
+    """git marks a pack while it puts it in place. Killed there, it leaves the mark to the same update."""
+    packs = classroom / "students" / NAMES[0] / ".git" / "objects" / "pack"
+    assert cohort(classroom, "update").code == 0
+    (made,) = packs.glob("pack-*.pack")
+    move_into(prepared, classroom)
+    marks = {made.with_suffix(".keep"): "fast-import", packs / "pack-1.keep": ""}
+    others = {packs / "pack-2.keep": "mine", packs / "pack-3.keep": "", packs / "pack-3.pack": ""}
+    for path, text in (marks | others).items():
+        path.write_text(text)
+    said = cohort(classroom, "update", "--json")
+    assert said.projects[NAMES[0]]["wrote"], said.projects[NAMES[0]]["message"]
+    assert not any(path.exists() for path in marks) and all(path.exists() for path in others)
+
+
 @pytest.mark.long
 @pytest.mark.skipif(os.name == "nt", reason="kills a process group")
 @pytest.mark.parametrize("part", range(10))

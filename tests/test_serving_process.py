@@ -1,6 +1,7 @@
 """`capstone serve` as a student starts it: one address, one sentence when it can't, no request lost."""
 
 import concurrent.futures
+import gc
 import json
 import os
 import re
@@ -10,12 +11,14 @@ import socket
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from capstone.serving.server import spare_what_is_loaded
 from tests.helpers import Capstone, run
 from tests.serving import Answer, Server, serving
 
@@ -172,6 +175,29 @@ def test_a_new_run_takes_over_and_no_request_is_lost(project: Path, how: str) ->
     assert {answer.status for answer in answers} == {200}
     runs = {answer.json["run"] for answer in answers}
     assert len(runs) == 2 and new in runs
+
+
+def test_what_is_loaded_is_spared_until_another_takes_its_place() -> None:
+    """Python's search for unused objects goes through libraries and model once at each load, not again and again."""
+
+    class Model:
+        def __init__(self) -> None:
+            self.itself = self  # only the search finds out that it is not used
+
+    thresholds = gc.get_threshold()
+    try:
+        model = Model()
+        still_there = weakref.ref(model)
+        spare_what_is_loaded()
+        del model
+        gc.collect()
+        assert still_there()
+        spare_what_is_loaded()
+        assert not still_there()
+        assert gc.get_threshold()[0] > 10_000
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*thresholds)
 
 
 def answered_by(run: str, answers: list[Answer]) -> bool:

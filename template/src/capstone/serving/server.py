@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import re
@@ -10,11 +11,13 @@ import socket
 import sys
 import tempfile
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import orjson
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors.multiprocess import Multiprocess
 
 from capstone.artifacts import run_folder
@@ -67,6 +70,7 @@ def serve(
         config = uvicorn.Config(
             app,
             factory=workers > 1,
+            http=Impatient,
             workers=workers,
             log_config=None,
             access_log=False,
@@ -89,6 +93,38 @@ def serve(
             figures.cleanup()
 
 
+class Impatient(HttpToolsProtocol):
+    """A connection that is closed when its next request doesn't come in time. uvicorn waits for headers for ever."""
+
+    limit: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)  # type: ignore[arg-type]
+        self._await_headers()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.cycle is None or self.cycle.response_complete:  # no whole head of a request yet
+            self._await_headers()
+
+    def on_headers_complete(self) -> None:
+        self._stop_waiting()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _await_headers(self) -> None:
+        if self.limit is None and not self.transport.is_closing():
+            self.limit = self.loop.call_later(given_order().limits["seconds"], self.transport.close)
+
+    def _stop_waiting(self) -> None:
+        if self.limit is not None:
+            self.limit.cancel()
+            self.limit = None
+
+
 class Workers(Multiprocess):
     """Several processes that answer at one address."""
 
@@ -106,6 +142,12 @@ class Workers(Multiprocess):
                 os.kill(process.pid, signal.SIGHUP)
 
 
+@cache
+def given_order() -> Order:
+    """What was asked for, in this process or in a worker."""
+    return Order(**orjson.loads(os.environ[ORDER]))
+
+
 def from_order() -> Any:
     """The app, in this process or in a worker that uvicorn has started."""
     from capstone.serving.answering import Answering
@@ -113,7 +155,7 @@ def from_order() -> Any:
     from capstone.serving.meter import Meter
     from capstone.serving.reloading import Reloader
 
-    order = Order(**orjson.loads(os.environ[ORDER]))
+    order = given_order()
     root, limits, key = Path(order.root), Limits(**order.limits), os.environ.get(KEY, "")
     meter = Meter(sys.stderr.buffer)
 

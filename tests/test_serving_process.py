@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
 import weakref
@@ -21,7 +22,8 @@ from typing import Any
 
 import pytest
 
-from capstone.serving.server import spare_what_is_loaded
+from capstone.errors import CapstoneError
+from capstone.serving import server as server_module
 from tests.helpers import Capstone, run
 from tests.serving import Answer, Server, serving
 
@@ -192,11 +194,11 @@ def test_what_is_loaded_is_spared_until_another_takes_its_place() -> None:
     try:
         model = Model()
         still_there = weakref.ref(model)
-        spare_what_is_loaded()
+        server_module.spare_what_is_loaded()
         del model
         gc.collect()
         assert still_there()
-        spare_what_is_loaded()
+        server_module.spare_what_is_loaded()
         assert not still_there()
         assert gc.get_threshold()[0] > 10_000
     finally:
@@ -360,6 +362,19 @@ def test_workers_add_up_their_figures(with_run: WithRun) -> None:
         figures = server.ask("metrics").body.decode()
     counts = re.findall(r'capstone_requests_total\{path="/healthz",status="200"\} (\S+)', figures)
     assert sum(map(float, counts)) == 20
+
+
+def test_workers_say_so_when_there_is_no_place_for_their_figures(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    nowhere = str(tmp_path / "not there")
+    monkeypatch.setattr(tempfile, "tempdir", nowhere)
+    monkeypatch.setattr(server_module, "IN_MEMORY", str(tmp_path))
+    with server_module.folder_for_figures() as folder:
+        assert Path(folder).parent == tmp_path
+    monkeypatch.setattr(server_module, "IN_MEMORY", nowhere)
+    with pytest.raises(CapstoneError, match="TMPDIR"):
+        server_module.folder_for_figures()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the memory from /proc")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import re
@@ -29,6 +30,7 @@ from capstone.serving.reloading import Hangup
 KEY = "CAPSTONE_API_KEY"  # the environment variable that holds the API key
 ORDER = "CAPSTONE_SERVE"  # and the one by which workers learn what was asked for
 MANY_PROCESSES = "PROMETHEUS_MULTIPROC_DIR"
+IN_MEMORY = "/dev/shm"  # of each Linux container; can be written to where all else can't
 SHORTEST_KEY = 16
 WAITING = 1024  # connections that are not yet taken
 NEW_OBJECTS = 50_000  # before Python looks for unused ones among them
@@ -52,8 +54,8 @@ def serve(
     check_place(host, run, watch)
     order = Order(str(root.resolve()), run, watch, asdict(limits))
     os.environ[ORDER] = orjson.dumps(asdict(order)).decode()
+    figures = folder_for_figures() if workers > 1 else None
     listening = listen(host, port)
-    figures = tempfile.TemporaryDirectory() if workers > 1 else None
     try:
         app: Any = "capstone.serving.server:from_order"  # each worker calls it for itself
         if figures:
@@ -91,6 +93,17 @@ def serve(
         listening.close()
         if figures:
             figures.cleanup()
+
+
+def folder_for_figures() -> tempfile.TemporaryDirectory[str]:
+    """Where several workers add up their figures for /metrics: in memory, where the file system is read-only."""
+    for place in (None, IN_MEMORY):
+        with contextlib.suppress(OSError):
+            return tempfile.TemporaryDirectory(prefix="capstone-", dir=place)
+    raise CapstoneError(
+        "Several workers add up their figures in a folder, but none can be written to here: name one by the "
+        "environment variable TMPDIR, or take --workers 1."
+    )
 
 
 class Impatient(HttpToolsProtocol):

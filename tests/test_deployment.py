@@ -145,6 +145,19 @@ def test_the_image_answers_as_nobody_on_a_file_system_that_is_read_only(
             assert process.wait(20) in (0, -15)
             assert time.monotonic() - before < 15
 
+        # Several workers add up their figures in memory, for they have no other place to write to.
+        command = images.started(image, [*words, "--workers", "2"], {"CAPSTONE_API_KEY": KEY})
+        with running(command, tmp_path, os.environ) as (server, process):
+            server.address = f"http://127.0.0.1:{port}/"
+            for _ in range(5):
+                check_answers(server, project)
+            figures = server.ask("metrics", X_API_Key=KEY).body.decode()
+            counts = re.findall(r'requests_total\{path="/v1/predict",status="200"\} (\S+)', figures)
+            assert sum(map(float, counts)) == 5
+            process.terminate()
+            assert process.wait(20) in (0, -15)
+        assert not list(Path("/dev/shm").glob("capstone-*"))
+
         # Without a key it refuses to be open to all, in one sentence.
         refused = inside_of(image, words)
         assert refused.returncode == 2 and "CAPSTONE_API_KEY" in refused.stderr

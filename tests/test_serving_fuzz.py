@@ -24,6 +24,8 @@ CHECKS = (
     "missing_required_header",
     "negative_data_rejection",
 )
+# What is wrong may be refused by these. schemathesis's own list lacks 413, the answer to more rows than are taken.
+REFUSALS = {"checks": {"negative_data_rejection": {"expected-statuses": ["400", "413", "422"]}}}
 # A machine's JSON: nested, with names and texts of any letters, and numbers of any size.
 LEAF = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 ANY_JSON = st.recursive(
@@ -47,7 +49,8 @@ def desk(with_run: WithRun) -> Desk:
 def try_all(server: Server, examples: int) -> None:
     """Send what fits the description, and what does not, to each of its addresses."""
     described = json.loads(server.ask("openapi.json").body)
-    schema = schemathesis.openapi.from_dict(described)
+    config = schemathesis.config.SchemathesisConfig.from_dict(REFUSALS)
+    schema = schemathesis.openapi.from_dict(described, config=config)
     checks = [schemathesis.checks.CHECKS.get_one(name) for name in CHECKS]
     for path, methods in described["paths"].items():
         for method in methods:

@@ -1,6 +1,10 @@
 """`capstone serve` as a student starts it: one address, one sentence when it can't, no request lost."""
 
 import concurrent.futures
+import contextlib
+import gc
+import http.client
+import itertools
 import json
 import os
 import re
@@ -8,18 +12,23 @@ import shutil
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from capstone.errors import CapstoneError
+from capstone.serving import server as server_module
 from tests.helpers import Capstone, run
 from tests.serving import Answer, Server, serving
 
 WithRun = Callable[[str], Path]
+POST = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 KEY = "a-key-of-more-than-16-letters"
 
 
@@ -174,6 +183,29 @@ def test_a_new_run_takes_over_and_no_request_is_lost(project: Path, how: str) ->
     assert len(runs) == 2 and new in runs
 
 
+def test_what_is_loaded_is_spared_until_another_takes_its_place() -> None:
+    """Python's search for unused objects goes through libraries and model once at each load, not again and again."""
+
+    class Model:
+        def __init__(self) -> None:
+            self.itself = self  # only the search finds out that it is not used
+
+    thresholds = gc.get_threshold()
+    try:
+        model = Model()
+        still_there = weakref.ref(model)
+        server_module.spare_what_is_loaded()
+        del model
+        gc.collect()
+        assert still_there()
+        server_module.spare_what_is_loaded()
+        assert not still_there()
+        assert gc.get_threshold()[0] > 10_000
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*thresholds)
+
+
 def answered_by(run: str, answers: list[Answer]) -> bool:
     return len(answers) == 100 and all(answer.json["run"] == run for answer in answers)
 
@@ -212,9 +244,59 @@ def test_changed_steps_come_with_the_new_run(project: Path) -> None:
         assert after != before
 
 
+def port_of(server: Server) -> int:
+    return int(server.address.rstrip("/").rpartition(":")[2])
+
+
+def test_who_sends_too_much_is_told_so(server: Server) -> None:
+    """A client that sends all before it reads: closed with bytes unread, the connection would be reset."""
+    chunk = b"%x\r\n" % 2**20 + b" " * 2**20 + b"\r\n"
+    for _ in range(5):
+        with socket.create_connection(("127.0.0.1", port_of(server)), timeout=20) as connection:
+            connection.sendall(POST + b"Transfer-Encoding: chunked\r\n\r\n" + 30 * chunk)
+            time.sleep(0.1)
+            assert b" 413 " in connection.recv(100)
+    assert server.ask("readyz").status == 200
+
+
+def test_who_never_ends_the_headers_is_sent_away(server: Server) -> None:
+    """uvicorn alone would wait for ever, and each such connection holds a place."""
+
+    def seconds_until_closed(*parts: bytes, more: bytes = b"x: y\r\n") -> float:
+        with socket.create_connection(("127.0.0.1", port_of(server)), timeout=1) as connection:
+            begin = time.monotonic()
+            for part in itertools.chain(parts, itertools.repeat(more)):
+                try:
+                    connection.sendall(part)
+                    while connection.recv(1000):
+                        pass
+                    break
+                except TimeoutError:
+                    assert time.monotonic() < begin + 30
+                except ConnectionError:
+                    break
+            return time.monotonic() - begin
+
+    healthy = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        slow = pool.submit(seconds_until_closed, POST)
+        after_an_answer = pool.submit(seconds_until_closed, healthy, POST)
+        silent = pool.submit(seconds_until_closed, more=b"")
+        assert 2 < slow.result() < 20
+        assert 2 < after_an_answer.result() < 20
+        assert 2 < silent.result() < 20
+    # A connection that has asked before is kept much longer than that.
+    kept = http.client.HTTPConnection("127.0.0.1", port_of(server), timeout=10)
+    with contextlib.closing(kept):
+        for pause in (4, 0):
+            kept.request("GET", "/healthz")
+            assert kept.getresponse().read() == b'{"status":"ok"}'
+            time.sleep(pause)
+            assert kept.sock  # not connected anew
+
+
 def test_clients_that_send_slowly_or_for_ever_are_sent_away(server: Server) -> None:
-    port = int(server.address.rstrip("/").rpartition(":")[2])
-    start = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    port, start = port_of(server), POST
 
     def first_line(begin: bytes, more: bytes, pause: float) -> bytes:
         with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
@@ -238,7 +320,7 @@ def test_clients_that_send_slowly_or_for_ever_are_sent_away(server: Server) -> N
 
     # Some bytes at a time, and never all that were promised: the time limit of three seconds.
     assert b" 408 " in first_line(b"Content-Length: 1000\r\n\r\n", b"{", 0.2)
-    # Chunks without an end: the limit of bytes. The answer may be lost, for much was sent after it.
+    # Chunks without an end: the limit of bytes, then of patience with what comes after the answer.
     chunk = b"%x\r\n" % 2**20 + b" " * 2**20 + b"\r\n"
     assert first_line(b"Transfer-Encoding: chunked\r\n\r\n", chunk, 0.001) in (
         b"HTTP/1.1 413 Request Entity Too Large",
@@ -280,6 +362,19 @@ def test_workers_add_up_their_figures(with_run: WithRun) -> None:
         figures = server.ask("metrics").body.decode()
     counts = re.findall(r'capstone_requests_total\{path="/healthz",status="200"\} (\S+)', figures)
     assert sum(map(float, counts)) == 20
+
+
+def test_workers_say_so_when_there_is_no_place_for_their_figures(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    nowhere = str(tmp_path / "not there")
+    monkeypatch.setattr(tempfile, "tempdir", nowhere)
+    monkeypatch.setattr(server_module, "IN_MEMORY", str(tmp_path))
+    with server_module.folder_for_figures() as folder:
+        assert Path(folder).parent == tmp_path
+    monkeypatch.setattr(server_module, "IN_MEMORY", nowhere)
+    with pytest.raises(CapstoneError, match="TMPDIR"):
+        server_module.folder_for_figures()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the memory from /proc")

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 WRK = shutil.which("wrk")
+LONGEST = 60  # seconds over the time of a load, after which its service counts as hanging
 UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
 SCRIPT = """\
 wrk.method = "POST"
@@ -76,6 +77,7 @@ def load(port: int, path: str, body: bytes, clients: int, seconds: float) -> Rat
             capture_output=True,
             text=True,
             check=True,
+            timeout=seconds + LONGEST,
         ).stdout
     failed = re.search(r"Non-2xx or 3xx responses: (\d+)", done)
     broken = sum(map(int, re.findall(r"(?:connect|read|write|timeout) (\d+)", done)))
@@ -121,7 +123,9 @@ async def _by_python(port: int, path: str, body: bytes, clients: int, seconds: f
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.close()
 
-    async with asyncio.timeout(seconds + 60):  # a service that no longer answers ends the benchmark
+    async with asyncio.timeout(
+        seconds + LONGEST
+    ):  # a service that no longer answers ends the benchmark
         await asyncio.gather(*(ask() for _ in range(clients)))
     cuts = statistics.quantiles(times, n=100)
     return Rate(len(times) / seconds, cuts[49] * 1e3, cuts[98] * 1e3, failed)

@@ -37,15 +37,10 @@ def as_prediction(
     known  what is the same for every row: typical, intervals (regression), threshold and costs (binary)
     """
     if target.problem == "regression":
-        widths = interval_widths(prediction, known["intervals"]).tolist()
+        widths, typical = interval_widths(prediction, known["intervals"]), known["typical"]
         return [
-            {
-                "value": value,
-                "low": value - width,
-                "high": value + width,
-                "typical": known["typical"],
-            }
-            for value, width in zip(prediction.tolist(), widths, strict=True)
+            {"value": value, "low": value - width, "high": value + width, "typical": typical}
+            for value, width in zip(prediction.tolist(), widths.tolist(), strict=True)
         ]
     rows = []
     for shares in prediction.tolist():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,13 +111,13 @@ class Answering:
         if asked.rows != 1:
             raise Problem(422, "One row is explained at a time: send one.")
         prepared = self._prepare(asked.columns)
-        list(self._compute(prepared))  # what has no prediction has no explanation
+        self._compute(prepared)  # what has no prediction has no explanation
         self._count(asked)
         return orjson.dumps({**explain_row(self.model, prepared), "warnings": asked.warnings})
 
     def _predictions(self, columns: dict[str, Values]) -> list[dict[str, Any]]:
-        blocks = self._compute(self._prepare(columns))
-        return [answer for prediction in blocks for answer in self._answers(prediction)]
+        # The answers wait for the whole prediction: made beside it, they would keep its threads from their next rows.
+        return self._answers(self._compute(self._prepare(columns)))
 
     def _prepare(self, columns: dict[str, Values]) -> dict[str, np.ndarray]:
         try:
@@ -126,10 +125,9 @@ class Answering:
         except CapstoneError as error:
             raise self._own_code("clean() or engineer()", error) from None
 
-    def _compute(self, prepared: dict[str, np.ndarray]) -> Iterator[np.ndarray]:
-        """Predictions, block by block: of many rows the next ones are computed while these are used."""
+    def _compute(self, prepared: dict[str, np.ndarray]) -> np.ndarray:
         try:
-            yield from self.model.graph.in_blocks(prepared)
+            return self.model.predict(prepared)
         except CapstoneError as error:  # a column holds a number too large: the sentence names it
             raise Problem(422, str(error)) from None
 

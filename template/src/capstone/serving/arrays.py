@@ -51,7 +51,11 @@ def numbers(column: np.ndarray) -> np.ndarray:
 
 def categories(column: np.ndarray) -> np.ndarray:
     """A column as text, a word of its own where nothing is known."""
-    words = [MISSING if is_missing(value) else str(value) for value in column.tolist()]
+    values = column.tolist()
+    if set(map(type, values)) <= {str, type(None)}:  # the usual ones take a third of the time
+        words = [MISSING if value is None else value for value in values]
+    else:
+        words = [MISSING if is_missing(value) else str(value) for value in values]
     return np.array(words, dtype=object)
 
 

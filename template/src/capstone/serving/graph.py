@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
@@ -35,24 +34,18 @@ class Graph:
 
     def predict(self, columns: Arrays) -> np.ndarray:
         """Numbers in the target's unit, shape (rows,), or probabilities of shape (rows, classes)."""
-        found = list(self.in_blocks(columns))
-        return found[0] if len(found) == 1 else np.concatenate(found)
-
-    def in_blocks(self, columns: Arrays) -> Iterator[np.ndarray]:
-        """The same, some hundred rows after the other: threads compute while the caller uses the first ones."""
         rows = len(next(iter(columns.values())))
         if rows <= AT_ONCE:
-            found: Iterable[np.ndarray] = [self._block(columns)]
+            prediction = self._block(columns)
         else:
             blocks = [
                 {name: column[start : start + AT_ONCE] for name, column in columns.items()}
                 for start in range(0, rows, AT_ONCE)
             ]
-            found = self._threads.map(self._block, blocks)
-        for prediction in found:
-            if not np.isfinite(prediction).all():
-                raise CapstoneError(_too_large(columns))
-            yield prediction
+            prediction = np.concatenate(list(self._threads.map(self._block, blocks)))
+        if not np.isfinite(prediction).all():
+            raise CapstoneError(_too_large(columns))
+        return prediction
 
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:

@@ -8,6 +8,7 @@ every answer the headers that tell a browser to trust nothing else.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import re
 import secrets
@@ -31,7 +32,8 @@ LOOPBACK = re.compile(rb"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?", re.I
 SAFE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 JSON_TYPE = b"application/json"
 JSON = re.compile(rb'application/json(\s*;\s*charset="?utf-8"?)?\s*', re.IGNORECASE)
-CLOSE = ((b"connection", b"close"),)  # what the client still sends is not read
+CLOSE = ((b"connection", b"close"),)  # nothing more is answered on this connection
+LINGER = 2.0  # seconds for which what such a client still sends is read and thrown away
 HEADERS = [
     # Only this service's own files, none from another host, no script or style inside the page.
     (
@@ -55,11 +57,9 @@ class Limits:
     rows: int = 10_000  # in one request
     body: int = 16 * 2**20  # bytes of one request
     bodies: int = 64 * 2**20  # bytes of all requests that are being read
-    requests: int = (
-        512  # that wait for their turn: at a fifth of a millisecond each, a tenth of a second
-    )
+    requests: int = 512  # that wait for their turn: a tenth of a second, at 0.2 ms each
     waiting: int = 8  # large requests and explanations that wait for a thread
-    seconds: float = 10.0  # for a client to send its body, and for the service to answer
+    seconds: float = 10.0  # for a client to send headers, or a body, and for the service to answer
 
 
 class Guard:
@@ -121,13 +121,13 @@ class Guard:
                 await _send(200, JSON_TYPE, await self._in_turn(answer, body), send_on)
         except Problem as problem:
             if not status:
-                await _refuse(problem, request_id, send_on)
+                await self._refuse(problem, request_id, receive, send_on)
         except ConnectionError:
             status = 499  # nobody is there to be answered
         except Exception as failure:
             error = _where(failure)
             if not status:
-                await _refuse(Problem(500, SORRY), request_id, send_on)
+                await self._refuse(Problem(500, SORRY), request_id, receive, send_on)
         finally:
             self.held -= held
             seconds = time.perf_counter() - began
@@ -140,10 +140,8 @@ class Guard:
                 given = headers.get(b"authorization", b"").removeprefix(b"Bearer ")
                 # compare_digest takes as long for a wrong first letter as for a wrong last one.
                 if not hmac.compare_digest(headers.get(b"x-api-key", given), self.key):
-                    wanted = ((b"www-authenticate", b"Bearer"),)
-                    raise Problem(
-                        401, 'Send the API key in the header "X-API-Key".', headers=wanted + CLOSE
-                    )
+                    wanted = ((b"www-authenticate", b"Bearer"), *CLOSE)
+                    raise Problem(401, 'Send the API key as header "X-API-Key".', headers=wanted)
         elif not LOOPBACK.fullmatch(headers.get(b"host", b"localhost")):
             # A page elsewhere may have its name lead to 127.0.0.1, and would then be let in.
             raise Problem(421, "Without an API key only this machine's own names are answered.")
@@ -205,6 +203,20 @@ class Guard:
             self.held -= size
             raise
 
+    async def _refuse(
+        self, problem: Problem, request_id: str, receive: Receive, send: Send
+    ) -> None:
+        """Tell the problem. A connection that is closed with bytes unread is reset, and the answer lost: so read on."""
+        body, closes = problem.body(request_id), CLOSE[0] in problem.headers
+        await _send(problem.status, PROBLEM_TYPE, body, send, problem.headers, not closes)
+        if closes:
+            left = self.limits.bodies
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LINGER):
+                    while left > 0 and (message := await receive()).get("more_body"):
+                        left -= len(message["body"])
+            await send({"type": "http.response.body", "body": b""})
+
     def _check_size(self, size: int) -> None:
         if size > self.limits.body:
             most = self.limits.body / 2**20
@@ -223,14 +235,15 @@ def _where(failure: Exception) -> str:
     return f"{type(failure).__name__} in {frame.filename}, line {frame.lineno}"
 
 
-async def _refuse(problem: Problem, request_id: str, send: Send) -> None:
-    await _send(problem.status, PROBLEM_TYPE, problem.body(request_id), send, problem.headers)
-
-
 async def _send(
-    status: int, kind: bytes, body: bytes, send: Send, more: tuple[Header, ...] = ()
+    status: int,
+    kind: bytes,
+    body: bytes,
+    send: Send,
+    more: tuple[Header, ...] = (),
+    end: bool = True,
 ) -> None:
     length = str(len(body)).encode()
     headers = [(b"content-type", kind), (b"content-length", length), *more]
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": body, "more_body": not end})

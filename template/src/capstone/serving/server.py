@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import gc
 import os
 import re
 import signal
@@ -9,11 +12,13 @@ import socket
 import sys
 import tempfile
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import orjson
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors.multiprocess import Multiprocess
 
 from capstone.artifacts import run_folder
@@ -25,8 +30,10 @@ from capstone.serving.reloading import Hangup
 KEY = "CAPSTONE_API_KEY"  # the environment variable that holds the API key
 ORDER = "CAPSTONE_SERVE"  # and the one by which workers learn what was asked for
 MANY_PROCESSES = "PROMETHEUS_MULTIPROC_DIR"
+IN_MEMORY = "/dev/shm"  # of each Linux container; can be written to where all else can't
 SHORTEST_KEY = 16
 WAITING = 1024  # connections that are not yet taken
+NEW_OBJECTS = 50_000  # before Python looks for unused ones among them
 IDLE = 65  # seconds that a connection is kept: longer than proxies keep theirs
 
 
@@ -47,8 +54,8 @@ def serve(
     check_place(host, run, watch)
     order = Order(str(root.resolve()), run, watch, asdict(limits))
     os.environ[ORDER] = orjson.dumps(asdict(order)).decode()
+    figures = folder_for_figures() if workers > 1 else None
     listening = listen(host, port)
-    figures = tempfile.TemporaryDirectory() if workers > 1 else None
     try:
         app: Any = "capstone.serving.server:from_order"  # each worker calls it for itself
         if figures:
@@ -65,6 +72,7 @@ def serve(
         config = uvicorn.Config(
             app,
             factory=workers > 1,
+            http=Impatient,
             workers=workers,
             log_config=None,
             access_log=False,
@@ -87,6 +95,49 @@ def serve(
             figures.cleanup()
 
 
+def folder_for_figures() -> tempfile.TemporaryDirectory[str]:
+    """Where several workers add up their figures for /metrics: in memory, where the file system is read-only."""
+    for place in (None, IN_MEMORY):
+        with contextlib.suppress(OSError):
+            return tempfile.TemporaryDirectory(prefix="capstone-", dir=place)
+    raise CapstoneError(
+        "Several workers add up their figures in a folder, but none can be written to here: name one by the "
+        "environment variable TMPDIR, or take --workers 1."
+    )
+
+
+class Impatient(HttpToolsProtocol):
+    """A connection that is closed when its next request doesn't come in time. uvicorn waits for headers for ever."""
+
+    limit: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)  # type: ignore[arg-type]
+        self._await_headers()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.cycle is None or self.cycle.response_complete:  # no whole head of a request yet
+            self._await_headers()
+
+    def on_headers_complete(self) -> None:
+        self._stop_waiting()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _await_headers(self) -> None:
+        if self.limit is None and not self.transport.is_closing():
+            self.limit = self.loop.call_later(given_order().limits["seconds"], self.transport.close)
+
+    def _stop_waiting(self) -> None:
+        if self.limit is not None:
+            self.limit.cancel()
+            self.limit = None
+
+
 class Workers(Multiprocess):
     """Several processes that answer at one address."""
 
@@ -104,6 +155,12 @@ class Workers(Multiprocess):
                 os.kill(process.pid, signal.SIGHUP)
 
 
+@cache
+def given_order() -> Order:
+    """What was asked for, in this process or in a worker."""
+    return Order(**orjson.loads(os.environ[ORDER]))
+
+
 def from_order() -> Any:
     """The app, in this process or in a worker that uvicorn has started."""
     from capstone.serving.answering import Answering
@@ -111,14 +168,28 @@ def from_order() -> Any:
     from capstone.serving.meter import Meter
     from capstone.serving.reloading import Reloader
 
-    order = Order(**orjson.loads(os.environ[ORDER]))
+    order = given_order()
     root, limits, key = Path(order.root), Limits(**order.limits), os.environ.get(KEY, "")
     meter = Meter(sys.stderr.buffer)
 
     def load(folder: Path) -> Answering:
-        return Answering(folder, root, limits, meter, bool(key))
+        answering = Answering(folder, root, limits, meter, bool(key))
+        spare_what_is_loaded()
+        return answering
 
     return create_app(Reloader(root, order.run, order.watch, meter, load), limits, meter, key)
+
+
+def spare_what_is_loaded() -> None:
+    """Keep Python's search for unused objects from what stays: libraries and the model.
+
+    A search through all of it takes 17 ms, in which nobody is answered, and 10,000 answers would start dozens of
+    smaller ones.
+    """
+    gc.unfreeze()  # an older model may be no longer used
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(NEW_OBJECTS)
 
 
 def check_place(host: str, run: str, watch: bool) -> None:

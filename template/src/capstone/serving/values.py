@@ -63,7 +63,10 @@ def check_values(
             if type(value) in odd:
                 errors.add(f"rows[{row}].{name}", f"must be {WORDS[kind]}")
     elif kind == "number":
-        return _check_numbers(name, values, about, errors)
+        present = (
+            [value for value in values if value is not None] if type(None) in types else values
+        )
+        return _check_numbers(name, values, present, about, errors)
     elif kind == "category":
         found = _check_categories(name, values, seen[name], errors)
         return found if about["complete"] else None
@@ -85,9 +88,8 @@ def as_objects(values: Values) -> np.ndarray:
 
 
 def _check_numbers(
-    name: str, values: Values, about: dict[str, Any], errors: Errors
+    name: str, values: Values, present: Values, about: dict[str, Any], errors: Errors
 ) -> dict[str, Any] | None:
-    present = [value for value in values if value is not None] if None in values else values
     low, high = about["low"], about["high"]
     if not present or (low <= min(present) and max(present) <= high):
         return None

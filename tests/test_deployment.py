@@ -110,6 +110,19 @@ def test_it_starts_by_the_lines_of_its_own_page(
         assert server.ask("v1/model").status == 401
 
 
+@pytest.mark.network
+def test_hashes_are_written_by_the_line_of_the_page(exported: Path, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "how-to" / "deploy.md").read_text(encoding="utf-8")
+    name, *words = re.findall(r"`(uv pip compile [^`]*)`", page)[0].split()
+    file = Path(shutil.copy2(exported / "requirements.txt", tmp_path))
+    libraries = re.findall(r"^[\w-]+==", file.read_text(encoding="utf-8"), re.MULTILINE)
+    must_run(tool(name), *words, cwd=tmp_path)
+    pinned = file.read_text(encoding="utf-8")
+    assert len(libraries) > 10
+    for library in libraries:
+        assert re.search(rf"^{library}\S+( ;.*)? \\\n    --hash=sha256:", pinned, re.MULTILINE)
+
+
 @pytest.mark.slow
 @pytest.mark.network
 def test_the_image_answers_as_nobody_on_a_file_system_that_is_read_only(

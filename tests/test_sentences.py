@@ -57,6 +57,7 @@ RUN_BY = {
     ),
     'uvx "mlflow~=': "test_tracking.py::test_the_pages_of_mlflow_open_as_the_readme_says",
     'pipx run "mlflow~=': "test_tracking.py::test_the_pages_of_mlflow_open_as_the_readme_says",
+    "uv pip compile": "test_deployment.py::test_hashes_are_written_by_the_line_of_the_page",
     "pipx run copier update": "test_update.py::test_an_update_gives_what_a_fresh_copy_gives",
     "torchrun --nproc-per-node 2 -m capstone run": "test_processes.py::test_two_processes_learn_what_one_does",
 }

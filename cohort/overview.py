@@ -13,6 +13,11 @@ from cohort.outcome import CONFLICT, REFUSED, WORDS
 from cohort.showing import BLOCK, plain_text, progress, text_table
 from cohort.status import KNOWN, Standing, look
 
+COLUMNS = (
+    *("student", "release", "behind", "update waiting", "last update"),
+    *("checks open", "update to come", "what to know"),
+)
+
 
 def show_status(folder: Path, dirty: bool, only: list[str] | None, as_json: bool) -> int:
     """Print where each project stands; returns the exit code."""
@@ -90,8 +95,7 @@ def _cells(one: Standing, dirty: bool) -> list[str]:
 
 
 def _table(standings: list[Standing], dirty: bool) -> None:
-    columns = ["student", "release", "behind", "update waiting", "last update"]
-    columns += ["checks open", "update to come", "what to know"]
+    columns = [*COLUMNS]
     if dirty:
         columns.insert(3, "uncommitted work")
     for start in range(0, max(1, len(standings)), BLOCK):

@@ -20,7 +20,7 @@ from rich.cells import cell_len
 
 from cohort.outcome import CLEAN, CONFLICT, ERROR, REFUSED, WORDS, Outcome
 
-NARROWEST = 10  # a column of a table
+NARROWEST = 8  # a column of a table: so those of `cohort status` fit into 80 characters
 BLOCK = 200  # rows of a table
 RED, GREEN, YELLOW = 31, 32, 33  # as terminals number them
 COLOURS = {CONFLICT: YELLOW, REFUSED: RED, ERROR: RED, CLEAN: GREEN, "created": GREEN}

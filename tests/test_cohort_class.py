@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from capstone.card_numbers import _overall
+from cohort.overview import COLUMNS
 from cohort.showing import text_table
 from tests.classes import (
     Cohort,
@@ -276,6 +277,14 @@ def test_a_table_of_text_fits_and_lines_up() -> None:
     assert lines[2] == " ada      \u4f60\u597d"
     assert lines[3].startswith(" eve      x     a word a word") and lines[4].startswith(" " * 16)
     assert max(map(len, lines)) <= 160 and " ".join(lines).split().count("word") == 60
+
+
+def test_a_status_fits_a_terminal_of_eighty_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    cells = ["ada.lovelace", "v1.0.0", "1", "template/v2.0.0", "2026-11-20", "3", "1 conflict"]
+    lines = list(text_table(COLUMNS, [[*cells, "src/mine/features.py: changed by both"]]))
+    assert max(map(len, lines)) <= 80
 
 
 def test_the_status_needs_no_library_that_draws(

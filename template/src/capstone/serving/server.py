@@ -12,7 +12,6 @@ import socket
 import sys
 import tempfile
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +112,7 @@ class Impatient(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
+        self.seconds = given_order().limits["seconds"]
         self._await_headers()
 
     def data_received(self, data: bytes) -> None:
@@ -130,7 +130,7 @@ class Impatient(HttpToolsProtocol):
 
     def _await_headers(self) -> None:
         if self.limit is None and not self.transport.is_closing():
-            self.limit = self.loop.call_later(given_order().limits["seconds"], self.transport.close)
+            self.limit = self.loop.call_later(self.seconds, self.transport.close)
 
     def _stop_waiting(self) -> None:
         if self.limit is not None:
@@ -155,7 +155,6 @@ class Workers(Multiprocess):
                 os.kill(process.pid, signal.SIGHUP)
 
 
-@cache
 def given_order() -> Order:
     """What was asked for, in this process or in a worker."""
     return Order(**orjson.loads(os.environ[ORDER]))

@@ -279,7 +279,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     ),
     "the code": lambda project: (
         path := project / "src" / "my_capstone" / "network.py",
-        path.write_text(path.read_text().replace("nn.Dropout(dropout)", "nn.Dropout(0.4)")),
+        path.write_text(path.read_text().replace("nn.SiLU", "nn.Tanh")),
     ),
 }
 

@@ -36,7 +36,9 @@ class NeuralNetwork(nn.Module):
         layers: list[nn.Module] = []
         width = inputs
         for neurons in hidden:
-            layers += [nn.Linear(width, neurons), ACTIVATIONS[activation](), nn.Dropout(dropout)]
+            layers += [nn.Linear(width, neurons), ACTIVATIONS[activation]()]
+            if dropout > 0:
+                layers.append(nn.Dropout(dropout))
             width = neurons
         # No activation here: the loss function has its own.
         layers.append(nn.Linear(width, outputs))

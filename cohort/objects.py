@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import stat
 import subprocess
 import threading
 import zlib
@@ -20,6 +19,7 @@ from typing import Any, NamedTuple
 
 from cohort import git
 from cohort.errors import CohortError, RefusedError
+from cohort.repository import plain_size
 
 LARGEST_TREE = 4 << 20
 LARGEST_COMMIT = 1 << 20
@@ -64,13 +64,10 @@ class Loose(NamedTuple):
 def open_loose(store: str, name: str) -> Loose | None:
     """A loose object, or None when there is none that can be read here. Follows no link."""
     path = f"{store}/{name[:2]}/{name[2:]}"
-    try:
-        found = os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    if not stat.S_ISREG(found.st_mode):
-        raise RefusedError(f"{path} is no plain file.")
-    if found.st_size > LARGEST_LOOSE:
+    if os.path.islink(os.path.dirname(path)):
+        raise RefusedError(f"{os.path.dirname(path)} is a symbolic link; cohort follows none.")
+    size = plain_size(path)
+    if size is None or size > LARGEST_LOOSE:
         return None
     with open(path, "rb") as file:
         packed = file.read(LARGEST_LOOSE)

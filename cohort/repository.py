@@ -47,16 +47,24 @@ def inside(root: Path, *parts: str) -> Path:
     return root.joinpath(*parts)
 
 
-def read_plain(path: Path, largest: int) -> bytes | None:
-    """The content of a plain file, or None when there is none. A pipe or a device is refused."""
+def plain_size(path: Path | str) -> int | None:
+    """Bytes of a plain file, or None when there is none. A link, a pipe or a device is refused."""
     try:
         found = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     if not stat.S_ISREG(found.st_mode):
         raise RefusedError(f"{path} is no plain file.")
-    if found.st_size > largest:
-        raise RefusedError(f"{path} has {found.st_size:,} bytes; allowed: {largest:,}.")
+    return found.st_size
+
+
+def read_plain(path: Path, largest: int) -> bytes | None:
+    """The content of a plain file, or None when there is none."""
+    size = plain_size(path)
+    if size is None:
+        return None
+    if size > largest:
+        raise RefusedError(f"{path} has {size:,} bytes; allowed: {largest:,}.")
     return path.read_bytes()
 
 

@@ -4,12 +4,13 @@ import json
 import os
 import random
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.helpers import must_run
+from tests.helpers import ROOT, must_run
 
 ENGINE = "".join(f"line {number} of the engine\n" for number in range(1, 31))
 OLD = "".join(f"tool {number}\n" for number in range(1, 21))
@@ -105,6 +106,14 @@ def make_class(folder: Path, template: Path, students: list[str], **more: str) -
     write(folder, {"class.toml": "".join(settings)})
     titles = [f"{name},Work of {name}\n" for name in students]
     write(folder, {"class.csv": "student,title\n" + "".join(titles)})
+    return folder
+
+
+def make_projects(folder: Path, template: Path, students: list[str]) -> Path:
+    """A class whose projects are there, of the first release."""
+    make_class(folder, template, students)
+    create = ("create", "--to", "v1.0.0", "--class", folder)
+    must_run(sys.executable, "-m", "cohort", *create, cwd=ROOT)
     return folder
 
 

@@ -2,7 +2,6 @@
 
 import os
 import stat
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +12,18 @@ import pytest
 from cohort import work
 from cohort.answers import normalise
 from cohort.outcome import Outcome
-from tests.classes import Cohort, commit_all, git, listing, make_class, move_into, tree, write
-from tests.helpers import ROOT, must_run
+from tests.classes import (
+    Cohort,
+    commit_all,
+    git,
+    listing,
+    make_class,
+    make_projects,
+    move_into,
+    tree,
+    write,
+)
+from tests.helpers import must_run
 
 ADA, EVE = "students/ada", "students/eve"
 BRANCH = "template/v2.0.0"
@@ -46,11 +55,7 @@ def trap(tmp_path: Path) -> Trap:
 
 @pytest.fixture(scope="module")
 def honest(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = make_class(tmp_path_factory.mktemp("honest") / "class", small, ["ada", "eve"])
-    must_run(
-        sys.executable, "-m", "cohort", "create", "--to", "v1.0.0", "--class", folder, cwd=ROOT
-    )
-    return folder
+    return make_projects(tmp_path_factory.mktemp("honest") / "class", small, ["ada", "eve"])
 
 
 @pytest.fixture

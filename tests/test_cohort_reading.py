@@ -3,7 +3,6 @@
 import hashlib
 import os
 import struct
-import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +16,8 @@ from cohort.errors import CohortError, RefusedError
 from cohort.git import make_bare, prepare
 from cohort.objects import LARGEST_LOOSE, Objects, Packed, open_loose, reading
 from cohort.repository import read_branch
-from tests.classes import Cohort, commit_all, git, make_class, move_into, write
-from tests.helpers import ROOT, must_run, run
+from tests.classes import Cohort, commit_all, git, make_class, make_projects, move_into, write
+from tests.helpers import must_run, run
 
 ADA, EVE = "students/ada", "students/eve"
 ANSWERS = ".copier-answers.yml"
@@ -27,11 +26,7 @@ LINKS = pytest.mark.skipif(os.name == "nt", reason="needs links and pipes")
 
 @pytest.fixture(scope="module")
 def honest(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = make_class(tmp_path_factory.mktemp("reading") / "class", small, ["ada", "eve"])
-    must_run(
-        sys.executable, "-m", "cohort", "create", "--to", "v1.0.0", "--class", folder, cwd=ROOT
-    )
-    return folder
+    return make_projects(tmp_path_factory.mktemp("reading") / "class", small, ["ada", "eve"])
 
 
 @pytest.fixture
@@ -177,6 +172,12 @@ def link(project: Path) -> None:
     path.symlink_to(project / "moved")
 
 
+def linked_folder(project: Path) -> None:
+    folder = loose(project, head_object(project)).parent
+    folder.rename(project / "moved")
+    folder.symlink_to(project / "moved")
+
+
 def bomb(project: Path) -> None:
     """The head says ten bytes; a quarter of a gigabyte follows."""
     packing = zlib.compressobj(9)
@@ -252,6 +253,7 @@ def too_many_references(project: Path) -> None:
 HOSTILE: dict[Callable[[Path], None], tuple[str, str]] = {
     pipe: ("refused", "no plain file"),
     link: ("refused", "no plain file"),
+    linked_folder: ("refused", "symbolic link"),
     bomb: ("refused", "not what its name says"),
     large_head: ("refused", "bytes; allowed"),
     cut: ("refused", "not what its name says"),

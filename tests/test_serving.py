@@ -118,6 +118,44 @@ def test_an_unseen_value_is_answered_with_a_warning(desk: Desk) -> None:
     assert known.json["warnings"] == []
 
 
+def test_thousands_of_rows_are_answered_as_each_of_them_alone(desk: Desk) -> None:
+    odd: list[dict[str, Any]] = [
+        {"rooms": None},
+        {"rooms": 400},
+        {"living_area_m2": 9_999.5},
+        {"heating": None},
+    ]
+    rows = [desk.example | {"house_number": n} | odd[n % len(odd)] for n in range(1, 2_501)]
+    answer = desk.predict(*rows)
+    assert answer.status == 200, answer.body[:300]
+    warned = {warning["column"]: warning for warning in answer.json["warnings"]}
+    assert {name: warned[name]["count"] for name in ("rooms", "living_area_m2")} == {
+        "rooms": 625,
+        "living_area_m2": 625,
+    }
+    assert warned["rooms"]["rows"][:3] == [0, 4, 8]
+    for place in (0, 1, 2, 3, 999, 1_000, 2_499):
+        [alone] = desk.predict(rows[place]).json["predictions"]
+        assert answer.json["predictions"][place]["value"] == pytest.approx(alone["value"], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("odd", "said"),
+    [
+        ({"rooms": True}, "rows[2400].rooms"),
+        ({"rooms": "4"}, "rows[2400].rooms"),
+        ({"rooms": 1e39}, "rows[2400].rooms"),
+        ({"living_area_m2": 1e30, "rooms": 1e30}, "recommend_action()"),
+    ],
+)
+def test_what_is_wrong_far_down_is_found(desk: Desk, odd: dict[str, Any], said: str) -> None:
+    rows = [dict(desk.example) for _ in range(2_500)]
+    rows[2_400] |= odd
+    answer = desk.predict(*rows)
+    assert answer.status == 422
+    assert said in answer.body.decode()
+
+
 def test_null_stands_for_not_known(desk: Desk) -> None:
     nothing = dict.fromkeys(desk.example)
     assert desk.predict(nothing).status == 200

@@ -38,11 +38,10 @@ def tidy_text(column: Any, lower: bool = False) -> Any:
 
 def _tidy_array(column: np.ndarray, lower: bool) -> np.ndarray:
     values = column.tolist()
-    if column.dtype != object or not all(
-        value is None or isinstance(value, str) for value in values
-    ):
+    kinds = set(map(type, values)) - {type(None)}
+    if column.dtype != object or not all(issubclass(kind, str) for kind in kinds):
         return column
-    text = [value if value is None else value.strip() or None for value in values]
-    if lower:
-        text = [value if value is None else value.lower() for value in text]
-    return np.array(text, dtype=object)
+    tidy: dict[Any, Any] = {None: None}  # each text once, for the same ones come again and again
+    for text in set(values) - {None}:
+        tidy[text] = (text.lower() if lower else text).strip() or None
+    return np.array([tidy[value] for value in values], dtype=object)

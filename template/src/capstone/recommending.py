@@ -12,7 +12,6 @@ from capstone.errors import CapstoneError
 from capstone.project import call_student, load_attribute, package_name
 
 ROOM = "decisions"
-NEEDED = {"action", "sure", "cost"}
 
 
 class KnowsTarget(Protocol):
@@ -66,11 +65,12 @@ def ask(
 ) -> list[dict[str, Any]]:
     """What the function, the student's recommend_action, says of each prediction."""
     try:
-        said = [function(dict(prediction)) for prediction in predictions]
+        said = [function(prediction.copy()) for prediction in predictions]
     except Exception:  # once more, so that the error is told with its file and line
         said = [call_student(function, root, dict(prediction)) for prediction in predictions]
     for answer in said:
-        if not isinstance(answer, dict) or not answer.keys() >= NEEDED:
+        whole = isinstance(answer, dict) and "action" in answer and "sure" in answer
+        if not whole or "cost" not in answer:
             raise CapstoneError(
                 f"recommend_action() in {place(root)} returned {str(answer)[:80]!r}: "
                 'return {"action": ..., "sure": ..., "cost": ...}.'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,13 +112,15 @@ class Answering:
         if asked.rows != 1:
             raise Problem(422, "One row is explained at a time: send one.")
         prepared = self._prepare(asked.columns)
-        self._compute(prepared)  # what has no prediction has no explanation
+        list(self._compute(prepared))  # what has no prediction has no explanation
         self._count(asked)
         return orjson.dumps({**explain_row(self.model, prepared), "warnings": asked.warnings})
 
     def _predictions(self, columns: dict[str, Values]) -> list[dict[str, Any]]:
-        # The answers wait for the whole prediction: made beside it, they would keep its threads from their next rows.
-        return self._answers(self._compute(self._prepare(columns)))
+        answers: list[dict[str, Any]] = []
+        for some in self._compute(self._prepare(columns)):
+            answers += self._answers(some)
+        return answers
 
     def _prepare(self, columns: dict[str, Values]) -> dict[str, np.ndarray]:
         try:
@@ -125,9 +128,10 @@ class Answering:
         except CapstoneError as error:
             raise self._own_code("clean() or engineer()", error) from None
 
-    def _compute(self, prepared: dict[str, np.ndarray]) -> np.ndarray:
+    def _compute(self, prepared: dict[str, np.ndarray]) -> Iterator[np.ndarray]:
+        """Some rows' predictions after the other's."""
         try:
-            return self.model.predict(prepared)
+            yield from self.model.graph.in_blocks(prepared)
         except CapstoneError as error:  # a column holds a number too large: the sentence names it
             raise Problem(422, str(error)) from None
 

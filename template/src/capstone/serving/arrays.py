@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from capstone.errors import CapstoneError
 
 MISSING = "(missing)"  # a missing category is a category of its own
-EPOCH, SECOND = datetime(1970, 1, 1), timedelta(seconds=1)
+EPOCH = datetime(1970, 1, 1)
 YEAR_OR_MONTH = re.compile(r"\d{4}(-\d\d)?")  # "2026" and "2026-03" are dates too
 
 Arrays = dict[str, np.ndarray]
@@ -90,7 +90,7 @@ def _number(value: Any) -> float:
 def _moment(text: str, shape: str | None) -> float:
     try:
         if shape in (None, "ISO8601"):
-            if YEAR_OR_MONTH.fullmatch(text):
+            if len(text) < 8 and YEAR_OR_MONTH.fullmatch(text):
                 text += "-01-01" if len(text) == 4 else "-01"
             moment = datetime.fromisoformat(text.strip())
         else:
@@ -99,4 +99,5 @@ def _moment(text: str, shape: str | None) -> float:
         return np.nan
     if moment.tzinfo is not None:
         moment = moment.astimezone(UTC).replace(tzinfo=None)
-    return float((moment - EPOCH) // SECOND)
+    since = moment - EPOCH
+    return float(since.days * 86_400 + since.seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
@@ -14,7 +15,9 @@ from capstone.serving.arrays import Arrays
 
 GRAPH, SERVING, SCHEMA = "model.onnx", "serving.json", "schema.json"
 FORMAT = 1  # of serving.json
-AT_ONCE = 500  # rows that are computed at once: more would not fit into the processor's cache
+AT_ONCE = (
+    1_000  # rows that are computed at once: many more would not fit into the processor's cache
+)
 
 
 class Graph:
@@ -34,18 +37,23 @@ class Graph:
 
     def predict(self, columns: Arrays) -> np.ndarray:
         """Numbers in the target's unit, shape (rows,), or probabilities of shape (rows, classes)."""
+        return np.concatenate(list(self.in_blocks(columns)))
+
+    def in_blocks(self, columns: Arrays) -> Iterator[np.ndarray]:
+        """The prediction, some rows at a time: the later ones are computed while the first ones are used."""
         rows = len(next(iter(columns.values())))
         if rows <= AT_ONCE:
-            prediction = self._block(columns)
+            predictions = iter([self._block(columns)])
         else:
             blocks = [
                 {name: column[start : start + AT_ONCE] for name, column in columns.items()}
                 for start in range(0, rows, AT_ONCE)
             ]
-            prediction = np.concatenate(list(self._threads.map(self._block, blocks)))
-        if not np.isfinite(prediction).all():
-            raise CapstoneError(_too_large(columns))
-        return prediction
+            predictions = self._threads.map(self._block, blocks)
+        for prediction in predictions:
+            if not np.isfinite(prediction).all():
+                raise CapstoneError(_too_large(columns))
+            yield prediction
 
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:

@@ -17,6 +17,9 @@ from capstone.serving.arrays import seconds
 from capstone.serving.problems import Errors, Problem
 from capstone.serving.values import TYPES, Dates, Values, as_objects, check_values, plain
 
+MANY = 500  # values from which on checking an array is quicker than checking a list
+NUMBERS = {*TYPES["number"], type(None)}
+
 
 class Fields:
     """The columns that a request may hold. Made once, when a model is loaded.
@@ -43,7 +46,7 @@ class Fields:
         }
 
     def read(self, body: bytes) -> tuple[dict[str, Values], list[dict[str, Any]]]:
-        """The columns of a body as Python lists, and warnings. Raises Problem."""
+        """The columns of a body, and warnings. Raises Problem. Columns are lists; long ones of numbers are arrays."""
         try:
             # orjson refuses NaN, Infinity, 1e400, half surrogates, deep nesting and wrong UTF-8.
             content = orjson.loads(body)
@@ -53,12 +56,10 @@ class Fields:
             form, value = next(iter(content.items()))
             if form == "rows" and isinstance(value, list):
                 columns, entries = self._from_rows(value)
-                self._check_keys(body, columns, entries + 1, rows=len(value))
-                return columns, self._check(columns)
+                return self._checked(body, columns, entries + 1, rows=len(value))
             if form == "columns" and isinstance(value, dict):
                 columns = self._from_columns(value)
-                self._check_keys(body, columns, len(columns) + 1, rows=1)
-                return columns, self._check(columns)
+                return self._checked(body, columns, len(columns) + 1, rows=1)
         message = 'The body must be {"rows": [{"column": value, ...}, ...]} or {"columns": {"column": [...], ...}}.'
         raise Problem(422, message)
 
@@ -128,7 +129,31 @@ class Fields:
                     f"{place}.{name[:100]}", f"is not known{did_you_mean(name, self.schema)}"
                 )
 
-    def _check_keys(self, body: bytes, columns: dict[str, Values], entries: int, rows: int) -> None:
+    def _checked(
+        self, body: bytes, columns: dict[str, Values], entries: int, rows: int
+    ) -> tuple[dict[str, Values], list[dict[str, Any]]]:
+        """The columns, and warnings of what training did not see. Raises Problem for keys, types and ranges."""
+        types = {name: set(map(type, values)) for name, values in columns.items()}
+        self._check_keys(body, columns, types, entries, rows)
+        errors, warnings = Errors(), []
+        for name, values in columns.items():
+            about = self.schema[name]
+            if len(values) > MANY and about["kind"] == "number" and types[name] <= NUMBERS:
+                columns[name] = values = np.array(values, dtype=np.float64)  # null becomes NaN
+            warnings.append(
+                check_values(name, values, types[name], about, self.dates, self.seen, errors)
+            )
+        errors.check()
+        return columns, [warning for warning in warnings if warning]
+
+    def _check_keys(
+        self,
+        body: bytes,
+        columns: dict[str, Values],
+        types: dict[str, set[type]],
+        entries: int,
+        rows: int,
+    ) -> None:
         """Refuse a key that is given twice. The parser keeps the last one without a word.
 
         Each key has one colon. So where the colons of the body are as many as the values kept, and those in texts,
@@ -137,25 +162,15 @@ class Fields:
         colons = sum(name.count(":") for name in columns) * rows
         for name, values in columns.items():
             if str in TYPES[self.schema[name]["kind"]]:
-                kinds = set(map(type, values))
-                words = values if kinds == {str} else [v for v in values if type(v) is str]
+                words = values if types[name] == {str} else [v for v in values if type(v) is str]
                 colons += "".join(words).count(":")
-        if body.count(b":") == entries + colons and b"\\u003" not in body:
+        spelled = b"\\" in body and b"\\u003" in body  # a colon written as its number
+        if body.count(b":") == entries + colons and not spelled:
             return
         try:
             json.loads(body, object_pairs_hook=_each_key_once)
         except (RecursionError, ValueError):
             raise Problem(400, "The body holds more than rows of plain values.") from None
-
-    def _check(self, columns: dict[str, Values]) -> list[dict[str, Any]]:
-        """Types and ranges of all values; returns warnings of what training did not see."""
-        errors = Errors()
-        warnings = [
-            check_values(name, values, self.schema[name], self.dates, self.seen, errors)
-            for name, values in columns.items()
-        ]
-        errors.check()
-        return [warning for warning in warnings if warning]
 
 
 def as_arrays(columns: dict[str, Values], schema: dict[str, Any]) -> dict[str, np.ndarray]:

@@ -30,7 +30,7 @@ WORDS = {
     "date": "a date as text, or null",
     "empty": "null, a number or a text",
 }
-Values = Sequence[Any]
+Values = Sequence[Any] | np.ndarray  # as they came, or long ones of numbers
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Dates:
 def check_values(
     name: str,
     values: Values,
+    types: set[type],
     about: dict[str, Any],
     dates: Mapping[str, Dates],
     seen: Mapping[str, set[str]],
@@ -52,21 +53,18 @@ def check_values(
 ) -> dict[str, Any] | None:
     """Add to the errors what can't be used; returns a warning of what training did not see.
 
+    types   of the values, as they were sent
     about   the column's part of schema.json
     dates   how dates are written, by column
     seen    the categories of training, by column, as plain() makes them
     """
     kind = about["kind"]
-    types = set(map(type, values))
     if odd := types - TYPES[kind] - {type(None)}:
         for row, value in enumerate(values):
             if type(value) in odd:
                 errors.add(f"rows[{row}].{name}", f"must be {WORDS[kind]}")
     elif kind == "number":
-        present = (
-            [value for value in values if value is not None] if type(None) in types else values
-        )
-        return _check_numbers(name, values, present, about, errors)
+        return _check_numbers(name, values, about, errors)
     elif kind == "category":
         found = _check_categories(name, values, seen[name], errors)
         return found if about["complete"] else None
@@ -88,17 +86,22 @@ def as_objects(values: Values) -> np.ndarray:
 
 
 def _check_numbers(
-    name: str, values: Values, present: Values, about: dict[str, Any], errors: Errors
+    name: str, values: Values, about: dict[str, Any], errors: Errors
 ) -> dict[str, Any] | None:
     low, high = about["low"], about["high"]
-    if not present or (low <= min(present) and max(present) <= high):
+    if isinstance(values, np.ndarray):  # what is missing, NaN, is neither below nor above
+        outside = np.flatnonzero((values < low) | (values > high)).tolist()
+    else:
+        outside = [
+            row
+            for row, value in enumerate(values)
+            if value is not None and not low <= value <= high
+        ]
+    if not outside:
         return None
-    outside = []
-    for row, value in enumerate(values):
-        if value is not None and not low <= value <= high:
-            outside.append(row)
-            if abs(value) > LARGEST:
-                errors.add(f"rows[{row}].{name}", "is too large a number")
+    for row in outside:
+        if abs(values[row]) > LARGEST:
+            errors.add(f"rows[{row}].{name}", "is too large a number")
     return _warning(name, outside, f"lies outside what training saw, {low:g} to {high:g}")
 
 

@@ -35,6 +35,7 @@ from capstone import training
 from capstone.compiled import STEPS, CompiledEpoch, compiler
 from capstone.devices import in_bf16
 from capstone.fitting import Lesson, lesson_with_folds
+from capstone.layers import write_in_place
 from capstone.members import build_ensemble
 from capstone.processes import Team
 from capstone.settings import Training
@@ -99,6 +100,13 @@ def make_network() -> nn.Module:
     return student_class()(COLUMNS, 1, HIDDEN)
 
 
+def our_network() -> nn.Module:
+    """The same, made ready as `capstone run` does."""
+    network = make_network()
+    write_in_place(network, COLUMNS)
+    return network
+
+
 def make_table(rows: int) -> tuple[Tensor, Tensor]:
     """Random inputs, and a target that depends on two of them."""
     generator = torch.Generator().manual_seed(0)
@@ -111,7 +119,7 @@ def make_table(rows: int) -> tuple[Tensor, Tensor]:
 
 def capstone_engine(inputs: Tensor, targets: Tensor, size: int) -> Epoch:
     """Our own loop, as `capstone run` calls it."""
-    network, loss = make_network(), nn.MSELoss()
+    network, loss = our_network(), nn.MSELoss()
     optimizer = training.make_optimizer(network, Training())
     rows, alone = (inputs, targets), Team()
     return timed(lambda: training.train_epoch(network, rows, loss, optimizer, size, alone))
@@ -119,7 +127,7 @@ def capstone_engine(inputs: Tensor, targets: Tensor, size: int) -> Epoch:
 
 def make_members(inputs: Tensor, targets: Tensor, members: int) -> tuple[nn.Module, Lesson]:
     """So many networks side by side, and the rows dealt into a fold for each, as `capstone run` makes them."""
-    network = build_ensemble([make_network() for _ in range(members)], COLUMNS)
+    network = build_ensemble([our_network() for _ in range(members)], COLUMNS)
     if members == 1:
         return network, Lesson((inputs, targets), (inputs, targets), nn.MSELoss())
     folds = torch.arange(len(inputs)).numpy() % members

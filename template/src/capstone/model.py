@@ -20,6 +20,7 @@ from capstone.data import class_names
 from capstone.encoding import PiecewiseLinear
 from capstone.errors import CapstoneError
 from capstone.inspection import describe_layers
+from capstone.layers import write_in_place
 from capstone.members import Ensemble, build_ensemble
 from capstone.preprocessing import Preprocessor
 from capstone.project import call_student, load_attribute, package_name
@@ -241,4 +242,5 @@ def build_network(root: Path, architecture: dict[str, Any]) -> nn.Module:
             f"NeuralNetwork in src/{package_name(root)}/network.py returns shape {shape} for 2 rows, "
             f"but (2, {architecture['outputs']}) is needed: see its output layer."
         )
+    write_in_place(network, architecture["inputs"])
     return network

@@ -98,7 +98,8 @@ def batches(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """The rows in a new random order, cut into mini-batches. Much faster than a DataLoader here,
     because the whole table is one tensor on the device already."""
-    order = torch.randperm(len(inputs), device=inputs.device)
+    short = torch.int32 if len(inputs) < 2**31 else torch.int64  # half the memory to jump around in
+    order = torch.randperm(len(inputs), dtype=short, device=inputs.device)
     team.part_ways()  # several processes take the same rows in turn, but drop different neurons
     many = max(ROWS_AT_ONCE // size, 1) * size  # rows of several batches, picked in one call
     for rows in order.split(many):

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from capstone.devices import card_memory, on_device, train_within_limits
 from capstone.errors import CapstoneError
@@ -174,6 +175,52 @@ def test_in_bf16_products_are_rounded_while_training_and_never_afterwards() -> N
     assert 0 < (weights[0] - weights[1]).abs().max() < 0.02
 
 
+Given = tuple[nn.Module, tuple[Tensor, Tensor], nn.Module, torch.optim.Optimizer, int, Team]
+WAITS = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
+
+
+def lesson_of(members: int, device: str) -> Given:
+    """What train_epoch takes, for one network or several: 1,000 rows, to be cut into batches of 100."""
+    inputs = torch.randn(1000, 5, device=device)
+    train, loss = (inputs, inputs[:, 0]), cast(nn.Module, nn.MSELoss())
+    networks: list[nn.Module] = [
+        nn.Sequential(nn.Linear(5, 8), nn.SiLU(), nn.Linear(8, 1)) for _ in range(members)
+    ]
+    network = build_ensemble(networks, 5).to(device)
+    if members > 1:
+        lesson = lesson_with_folds(train, np.arange(1000) % members, loss)
+        train, loss = lesson.train, lesson.loss_function
+    return network, train, loss, make_optimizer(network, Training()), 100, Team()
+
+
+class Reading(TorchDispatchMode):
+    """Notes each operation that waits for the device, because it needs a value or a count of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noted: list[str] = []
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> object:
+        if WAITS & {*func.tags}:
+            self.noted.append(func.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("members", [1, 4])
+def test_nothing_in_an_epoch_reads_from_the_device_until_its_end(members: int) -> None:
+    given = lesson_of(members, "cpu")
+    with Reading() as reading:
+        train_epoch(*given)
+    assert len(reading.noted) == 2, "the losses' sum and the count of rows"
+    loss = given[2]
+    loss.register_forward_hook(lambda layer, given, told: told.item() and None)
+    with Reading() as reading:
+        train_epoch(*given)
+    assert len(reading.noted) == 2 + 10, "a read in each batch would be seen"
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
 @pytest.mark.parametrize("members", [1, 4])
@@ -181,22 +228,14 @@ def test_in_bf16_products_are_rounded_while_training_and_never_afterwards() -> N
 def test_within_an_epoch_the_processor_never_waits_for_the_card(
     members: int, where: str, tmp_path: Path
 ) -> None:
-    inputs = torch.randn(1000, 5, device="cuda")
-    train, loss = (inputs, inputs[:, 0]), cast(nn.Module, nn.MSELoss())
-    networks: list[nn.Module] = [
-        nn.Sequential(nn.Linear(5, 8), nn.SiLU(), nn.Linear(8, 1)) for _ in range(members)
-    ]
-    network = build_ensemble(networks, 5).cuda()
-    if members > 1:
-        lesson = lesson_with_folds(train, np.arange(1000) % members, loss)
-        train, loss = lesson.train, lesson.loss_function
+    given = lesson_of(members, "cuda")
+    train = given[1]
     cut = batches
     if where == "in a file":  # as a table is that does not fit on the card
         numbers = [its.cpu().numpy() for its in train]
         rows = PreparedRows(tmp_path, 1000, 5, 1 if members == 1 else 2, torch.float32, seed=0)
         rows.add(*numbers)
         cut = rows.batches
-    given = (network, train, loss, make_optimizer(network, Training()), 100, Team())
 
     def watched(*rows: Any) -> Iterator[tuple[Tensor, Tensor]]:
         torch.cuda.set_sync_debug_mode("error")

@@ -27,7 +27,7 @@ LOSS_FUNCTIONS: dict[str, type[nn.Module]] = {
     "binary": nn.BCEWithLogitsLoss,  # contains the sigmoid
     "multiclass": nn.CrossEntropyLoss,  # contains the softmax
 }
-ROWS_AT_ONCE = 8_000  # when predicting: they fit the processor's cache, which halves the time
+ROWS_AT_ONCE = 8_000  # without learning: they fit the processor's cache, which halves the time
 # How rows become mini-batches: inputs, targets, batch size and the processes that share each batch.
 Batches = Callable[[Tensor, Tensor, int, Team], Iterator[tuple[Tensor, Tensor]]]
 
@@ -218,7 +218,8 @@ def mean_loss(network: nn.Module, part: tuple[Tensor, Tensor], loss_function: nn
     network.eval()
     loss_function.eval()
     inputs, targets = part
-    return loss_function(network(inputs).squeeze(1), targets)
+    outputs = [network(block) for block in inputs.split(ROWS_AT_ONCE, dim=-2)]
+    return loss_function(torch.cat(outputs).squeeze(1), targets)
 
 
 @torch.inference_mode()

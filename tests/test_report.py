@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from html import unescape
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import nbformat
@@ -14,6 +15,7 @@ import pytest
 
 from capstone import report
 from capstone.artifacts import read_run
+from capstone.sentences import verdict
 from capstone.story import read_story
 from tests.helpers import Capstone, Render, RunCapstone
 
@@ -255,3 +257,19 @@ def test_the_report_can_be_read_on_a_desktop_a_phone_and_paper(
     shown.emulate_media(media="print")
     assert len(shown.pdf(format="A4")) > 100_000
     shown.close()
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["gradient_boosting"], "gradient boosting"),
+        (["linear", "gradient_boosting"], "a linear model and gradient boosting"),
+        (
+            ["dummy", "linear", "gradient_boosting"],
+            "always the same answer, a linear model and gradient boosting",
+        ),
+    ],
+)
+def test_simpler_models_are_listed_as_one_would_say_it(names: list[str], said: str) -> None:
+    story: Any = SimpleNamespace(metrics={"beats": dict.fromkeys(names, "better")})
+    assert verdict(story) == f"It is better than {said}, beyond what chance explains."

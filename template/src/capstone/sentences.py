@@ -76,7 +76,8 @@ def verdict(story: Story) -> str:
 
 
 def _names(which: Iterable[str]) -> str:
-    return " and ".join(NAMES[name] for name in which)
+    *names, last = [NAMES[name] for name in which] or [""]
+    return f"{', '.join(names)} and {last}" if names else last
 
 
 def decision(story: Story) -> str:

@@ -72,7 +72,7 @@ def test_cohort(tmp_path: Path) -> None:
 def test_serving(tmp_path: Path) -> None:
     printed, kept = measure("serving", tmp_path)
     assert "| capstone serve |" in printed and "| FastAPI, no model (limit) |" in printed
-    assert len(kept["goals"]) == 10
+    assert len(kept["goals"]) == 9
     assert {"goal": "no request failed (0 did)", "met": "met"} in kept["goals"]
 
 

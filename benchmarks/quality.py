@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -197,6 +197,38 @@ def score(problem: str, truth: np.ndarray, prediction: np.ndarray) -> float:
     return float(accuracy_score(truth, prediction.argmax(axis=1)))
 
 
+@dataclass(frozen=True)
+class Fold:
+    """Rows to learn from and to judge by, with the inputs that the project's preprocessing makes of them."""
+
+    settings: Settings
+    train: Table
+    preprocessor: Preprocessor
+    matrix: np.ndarray
+    unseen: np.ndarray
+    truth: np.ndarray  # numbers, or the classes' places in alphabetical order
+
+
+def cut_folds(table: Table, settings: Settings) -> Iterator[Fold]:
+    """The same folds for every model."""
+    data = settings.data.model_copy(
+        update={"problem": table.problem, "id": "", "leave_out": [], "sensitive": []}
+    )
+    settings = settings.model_copy(update={"data": data})
+    classes = table.problem != "regression"
+    cutter = (StratifiedKFold if classes else KFold)(FOLDS, shuffle=True, random_state=SEED)
+    labels = sorted(set(table.target)) if classes else []
+    for learn, judge in cutter.split(table.features, table.target):
+        train = Table(table.problem, table.features.iloc[learn], table.target.iloc[learn])
+        preprocessor = Preprocessor(settings.preprocessing.max_categories).fit(train.features)
+        matrix = preprocessor.transform(train.features)
+        unseen = preprocessor.transform(table.features.iloc[judge])
+        truth = table.target.iloc[judge].to_numpy()
+        if classes:
+            truth = np.array([labels.index(value) for value in truth])
+        yield Fold(settings, train, preprocessor, matrix, unseen, truth)
+
+
 def compare(
     table: Table,
     root: Path,
@@ -206,38 +238,24 @@ def compare(
     keep: Callable[[], None],
 ) -> None:
     """Every model on every fold of a table: scores and seconds, beside those that `result` holds already."""
-    data = settings.data.model_copy(
-        update={"problem": table.problem, "id": "", "leave_out": [], "sensitive": []}
-    )
-    settings = settings.model_copy(update={"data": data})
     classes = table.problem != "regression"
-    cutter = (StratifiedKFold if classes else KFold)(FOLDS, shuffle=True, random_state=SEED)
-    fitters: dict[str, Any] = {OURS: ours(root, settings), **peers(table.problem, quick)}
-    labels = sorted(set(table.target)) if classes else []
-    for number, (learn, judge) in enumerate(cutter.split(table.features, table.target)):
-        train = Table(table.problem, table.features.iloc[learn], table.target.iloc[learn])
-        preprocessor = Preprocessor(settings.preprocessing.max_categories).fit(train.features)
-        matrix = preprocessor.transform(train.features)
-        unseen = preprocessor.transform(table.features.iloc[judge])
-        truth = table.target.iloc[judge].to_numpy()
-        if classes:
-            truth = np.array([labels.index(value) for value in truth])
+    for number, fold in enumerate(cut_folds(table, settings)):
+        fitters: dict[str, Any] = {OURS: ours(root, fold.settings), **peers(table.problem, quick)}
         for model, make in fitters.items():
             mine = result.setdefault(model, {"scores": [], "seconds": []})
             if len(mine["scores"]) > number:
                 continue
             start = time.perf_counter()
             if model == OURS:
-                fitted = make(preprocessor, train, matrix)
+                fitted = make(fold.preprocessor, fold.train, fold.matrix)
                 predict = fitted.predict_matrix
             else:
-                fitted = make().fit(matrix, train.target.to_numpy())
+                fitted = make().fit(fold.matrix, fold.train.target.to_numpy())
                 predict = fitted.predict_proba if classes else fitted.predict
             seconds = time.perf_counter() - start
             mine["seconds"].append(seconds)
-            mine["scores"].append(
-                score(table.problem, truth, np.asarray(predict(unseen)).squeeze())
-            )
+            predicted = np.asarray(predict(fold.unseen)).squeeze()
+            mine["scores"].append(score(table.problem, fold.truth, predicted))
             keep()
 
 
@@ -287,6 +305,36 @@ def report(results: dict[str, dict[str, Any]]) -> None:
     goal("best mean rank", best == OURS, f"{best} has {statistics.mean(ranks[best]):.2f}")
 
 
+def why(name: str, table: Table, root: Path, settings: Settings) -> None:
+    """What the scores of boosting and of ours hang on: the two worst rows of a fold, and columns taken together."""
+    classes = table.problem != "regression"
+    trees = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
+    bounds = {
+        TREES: None,
+        f"{TREES}, two columns at a time": "pairwise",
+        f"{TREES}, one at a time": "no_interactions",
+    }
+    result: dict[str, list[float]] = {}
+    for fold in cut_folds(table, settings):
+        network = ours(root, fold.settings)(fold.preprocessor, fold.train, fold.matrix)
+        predicted = {OURS: np.asarray(network.predict_matrix(fold.unseen)).squeeze()}
+        for said, bound in bounds.items():
+            model = trees(random_state=SEED, interaction_cst=bound)
+            model.fit(fold.matrix, fold.train.target.to_numpy())
+            predict = model.predict_proba if classes else model.predict
+            predicted[said] = predict(fold.unseen)
+        for model_name, values in predicted.items():
+            scores = result.setdefault(model_name, [])
+            scores.append(score(table.problem, fold.truth, values))
+            if not classes:
+                usual = np.argsort((values - fold.truth) ** 2)[:-2]
+                scores = result.setdefault(f"{model_name}, without its two worst rows", [])
+                scores.append(r2_score(fold.truth[usual], values[usual]))
+    for model_name, scores in result.items():
+        shown = ", ".join(f"{one:.3f}" for one in scores)
+        print(f"{name}, {model_name}: {statistics.mean(scores):.3f} ({shown})", flush=True)
+
+
 def time_10k(root: Path, settings: Settings) -> None:
     """Seconds for 10,000 rows of 10 numbers."""
     inputs, target = datasets.make_friedman1(10_000, noise=1.0, random_state=SEED)
@@ -314,6 +362,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="keep every figure here, and go on from it")
     parser.add_argument("--set", action="append", default=[], help="e.g. network.members=1")
     parser.add_argument("--tables", nargs="*", choices=list(TABLES), help="only these")
+    parser.add_argument("--why", action="store_true", help="what the scores hang on, instead")
     parser.add_argument("--rows", type=int, default=MOST_ROWS, help="of each table, at most")
     parser.add_argument("--fast-peers", action="store_true", help="leave out RealMLP and TabM")
     options = parser.parse_args()
@@ -331,8 +380,13 @@ def main() -> None:
         copier.run_copy(str(ROOT), root, defaults=True, quiet=True, vcs_ref="HEAD")
         sys.path.insert(0, str(root / "src"))
         settings = load_settings(root, options.set)
-        time_10k(root, settings)
+        if not options.why:
+            time_10k(root, settings)
         chosen = options.tables or (QUICK if options.quick else list(TABLES))
+        if options.why:
+            for name in chosen:
+                why(name, at_most(options.rows, TABLES[name]()), root, settings)
+            return
         for name in chosen:
             quick = options.quick or options.fast_peers
             table = at_most(options.rows, TABLES[name]())

@@ -15,9 +15,7 @@ from capstone.serving.arrays import Arrays
 
 GRAPH, SERVING, SCHEMA = "model.onnx", "serving.json", "schema.json"
 FORMAT = 1  # of serving.json
-AT_ONCE = (
-    1_000  # rows that are computed at once: many more would not fit into the processor's cache
-)
+AT_ONCE = 1_000  # rows that are computed at once: many more do not fit the processor's cache
 
 
 class Graph:

@@ -138,7 +138,12 @@ REFUSED: dict[str, tuple[bytes, tuple[str, ...], str]] = {
     "no hidden layer": (
         TEXT.encode(),
         ("--set", "network.hidden=[]"),
-        r"\[network\] hidden is \[\], but .* at least 1 item",
+        r"\[network\] hidden is \[\], but it should have at least 1 item\.",
+    ),
+    "a setting given twice": (
+        TEXT.encode(),
+        ("--set", "training.epochs=3", "--set", "training.epochs=-1"),
+        r"--set training\.epochs=-1: \[training\] epochs is -1",
     ),
     "a layer without neurons": (
         TEXT.encode(),

@@ -80,7 +80,8 @@ def _sentence(error: ValidationError, text: str, overrides: Sequence[str]) -> st
         return f"{where}: {name} is missing; add it."
     if problem["type"] == "value_error":
         return f"{where}: {f'[{place[0]}] ' if place else ''}{problem['ctx']['error']}."
-    message = problem["msg"].replace("Input should", "it should")
+    message = re.sub("^(Input|List) should", "it should", problem["msg"])
+    message = re.sub(" after validation, not .*", "", message)
     return f"{where}: {name} is {problem['input']!r}, but {message}."
 
 
@@ -97,7 +98,7 @@ def _known_keys(section: str) -> list[str]:
 def _where(section: str, key: str, text: str, overrides: Sequence[str]) -> str:
     """`--set ...` when an override named the key, else `capstone.toml, line N`."""
     dotted = f"{section}.{key}" if section else key
-    for override in overrides:
+    for override in reversed(overrides):  # the last one counts
         if f"{override.partition('=')[0].strip()}.".startswith(f"{dotted}."):
             return f"--set {override}"
     line = line_of(text, section, key)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from capstone.cuda_graphs import ReplayedEpoch
 from capstone.devices import card_memory, on_device, train_within_limits
 from capstone.errors import CapstoneError
 from capstone.fitting import lesson_with_folds
@@ -225,8 +226,9 @@ def test_nothing_in_an_epoch_reads_from_the_device_until_its_end(members: int) -
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
 @pytest.mark.parametrize("members", [1, 4])
 @pytest.mark.parametrize("where", ["on the card", "in a file"])
+@pytest.mark.parametrize("kind", ["plain", "replayed"])
 def test_within_an_epoch_the_processor_never_waits_for_the_card(
-    members: int, where: str, tmp_path: Path
+    members: int, where: str, kind: str, tmp_path: Path
 ) -> None:
     given = lesson_of(members, "cuda")
     train = given[1]
@@ -242,9 +244,11 @@ def test_within_an_epoch_the_processor_never_waits_for_the_card(
         yield from cut(*rows)
         torch.cuda.set_sync_debug_mode("default")  # the epoch's loss is read once, at its end
 
-    train_epoch(*given, cut)  # what is set up the first time may wait
+    one_pass: Any = ReplayedEpoch() if kind == "replayed" else train_epoch
+    one_pass(*given, cut)  # what is set up the first time may wait
     try:
-        train_epoch(*given, cut=watched)
+        one_pass(*given, cut=watched)
+        assert one_pass is train_epoch or one_pass.recordable
     finally:
         torch.cuda.set_sync_debug_mode("default")
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from capstone.artifacts import read_run
 from capstone.checkpoints import Checkpoint
 from capstone.compiled import CompiledEpoch
+from capstone.cuda_graphs import ReplayedEpoch
 from capstone.devices import check_memory, train_within_limits
 from capstone.encoding import PiecewiseLinear, fit_pieces
 from capstone.errors import CapstoneError, is_out_of_memory
@@ -104,6 +105,11 @@ def encoded_once(network: nn.Module, lesson: Lesson) -> tuple[nn.Module, Lesson]
     return network[1], replace(lesson, train=train, validation=validation)
 
 
+def quick_epoch(device: torch.device) -> ReplayedEpoch | None:
+    """What takes the place of `train_epoch` on this device, if anything does, with the same result."""
+    return ReplayedEpoch() if device.type == "cuda" and Team().size == 1 else None
+
+
 def fit_model(
     root: Path,
     settings: Settings,
@@ -119,7 +125,8 @@ def fit_model(
     if checkpoint and Team().rank > 0:
         checkpoint.seconds = math.inf  # the first process writes it, for all
     training = settings.training
-    one_pass = CompiledEpoch() if training.compile else None
+    device = lesson.train[0].device
+    one_pass = quick_epoch(device) or (CompiledEpoch() if training.compile else None)
     names = preprocessor.inputs
     architecture = {
         "inputs": len(names),
@@ -135,8 +142,6 @@ def fit_model(
         tell(
             [f"starting from {run.id}: {known} of {len(names)} inputs are known there; a new head"]
         )
-
-    device = lesson.train[0].device
 
     def build(encoding: PiecewiseLinear | None, members: int = lesson.members) -> nn.Module:
         one = partial(build_model, root, {**architecture, "members": 1}, encoding)
@@ -171,7 +176,7 @@ def fit_model(
         resume=resume,
         one_pass=one_pass,
     )
-    if one_pass:
+    if isinstance(one_pass, CompiledEpoch):
         tell(["compiling takes a minute or so before the first epoch"])
     rows = len(lesson.train[0])
     return model, train_within_limits(learn, network, training, rows, tell)
@@ -202,7 +207,10 @@ def choose_encoding(
     def best_loss(encoding: PiecewiseLinear | None) -> float:
         network, its = encoded_once(build(encoding, few.members), few)
         parts = (its.train, its.validation)
-        history = train_model(network, *parts, its.loss_function, short, settings.seed)
+        one_pass = quick_epoch(inputs.device)
+        history = train_model(
+            network, *parts, its.loss_function, short, settings.seed, one_pass=one_pass
+        )
         if history.ended == STOPPED:  # nothing is worth keeping yet
             raise KeyboardInterrupt
         return history.best_loss

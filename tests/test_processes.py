@@ -30,7 +30,12 @@ def command(*settings: str) -> list[str]:
 
 
 def environment(project: Path) -> dict[str, str]:
-    return {"PYTHONPATH": str(project / "src"), "OMP_NUM_THREADS": "1"}
+    """On processors, two of which there always are: graphics cards are hidden."""
+    return {
+        "PYTHONPATH": str(project / "src"),
+        "OMP_NUM_THREADS": "1",
+        "CUDA_VISIBLE_DEVICES": "",
+    }
 
 
 def newest(project: Path) -> Path:

@@ -572,11 +572,12 @@ def test_two_processes_take_the_steps_of_one(
 ) -> None:
     project = streamed()
     monkeypatch.undo()  # the other processes have blocks of the usual size
-    assert call(project, *QUICK) == 0
+    on_processors = (*QUICK, "--set", "training.device=cpu")
+    assert call(project, *on_processors) == 0
     alone = load_file(newest(project).folder / "model.safetensors")
     torchrun = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2")
     paths = {"PYTHONPATH": str(project / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
-    must_run(*torchrun, "-m", "capstone", *QUICK, cwd=project, OMP_NUM_THREADS="1", **paths)
+    must_run(*torchrun, "-m", "capstone", *on_processors, cwd=project, OMP_NUM_THREADS="1", **paths)
     run = newest(project)
     assert run.info["processes"] == 2 and run.info["streamed"]
     for name, weights in load_file(run.folder / "model.safetensors").items():

@@ -112,7 +112,7 @@ def joined(device: str) -> Iterator[Team]:
         card, cards = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
         if card >= cards:
             raise CapstoneError(
-                f"This machine has {cards} graphics cards, and torchrun started more processes on it: "
+                f"torchrun started more processes on this machine than it has graphics cards ({cards}): "
                 f"use --nproc-per-node {cards}."
             )
         torch.cuda.set_device(card)

@@ -14,7 +14,7 @@ import onnxruntime
 import pandas as pd
 import pytest
 import torch
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from capstone import chunks
@@ -25,7 +25,7 @@ from capstone.data import find_date_format, to_dates
 from capstone.encoding import fit_pieces
 from capstone.errors import CapstoneError
 from capstone.exporting import export, steps_check
-from capstone.exporting.graph import build_graph, preprocess
+from capstone.exporting.graph import _date_parts, build_graph, preprocess
 from capstone.exporting.network import OPSET, Parts, add_members
 from capstone.members import build_ensemble
 from capstone.model import Target, TrainedModel
@@ -227,6 +227,47 @@ def test_networks_side_by_side_give_the_scores_of_each(
     np.testing.assert_allclose(got, expected, atol=1e-6, rtol=1e-5)
     copies = any("member0/" in name for name in parts.constants)
     assert copies != at_once
+
+
+@pytest.mark.parametrize(
+    ("make", "bias_added"),
+    [
+        (lambda: nn.Sequential(nn.Linear(5, 8), nn.SiLU(), nn.Linear(8, 2)), 1),
+        (lambda: nn.Sequential(nn.Linear(5, 8, bias=False), nn.SiLU(), nn.Linear(8, 2)), 1),
+        (lambda: nn.Sequential(nn.LayerNorm(5), nn.Linear(5, 2)), None),
+        (lambda: plain(nn.PReLU(8)), None),
+    ],
+    ids=["bias", "no bias", "another layer first", "copies"],
+)
+def test_with_a_column_of_ones_the_first_layers_add_their_bias_in_the_product(
+    make: Callable[[], nn.Module], bias_added: int | None
+) -> None:
+    torch.manual_seed(1)
+    networks = [make().eval() for _ in range(3)]
+    x = torch.randn(7, 5)
+    expected = torch.stack([network(x) for network in networks]).detach().numpy()
+    parts = Parts()
+    scores = add_members(parts, networks, "x", 5, with_ones=True)
+    parts.add("Identity", scores, name="scores")
+    inputs = [helper.make_tensor_value_info("x", 1, ["rows", 6])]
+    given = np.column_stack([x.numpy(), np.ones(7, np.float32)])
+    got = computed(parts, inputs, "scores", {"x": given})
+    np.testing.assert_allclose(got, expected, atol=1e-6, rtol=1e-5)
+    if bias_added is not None:
+        assert sum(node.op_type == "Add" for node in parts.nodes) == bias_added
+
+
+def test_every_day_of_the_years_1_to_9999_is_split_as_pandas_splits_it() -> None:
+    days = np.arange("0001-01-01", "9999-12-31", dtype="datetime64[D]").astype("datetime64[s]")
+    moments = days + np.random.default_rng(0).integers(0, 86_400, len(days))
+    parts = Parts()
+    parts.add("Cast", _date_parts(parts, ["moment"]), name="parts", to=TensorProto.FLOAT)
+    inputs = [helper.make_tensor_value_info("moment", TensorProto.DOUBLE, ["rows", 1])]
+    seconds = moments.astype(np.int64).astype(np.float64).reshape(-1, 1)
+    got = computed(parts, inputs, "parts", {"moment": seconds})
+    known = pd.DatetimeIndex(moments)
+    by_pandas = [known.year, known.month, known.day, known.day_of_week, known.hour]
+    np.testing.assert_array_equal(got, np.column_stack(by_pandas))
 
 
 def small_model(problem: str, pieces: bool = False) -> tuple[TrainedModel, pd.DataFrame]:

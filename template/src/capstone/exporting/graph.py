@@ -26,10 +26,11 @@ def build_graph(model: TrainedModel, columns: dict[str, Any]) -> onnx.ModelProto
     matrix = preprocess(parts, model.preprocessor)
     encoding, networks = all_members(model.network)
     width = len(model.preprocessor.inputs)
+    in_pieces = isinstance(encoding, PiecewiseLinear)
     if isinstance(encoding, PiecewiseLinear):
         matrix = _in_pieces(parts, encoding, matrix, width)
         width += len(encoding.column)
-    scores = add_members(parts, networks, matrix, width)
+    scores = add_members(parts, networks, matrix, width, with_ones=in_pieces)
     name = "prediction" if "prediction" not in columns else f"{parts.mark}prediction"
     prediction = _predict(parts, model.target, scores)
     parts.add("Identity", prediction, name=name)
@@ -118,23 +119,24 @@ def _date_parts(parts: Parts, dates: list[str]) -> str:
     def whole(left: str, right: float) -> str:
         return parts.add("Floor", by("Div", left, right))
 
-    def rest(left: str, right: float) -> str:
-        return parts.add("Mod", left, parts.constant(np.float64(right)), fmod=1)
+    def split(left: str, right: float) -> tuple[str, str]:
+        """How often `right` goes into it, and what is left. Exact for these numbers, and much quicker than Mod."""
+        times = whole(left, right)
+        return times, parts.add("Sub", left, by("Mul", times, right))
 
     moment = by("Add", parts.add("Concat", *dates, axis=1), MARCH_OF_0 * DAY)
-    hour = whole(rest(moment, DAY), 3600)
-    day = whole(moment, DAY)
-    weekday = rest(by("Add", day, 2), 7)  # that 1 March would have been a Wednesday
+    day, of_day = split(moment, DAY)
+    hour = whole(of_day, 3600)
+    _, weekday = split(by("Add", day, 2), 7)  # that 1 March would have been a Wednesday
     place = by("Add", day, 0.75)  # centuries have 36,524.25 days: the leap day of each fourth one
-    century = whole(place, 36_524.25)
-    place = by("Add", parts.add("Floor", rest(place, 36_524.25)), 0.75)
-    year = whole(place, 365.25)
-    of_year = parts.add("Floor", rest(place, 365.25))
-    place = by(
-        "Add", by("Mul", of_year, 2141), 197_913
-    )  # months from March have 30.6 days on average
-    month = whole(place, 65_536)
-    day_of_month = by("Add", whole(rest(place, 65_536), 2141), 1)
+    century, of_century = split(place, 36_524.25)
+    place = by("Add", parts.add("Floor", of_century), 0.75)
+    year, of_year = split(place, 365.25)
+    of_year = parts.add("Floor", of_year)
+    # Months from March have 30.6 days on average.
+    place = by("Add", by("Mul", of_year, 2141), 197_913)
+    month, of_month = split(place, 65_536)
+    day_of_month = by("Add", whole(of_month, 2141), 1)
     late = whole(of_year, 306)  # 1 in January and February, which belong to the next year
     month = parts.add("Sub", month, by("Mul", late, 12))
     year = parts.add("Sum", by("Mul", century, 100), year, late)
@@ -146,13 +148,15 @@ def _date_parts(parts: Parts, dates: list[str]) -> str:
 
 
 def _in_pieces(parts: Parts, encoding: PiecewiseLinear, matrix: str, inputs: int) -> str:
-    """What PiecewiseLinear.forward does."""
+    """What PiecewiseLinear.forward does, and a last column of ones."""
     # Which column each piece is cut from: a product with zeros and ones is quicker than picking columns. It also
     # takes off where the piece starts, to the last bit as a subtraction would, and a factor is quicker than a division.
     column = encoding.column.cpu().numpy()
-    picks = np.zeros((inputs, len(column)), dtype=np.float32)
+    picks = np.zeros((inputs, len(column) + 1), dtype=np.float32)
     picks[column, np.arange(len(column))] = 1
-    start, width = encoding.start.cpu().numpy(), encoding.width.cpu().numpy()
+    # The ones are one more piece, of no column: it starts at -1 and has a width of 1.
+    start = np.append(encoding.start.cpu().numpy(), np.float32(-1))
+    width = np.append(encoding.width.cpu().numpy(), np.float32(1))
     from_start = parts.add("Gemm", matrix, parts.constant(picks), parts.constant(-start))
     reached = parts.add("Mul", from_start, parts.constant(1 / width))
     zero, one = parts.constant(np.float32(0)), parts.constant(np.float32(1))

@@ -17,48 +17,13 @@ from capstone.errors import CapstoneError
 
 OPSET = 18
 # These treat every number alone, so a further axis in front, of the members, changes nothing.
+# fmt: off
 ELEMENTWISE = {
-    *(
-        "Abs",
-        "Add",
-        "Cast",
-        "Celu",
-        "Clip",
-        "Cos",
-        "Div",
-        "Elu",
-        "Erf",
-        "Exp",
-        "Floor",
-        "HardSigmoid",
-    ),
-    *(
-        "HardSwish",
-        "Identity",
-        "LeakyRelu",
-        "Log",
-        "Max",
-        "Min",
-        "Mish",
-        "Mul",
-        "Neg",
-        "Pow",
-        "Reciprocal",
-    ),
-    *(
-        "Relu",
-        "Round",
-        "Selu",
-        "Sigmoid",
-        "Sign",
-        "Sin",
-        "Softplus",
-        "Softsign",
-        "Sqrt",
-        "Sub",
-        "Tanh",
-    ),
+    "Abs", "Add", "Cast", "Celu", "Clip", "Cos", "Div", "Elu", "Erf", "Exp", "Floor", "HardSigmoid",
+    "HardSwish", "Identity", "LeakyRelu", "Log", "Max", "Min", "Mish", "Mul", "Neg", "Pow", "Reciprocal",
+    "Relu", "Round", "Selu", "Sigmoid", "Sign", "Sin", "Softplus", "Softsign", "Sqrt", "Sub", "Tanh",
 }
+# fmt: on
 INPUT, OUTPUT = "inputs", "scores"
 
 
@@ -123,10 +88,13 @@ def export_member(network: nn.Module, inputs: int) -> onnx.ModelProto:
     return onnx.load_from_string(file.getvalue())
 
 
-def add_members(parts: Parts, networks: Sequence[nn.Module], x: str, inputs: int) -> str:
+def add_members(
+    parts: Parts, networks: Sequence[nn.Module], x: str, inputs: int, with_ones: bool = False
+) -> str:
     """Add all networks; returns the name of their scores, shape (members, rows, outputs).
 
-    x  name of their input, shape (rows, inputs)
+    x          name of their input, shape (rows, inputs)
+    with_ones  whether x has one column more, of ones: by it the first layers add their bias in the product itself
     """
     first = export_member(networks[0], inputs)
     states = [its.cpu().state_dict() for its in networks]
@@ -137,8 +105,13 @@ def add_members(parts: Parts, networks: Sequence[nn.Module], x: str, inputs: int
         if name in states[0]
     }
     nodes = [node for node in first.graph.node if not _turned(node, weights, stacks)]
-    if all(_can_be_stacked(node, weights, stacks) for node in nodes):
-        return _add_stacked(parts, nodes, x, weights, stacks)
+    at_once = all(_can_be_stacked(node, weights, stacks) for node in nodes)
+    readers = [node for node in nodes if INPUT in node.input]
+    if with_ones and not (at_once and all(_has_bias(node) for node in readers)):
+        start, stop, axis = (parts.constant(np.array([its])) for its in (0, inputs, 1))
+        x, with_ones = parts.add("Slice", x, start, stop, axis), False
+    if at_once:
+        return _add_stacked(parts, nodes, x, weights, stacks, with_ones)
     each = [
         _add_copy(parts, graph, x, number)
         for number, graph in enumerate(
@@ -179,14 +152,23 @@ def _can_be_stacked(
     return False
 
 
+def _has_bias(node: NodeProto) -> bool:
+    """Whether it is a linear layer with a bias."""
+    return node.op_type == "Gemm" and len(node.input) > 2
+
+
 def _add_stacked(
     parts: Parts,
     nodes: list[NodeProto],
     x: str,
     weights: dict[str, np.ndarray],
     stacks: dict[str, np.ndarray],
+    with_ones: bool,
 ) -> str:
-    """One graph for all members: each weight becomes a stack, shape (members, ...)."""
+    """One graph for all members: each weight becomes a stack, shape (members, ...).
+
+    with_ones  whether x has a last column of ones, which only linear layers with a bias read
+    """
     names = {INPUT: x}
 
     def given(name: str) -> str:
@@ -206,8 +188,11 @@ def _add_stacked(
         elif node.op_type == "Gemm":
             weight = stacks[node.input[1]]
             weight = weight.transpose(0, 2, 1) if its.get("transB", 0) else weight
+            by_ones = with_ones and node.input[0] == INPUT
+            if by_ones:
+                weight = np.concatenate([weight, stacks[node.input[2]][:, None]], axis=1)
             made = parts.add("MatMul", names[node.input[0]], parts.constant(weight))
-            if len(node.input) > 2:
+            if _has_bias(node) and not by_ones:
                 made = parts.add("Add", made, given(node.input[2]))
             names[node.output[0]] = made
         elif node.op_type == "BatchNormalization":

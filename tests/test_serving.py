@@ -16,6 +16,8 @@ import pytest
 from capstone.errors import CapstoneError
 from capstone.serving import explaining
 from capstone.serving.openapi import PREDICTION
+from capstone.serving.problems import Problem
+from capstone.serving.validation import Fields
 from tests.helpers import PROBLEMS, run
 from tests.serving import Answer, Desk
 
@@ -252,6 +254,18 @@ BAD: dict[str, tuple[Callable[[Desk], bytes], int]] = {
     "a date before dates": (lambda desk: with_value(desk, "listed_on", '"0001-01-01"'), 200),
     "colons in a text": (lambda desk: with_value(desk, "heating", '"a:b::c"'), 200),
 }
+
+
+def test_a_key_twice_is_seen_where_other_keys_and_texts_hold_colons() -> None:
+    schema = {
+        "rooms": {"role": "feature", "kind": "number", "low": 0, "high": 9},
+        "no:te": {"role": "id", "kind": "text"},
+    }
+    fields = Fields(schema, {}, 10)
+    once = b'{"rows": [{"rooms": 1, "no:te": "b:c"}, {"rooms": 2}]}'
+    assert fields.read(once)[0] == {"rooms": [1, 2], "no:te": ["b:c", None]}
+    with pytest.raises(Problem, match='"rooms" twice'):
+        fields.read(once.replace(b'"rooms": 2', b'"rooms": 1, "rooms": 2'))
 
 
 @pytest.mark.parametrize("name", BAD)

@@ -52,7 +52,10 @@ def numbers(column: np.ndarray) -> np.ndarray:
 def categories(column: np.ndarray) -> np.ndarray:
     """A column as text, a word of its own where nothing is known."""
     values = column.tolist()
-    if set(map(type, values)) <= {str, type(None)}:  # the usual ones take a third of the time
+    types = set(map(type, values))
+    if types == {str} and column.dtype.kind == "O":  # as it mostly is
+        return column
+    if types <= {str, type(None)}:
         words = [MISSING if value is None else value for value in values]
     else:
         words = [MISSING if is_missing(value) else str(value) for value in values]
@@ -72,7 +75,7 @@ def seconds(column: np.ndarray, shape: str | None) -> np.ndarray:
     read = {
         value: np.nan if is_missing(value) else _moment(str(value), shape) for value in set(texts)
     }
-    return np.array([read[value] for value in texts], dtype=np.float64)
+    return np.fromiter(map(read.__getitem__, texts), np.float64, len(texts))
 
 
 def is_missing(value: object) -> bool:

@@ -55,16 +55,16 @@ class Fields:
         if isinstance(content, dict) and len(content) == 1:
             form, value = next(iter(content.items()))
             if form == "rows" and isinstance(value, list):
-                columns, entries = self._from_rows(value)
-                return self._checked(body, columns, entries + 1, rows=len(value))
+                columns, colons = self._from_rows(value)
+                return self._checked(body, columns, colons + 1)
             if form == "columns" and isinstance(value, dict):
                 columns = self._from_columns(value)
-                return self._checked(body, columns, len(columns) + 1, rows=1)
+                return self._checked(body, columns, _colons(columns) + 1)
         message = 'The body must be {"rows": [{"column": value, ...}, ...]} or {"columns": {"column": [...], ...}}.'
         raise Problem(422, message)
 
     def _from_rows(self, rows: list[Any]) -> tuple[dict[str, Values], int]:
-        """Rows turned into columns, and how many values they held in all."""
+        """Rows turned into columns, and how many colons their keys make."""
         self._check_count(len(rows))
         first = rows[0]
         if isinstance(first, dict):
@@ -72,7 +72,7 @@ class Fields:
             try:
                 columns: dict[str, Values] = {name: [row[name] for row in rows] for name in names}
                 if set(map(len, rows)) == {len(names)}:
-                    return columns, len(names) * len(rows)
+                    return columns, _colons(names) * len(rows)
             except (KeyError, TypeError, IndexError):
                 pass  # some row is not like the first: say which
         return self._from_mixed_rows(rows)
@@ -90,7 +90,7 @@ class Fields:
         errors.check()
         names = [*self.needed, *(name for name in self.optional if name in held)]
         found: dict[str, Values] = {name: [row.get(name) for row in rows] for name in names}
-        return found, sum(map(len, rows))
+        return found, sum(map(_colons, rows))
 
     def _from_columns(self, columns: dict[str, Any]) -> dict[str, Values]:
         errors = Errors()
@@ -130,11 +130,14 @@ class Fields:
                 )
 
     def _checked(
-        self, body: bytes, columns: dict[str, Values], entries: int, rows: int
+        self, body: bytes, columns: dict[str, Values], colons: int
     ) -> tuple[dict[str, Values], list[dict[str, Any]]]:
-        """The columns, and warnings of what training did not see. Raises Problem for keys, types and ranges."""
+        """The columns, and warnings of what training did not see. Raises Problem for keys, types and ranges.
+
+        colons  that the keys which were read make in the body
+        """
         types = {name: set(map(type, values)) for name, values in columns.items()}
-        self._check_keys(body, columns, types, entries, rows)
+        self._check_keys(body, columns, types, colons)
         errors, warnings = Errors(), []
         for name, values in columns.items():
             about = self.schema[name]
@@ -147,25 +150,22 @@ class Fields:
         return columns, [warning for warning in warnings if warning]
 
     def _check_keys(
-        self,
-        body: bytes,
-        columns: dict[str, Values],
-        types: dict[str, set[type]],
-        entries: int,
-        rows: int,
+        self, body: bytes, columns: dict[str, Values], types: dict[str, set[type]], colons: int
     ) -> None:
         """Refuse a key that is given twice. The parser keeps the last one without a word.
 
-        Each key has one colon. So where the colons of the body are as many as the values kept, and those in texts,
-        no key came twice; only where they are not is the body read again, by a slower parser that can tell.
+        Each key has one colon. So where the colons of the body are as many as those of the keys kept, and those in
+        texts, no key came twice; only where they are not is the body read again, by a slower parser that can tell.
         """
-        colons = sum(name.count(":") for name in columns) * rows
+        found = body.count(b":")
+        spelled = b"\\" in body and b"\\u003" in body  # a colon written as its number
+        if found == colons and not spelled:
+            return  # and none in the texts
         for name, values in columns.items():
             if str in TYPES[self.schema[name]["kind"]]:
                 words = values if types[name] == {str} else [v for v in values if type(v) is str]
                 colons += "".join(words).count(":")
-        spelled = b"\\" in body and b"\\u003" in body  # a colon written as its number
-        if body.count(b":") == entries + colons and not spelled:
+        if found == colons and not spelled:
             return
         try:
             json.loads(body, object_pairs_hook=_each_key_once)
@@ -189,6 +189,11 @@ def as_arrays(columns: dict[str, Values], schema: dict[str, Any]) -> dict[str, n
 
 def _is_needed(about: dict[str, Any]) -> bool:
     return about["role"] == "feature" and about["kind"] != "empty"
+
+
+def _colons(names: Iterable[str]) -> int:
+    """How many colons these keys make in the body: the one behind each, and those in it."""
+    return sum(1 + name.count(":") for name in names)
 
 
 def _each_key_once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:

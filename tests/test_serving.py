@@ -256,6 +256,23 @@ BAD: dict[str, tuple[Callable[[Desk], bytes], int]] = {
 }
 
 
+def test_what_recommend_action_says_may_have_numbers_as_keys_and_numpys_values(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def steps(prediction: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "action": "wait",
+            "sure": np.float64(0.5),
+            "cost": 0,
+            "steps": {1: "call", 2: Path("a")},
+        }
+
+    monkeypatch.setattr(desk.reloader.answering.model, "recommend_action", steps)
+    said = desk.predict(desk.example).json["predictions"][0]["recommendation"]
+    told = {"action": "wait", "sure": 0.5, "cost": 0, "steps": {"1": "call", "2": "a"}}
+    assert said == told
+
+
 def test_a_key_twice_is_seen_where_other_keys_and_texts_hold_colons() -> None:
     schema = {
         "rooms": {"role": "feature", "kind": "number", "low": 0, "high": 9},

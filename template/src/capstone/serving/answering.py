@@ -23,7 +23,6 @@ from capstone.serving.values import Values, plain
 
 SHOWN_CATEGORIES = 200  # of one column, in the form
 CARD = Path("docs") / "model_card.md"
-OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ class Answering:
             its, predictions = predictions[: one.rows], predictions[one.rows :]
             self._count(one)
             told = {"run": self.run, "predictions": its, "warnings": one.warnings}
-            answers.append(orjson.dumps(told, default=str, option=OPTIONS))
+            answers.append(_as_json(told))
         return answers
 
     def explain(self, body: bytes) -> bytes:
@@ -150,6 +149,15 @@ class Answering:
         self.meter.rows.inc(asked.rows)
         for warning in asked.warnings:
             self.meter.unseen.labels(warning["column"]).inc(warning["count"])
+
+
+def _as_json(told: dict[str, Any]) -> bytes:
+    """An answer as text. What recommend_action says may hold NumPy's numbers, and numbers as keys."""
+    try:
+        return orjson.dumps(told, default=str, option=orjson.OPT_SERIALIZE_NUMPY)
+    except TypeError:  # a key is no text: allowing that takes half as long again
+        options = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
+        return orjson.dumps(told, default=str, option=options)
 
 
 def form(fields: Fields) -> list[dict[str, Any]]:

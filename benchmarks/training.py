@@ -149,11 +149,12 @@ def loader_of(inputs: Tensor, targets: Tensor, size: int) -> DataLoader[tuple[Te
 
 def dataloader_loop(inputs: Tensor, targets: Tensor, size: int) -> Epoch:
     """The chapter's loop to the letter."""
-    return chapter_epoch(make_network(), lambda: loader_of(inputs, targets, size))
+    loader = loader_of(inputs, targets, size)
+    return chapter_epoch(make_network(), lambda: loader)
 
 
 def chapter_epoch(network: nn.Module, load: Callable[[], Iterable[Sequence[Tensor]]]) -> Epoch:
-    """The chapter's loop over the batches that `load` gives anew for each epoch."""
+    """The chapter's loop over the batches that `load` gives for each epoch."""
     criterion = nn.MSELoss()
     optimizer = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)
 
@@ -500,10 +501,6 @@ def measure_card(seconds: float = 1.0) -> Iterator[str]:
         chapter = card_rate(chapter_on(card, few, size), len(few[0]), seconds)
         yield f"| {rows:,}, {size:,} | {CHAPTER} | 1 | float32 | {chapter:,.0f} | 1 |"
         on_card = [its.to(card) for its in make_table(rows)]
-        loops: dict[str, Callable[[], Callable[..., float]]] = {
-            "plain": lambda: training.train_epoch,
-            ENGINE: lambda: quick_epoch(card) or training.train_epoch,
-        }
         kinds = [("plain", "float32"), *((ENGINE, its) for its in ("float32", "tf32", "bf16"))]
         for members, (loop, precision) in product((1, MEMBERS), kinds):
             torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
@@ -513,7 +510,9 @@ def measure_card(seconds: float = 1.0) -> Iterator[str]:
                 network.forward = in_bf16(network.forward, card.type)
             optimizer = training.make_optimizer(network, Training())
             given = (network, lesson.train, lesson.loss_function, optimizer, size, Team())
-            rate = card_rate(functools.partial(loops[loop](), *given), rows, seconds)
+            quick = quick_epoch(card) if loop == ENGINE else None
+            epoch = functools.partial(quick or training.train_epoch, *given)
+            rate = card_rate(epoch, rows, seconds)
             yield (
                 f"| {rows:,}, {size:,} | {loop} | {members} | {precision} | {rate:,.0f} | {rate / chapter:.1f} |"
             )
@@ -523,8 +522,10 @@ def measure_card(seconds: float = 1.0) -> Iterator[str]:
 def chapter_on(card: torch.device, table: tuple[Tensor, Tensor], size: int) -> Epoch:
     """The chapter's loop on a card: each batch is moved there when its turn comes."""
 
+    loader = loader_of(*table, size)
+
     def load() -> Iterator[list[Tensor]]:
-        for batch in loader_of(*table, size):
+        for batch in loader:
             yield [its.to(card) for its in batch]
 
     return chapter_epoch(make_network().to(card), load)

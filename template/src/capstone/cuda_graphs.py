@@ -29,9 +29,7 @@ class ReplayedEpoch:
     def __init__(self) -> None:
         self.recordable: bool | None = None  # known once a step has been watched
         self.replay: Callable[[], None] = lambda: None
-        self.pool: Any = (
-            None  # the memory of the recordings, each of which takes over the last one's
-        )
+        self.pool: Any = None  # the card's memory that each recording takes over from the last
 
     def __call__(
         self,
@@ -61,9 +59,8 @@ class ReplayedEpoch:
         place: tuple[Tensor, Tensor] | None = None  # where the recording finds its batch
         for inputs, targets in cut(*train, batch_size, team):
             rows += len(inputs)
-            full = len(inputs) == batch_size
             # The first two steps set up the optimiser's memory.
-            if not full or not optimizer.memory or self.recordable is False:
+            if len(inputs) < batch_size or not optimizer.memory or self.recordable is False:
                 learn(inputs, targets)
             elif self.recordable is None:
                 self.recordable = stays_on_the_card(partial(learn, inputs, targets), network)
@@ -93,10 +90,8 @@ def record(step: Callable[[], None], pool: Any) -> Callable[[], None]:
     """
     chance = torch.cuda.default_generators[torch.cuda.current_device()]
     before = chance.clone_state()
-    graph, stream = (
-        torch.cuda.CUDAGraph(),
-        torch.cuda.Stream(),
-    )  # the usual stream can't be recorded
+    graph = torch.cuda.CUDAGraph()
+    stream = torch.cuda.Stream()  # the usual one can't be recorded
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         try:

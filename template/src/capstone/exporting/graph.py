@@ -26,11 +26,11 @@ def build_graph(model: TrainedModel, columns: dict[str, Any]) -> onnx.ModelProto
     matrix = preprocess(parts, model.preprocessor)
     encoding, networks = all_members(model.network)
     width = len(model.preprocessor.inputs)
-    in_pieces = isinstance(encoding, PiecewiseLinear)
+    with_ones = False
     if isinstance(encoding, PiecewiseLinear):
-        matrix = _in_pieces(parts, encoding, matrix, width)
+        matrix, with_ones = _in_pieces(parts, encoding, matrix, width), True
         width += len(encoding.column)
-    scores = add_members(parts, networks, matrix, width, with_ones=in_pieces)
+    scores = add_members(parts, networks, matrix, width, with_ones)
     name = "prediction" if "prediction" not in columns else f"{parts.mark}prediction"
     prediction = _predict(parts, model.target, scores)
     parts.add("Identity", prediction, name=name)

@@ -80,7 +80,7 @@ def bench(session: nox.Session) -> None:
     install_for_tests(session)
     session.install(*group("bench"))
     options = [argument for argument in session.posargs if argument not in names]
-    env = {"PYTHONPATH": os.pathsep.join([str(HERE / "template" / "src"), str(HERE)])}
+    env = {"PYTHONPATH": os.pathsep.join([str(HERE / "template" / "engine"), str(HERE)])}
     for name in chosen:
         session.run("python", f"benchmarks/{name}.py", *options, env=env)
 

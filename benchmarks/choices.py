@@ -25,7 +25,7 @@ CASES = {
     "bootstrap of six metrics, 800 rows: ours": (
         """
         import numpy as np
-        from capstone.evaluation import evaluate_model
+        from capstone.evaluation.evaluate import evaluate_model
         rng = np.random.default_rng(0)
         truth = rng.integers(0, 2, 800)
         share = np.clip(rng.normal(0.3 + 0.4 * truth, 0.2), 0.001, 0.999)
@@ -53,7 +53,7 @@ CASES = {
     "SHAP of 1,000 rows, 13 columns: ours": (
         """
         import numpy as np
-        from capstone.explanation import explain
+        from capstone.evaluation.explanation import explain
         rng = np.random.default_rng(0)
         rows, background = rng.normal(size=(1000, 13)), rng.normal(size=(100, 13))
         first, last = rng.normal(size=(13, 64)), rng.normal(size=64)
@@ -79,10 +79,10 @@ CASES = {
             f"""
             import torch
             from torch import nn
-            from capstone.optimizers import make_optimizer
-            from capstone.processes import Team
-            from capstone.settings import Training
-            from capstone.training import train_epoch
+            from capstone.training.optimizer import make_optimizer
+            from capstone.training.distributed import Team
+            from capstone.core.settings import Training
+            from capstone.training.loop import train_epoch
             torch.set_num_threads({threads})
             inputs, targets = torch.randn(300_000, 20), torch.randn(300_000)
             network = nn.Sequential(nn.Linear(20, 64), nn.SiLU(), nn.Linear(64, 32), nn.SiLU(), nn.Linear(32, 1))

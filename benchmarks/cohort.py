@@ -94,8 +94,8 @@ def releases(folder: Path) -> Path:
 
 def second(template: Path) -> None:
     for name in (
-        "src/capstone/training.py",
-        "src/capstone/pipeline.py",
+        "engine/capstone/training/loop.py",
+        "engine/capstone/pipeline.py",
         "README.md.jinja",
         ".gitignore",
     ):

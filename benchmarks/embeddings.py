@@ -36,10 +36,10 @@ from benchmarks.quality import (
     score,
     verdict,
 )
-from capstone.preprocessing import Preprocessor
-from capstone.project import load_module
-from capstone.settings import Settings
-from capstone.settings_file import load_settings
+from capstone.core.project import load_module
+from capstone.core.settings import Settings
+from capstone.core.settings_file import load_settings
+from capstone.data.preprocessing import Preprocessor
 
 EVERY = 10_000  # categories of a column that get an input of their own
 WIDE = 20  # categories: a column of more is embedded

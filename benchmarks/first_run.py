@@ -110,7 +110,9 @@ def copy_project(template: Path, project: Path, problem: str = "regression") -> 
 def run_project(project: Path, *options: str) -> tuple[Cost, dict[str, float]]:
     """`capstone run`, and the seconds that it says each step took."""
     capstone = [sys.executable, "-m", "capstone"]
-    cost = measure(*capstone, "run", *options, cwd=project, PYTHONPATH="src")
+    cost = measure(
+        *capstone, "run", *options, cwd=project, PYTHONPATH=os.pathsep.join(["engine", "src"])
+    )
     name = (project / "runs" / "LATEST").read_text(encoding="utf-8").strip()
     info = json.loads((project / "runs" / name / "run.json").read_text(encoding="utf-8"))
     return cost, info["seconds"]
@@ -121,7 +123,12 @@ def measure_help(project: Path) -> dict[str, Cost]:
     python = sys.executable
     return {
         "capstone --help": measure(
-            python, "-m", "capstone", "--help", cwd=project, PYTHONPATH="src"
+            python,
+            "-m",
+            "capstone",
+            "--help",
+            cwd=project,
+            PYTHONPATH=os.pathsep.join(["engine", "src"]),
         ),
         "python -c pass": measure(python, "-c", "pass", cwd=project),
         'python -c "import typer"': measure(python, "-c", "import typer", cwd=project),

@@ -40,13 +40,13 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import StandardScaler
 
-from capstone.fitting import Lesson, fit_model, lesson_with_folds
-from capstone.model import Target
-from capstone.preprocessing import Preprocessor
-from capstone.settings import Settings
-from capstone.settings_file import load_settings
-from capstone.splitting import deal_folds
-from capstone.training import LOSS_FUNCTIONS
+from capstone.core.settings import Settings
+from capstone.core.settings_file import load_settings
+from capstone.data.preprocessing import Preprocessor
+from capstone.data.splitting import deal_folds
+from capstone.training.fit import Lesson, fit_model, lesson_with_folds
+from capstone.training.loop import LOSS_FUNCTIONS
+from capstone.training.model import Target
 from examples.tables import RAW
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -84,7 +84,8 @@ def capstone(project: Path, *words: str) -> None:
 
 
 def call(project: Path, *words: str) -> tuple[list[str], dict[str, str]]:
-    env = {**os.environ, "PYTHONPATH": str(project / "src"), "PYTHONDONTWRITEBYTECODE": ""}
+    paths = os.pathsep.join([str(project / "engine"), str(project / "src")])
+    env = {**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": ""}
     return [sys.executable, "-m", "capstone", *words], env
 
 

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "template" / "src"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "template" / "engine"))
 
 import copier
 import numpy as np
@@ -32,13 +32,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
-from capstone import training
-from capstone.optimizers import make_optimizer
+from capstone.core.settings import Training
+from capstone.core.settings_file import load_settings
 from capstone.pipeline import CapstonePipeline
-from capstone.processes import Team
-from capstone.settings import Training
-from capstone.settings_file import load_settings
 from capstone.streaming.pipeline import open_pipeline
+from capstone.training import loop as training
+from capstone.training.distributed import Team
+from capstone.training.optimizer import make_optimizer
 
 ROOT = Path(__file__).resolve().parents[1]
 COLUMNS, BATCH, GROUP = 20, 1_024, 131_072
@@ -111,9 +111,9 @@ class Clock:
 
 def streamed(project: Path, rows: int, epochs: int, members: int) -> dict[str, Any]:
     """A run in blocks, from load to save."""
-    import capstone.fairness
-    import capstone.mitigation
-    import capstone.report  # so that what they take counts among the imports  # noqa: F401
+    import capstone.evaluation.fairness
+    import capstone.evaluation.mitigation
+    import capstone.reporting.report.report  # so that what they take counts among the imports  # noqa: F401
 
     settings = load_settings(project, changes(epochs, members, "always"))
     pipeline = open_pipeline(settings, project)
@@ -234,7 +234,11 @@ def measure(name: str, project: Path, rows: int, epochs: int, members: int) -> d
     """One peer in a process of its own."""
     command = [sys.executable, __file__, "--one", name, str(project), f"--rows={rows}"]
     command += [f"--epochs={epochs}", f"--members={members}"]
-    env = {**os.environ, "PYTHONPATH": str(project / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    env = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(project / "engine"), str(project / "src")]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     done = subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 

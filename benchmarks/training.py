@@ -23,7 +23,7 @@ from itertools import pairwise, product
 from pathlib import Path
 from typing import Any, NamedTuple
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "template" / "src"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "template" / "engine"))
 
 import psutil
 import torch
@@ -31,14 +31,14 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from capstone import training
-from capstone.compiled import STEPS, CompiledEpoch, compiler
-from capstone.devices import in_bf16
-from capstone.fitting import Lesson, lesson_with_folds, quick_epoch
-from capstone.layers import write_in_place
-from capstone.members import build_ensemble
-from capstone.processes import Team
-from capstone.settings import Training
+from capstone.core.settings import Training
+from capstone.training import loop as training
+from capstone.training.acceleration.compiled import STEPS, CompiledEpoch, compiler
+from capstone.training.devices import in_bf16
+from capstone.training.distributed import Team
+from capstone.training.ensemble import build_ensemble
+from capstone.training.fit import Lesson, lesson_with_folds, quick_epoch
+from capstone.training.layers import write_in_place
 
 ROOT = Path(__file__).resolve().parents[1]
 COLUMNS = 20

@@ -64,7 +64,7 @@ class ForgeSection(Section):
 class AuditSection(Section):
     protected: tuple[str, ...] = (
         *("/.github/", "/.gitlab-ci.yml", "/.pre-commit-config.yaml", "/.secrets.baseline"),
-        *("/src/capstone/", "/tests/capstone/"),
+        *("/engine/"),
     )
 
 

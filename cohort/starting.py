@@ -29,7 +29,7 @@ kind = "{forge}"             # github, gitlab or none: how pull requests are ope
 file_remotes = false         # may a "repository" be a file:// address? Only for tests.
 
 # [audit]
-# protected = ["/.github/", "/src/capstone/", "/tests/capstone/"]   # what `cohort audit` names when changed
+# protected = ["/.github/", "/engine/"]   # what `cohort audit` names when changed
 """
 ROSTER = "student,project_name,author_name\nada,My Capstone,Ada Lovelace\n"
 

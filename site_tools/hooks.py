@@ -12,7 +12,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "template" / "src")]  # MkDocs loads this file by its path
+sys.path[:0] = [str(ROOT), str(ROOT / "template" / "engine")]  # MkDocs loads this file by its path
 
 from site_tools import concepts, listings, reference  # noqa: E402
 from site_tools.project import render  # noqa: E402

@@ -14,9 +14,9 @@ import yaml
 from pydantic_core import PydanticUndefined
 from typer.main import get_command
 
-from capstone.checks import RULES
-from capstone.cli import app as capstone
-from capstone.settings import Settings
+from capstone.checks.rules import RULES
+from capstone.commands.app import app as capstone
+from capstone.core.settings import Settings
 from cohort.cli import app as cohort
 from site_tools.project import ROOT
 

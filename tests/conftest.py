@@ -22,6 +22,7 @@ from tests.helpers import (
     RunCapstone,
     call,
     copy_template,
+    python_path,
     run,
 )
 
@@ -46,7 +47,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the template, with leavings of Python and its tools in it, as in a working copy."""
     folder = copy_template(tmp_path_factory.mktemp("template") / "capstone-template")
     for leaving in (
-        "src/capstone/__pycache__/cli.pyc",
+        "engine/capstone/__pycache__/pipeline.pyc",
         "src/.mypy_cache/a.json",
         "tests/.DS_Store",
     ):
@@ -93,7 +94,7 @@ def run_capstone() -> RunCapstone:
     """`run_capstone(project, "run", "--quick")` runs the command without installing it."""
 
     def run_command(project: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-        paths = {"PYTHONPATH": str(project / "src"), "PYTHONDONTWRITEBYTECODE": "1", **env}
+        paths = {"PYTHONPATH": python_path(project), "PYTHONDONTWRITEBYTECODE": "1", **env}
         return run(sys.executable, "-m", "capstone", *arguments, cwd=project, **paths)
 
     return run_command

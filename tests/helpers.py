@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from capstone.cli import main
+from capstone.commands.app import main
 
 ROOT = Path(__file__).resolve().parents[1]
 SIMS = ROOT / "docs" / "sims"
@@ -38,6 +38,11 @@ def copy_template(target: Path) -> Path:
             target.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target / part)
     return target
+
+
+def python_path(project: Path) -> str:
+    """PYTHONPATH for a project that is not installed: the folders of our package and of the student's."""
+    return os.pathsep.join([str(project / "engine"), str(project / "src")])
 
 
 def tool(name: str) -> str:

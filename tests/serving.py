@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from capstone.serving.answering import Answering
-from capstone.serving.app import create_app
-from capstone.serving.guard import Guard, Limits
-from capstone.serving.meter import Meter
-from capstone.serving.reloading import Reloader, forget_package
+from capstone.serving.http.app import create_app
+from capstone.serving.http.endpoints import Answering
+from capstone.serving.http.hot_reload import Reloader, forget_package
+from capstone.serving.http.metrics import Meter
+from capstone.serving.http.middleware import Guard, Limits
+from tests.helpers import python_path
 
 
 @dataclass
@@ -112,7 +113,7 @@ def in_reach(project: Path) -> Iterator[None]:
 def serving(project: Path, *options: str, **env: str) -> Iterator["Server"]:
     """`capstone serve` in a process of its own, at a free port."""
     command = [sys.executable, "-m", "capstone", "serve", "--port", "0", *options]
-    paths = {"PYTHONPATH": str(project / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    paths = {"PYTHONPATH": python_path(project), "PYTHONDONTWRITEBYTECODE": "1"}
     with subprocess.Popen(
         command, cwd=project, env={**os.environ, **paths, **env}, stderr=subprocess.PIPE, text=True
     ) as process:

@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from capstone.errors import CapstoneError
-from capstone.reading import read_table
-from capstone.settings_file import load_settings
+from capstone.core.errors import CapstoneError
+from capstone.core.settings_file import load_settings
+from capstone.data.reading import read_table
 from tests.helpers import Capstone, Render, small_disk
 
 ROWS = 200
@@ -351,7 +351,7 @@ def test_a_disk_that_fills_up_while_saving_keeps_the_earlier_run(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("capstone.model.save_file", full)
+    monkeypatch.setattr("capstone.training.model.save_file", full)
     code, _, said = capstone(own, "run", "--quick")
     assert code == 2
     assert "No space left on device" in said

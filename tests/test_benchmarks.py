@@ -20,7 +20,7 @@ SOAKED += [("invalid", 400), ("oversized", 413), ("broken off", 0)]
 def measure(name: str, folder: Path, *options: str) -> tuple[str, dict[str, Any]]:
     """A benchmark on next to nothing: what it printed, and what it kept."""
     script, kept = ROOT / "benchmarks" / f"{name}.py", folder / "kept.json"
-    paths = os.pathsep.join([str(ROOT / "template" / "src"), str(ROOT)])
+    paths = os.pathsep.join([str(ROOT / "template" / "engine"), str(ROOT)])
     env = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": paths}
     words = ["--tiny", "--json", str(kept), *options]
     printed = must_run(sys.executable, script, *words, cwd=folder, **env)

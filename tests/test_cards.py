@@ -16,16 +16,16 @@ import yaml
 from huggingface_hub import ModelCard
 
 from capstone import pipeline as engine
-from capstone.card import table_facts
-from capstone.card_groups import decision_rule, overlapping_groups, single_groups
-from capstone.check_repository import NOT_SEARCHED
-from capstone.checks import RULES
-from capstone.front_matter import License, check_front_matter
-from capstone.marked import TODO, cell, code, contents, fill
-from capstone.personal_data import suspected_columns
-from capstone.reading import fingerprint, read_table
-from capstone.run_files import RUN_FILES
-from capstone.settings import Data
+from capstone.checks.personal_data import suspected_columns
+from capstone.checks.repository import NOT_SEARCHED
+from capstone.checks.rules import RULES
+from capstone.core.settings import Data
+from capstone.data.reading import fingerprint, read_table
+from capstone.reporting.card.card import table_facts
+from capstone.reporting.card.front_matter import License, check_front_matter
+from capstone.reporting.card.groups import decision_rule, overlapping_groups, single_groups
+from capstone.reporting.card.markdown_blocks import TODO, cell, code, contents, fill
+from capstone.runs.verify import RUN_FILES
 from tests.helpers import ROOT, Capstone, Render, call, must_run, tool
 
 CARD, DATASHEET, ETHICS = "docs/model_card.md", "data/README.md", "docs/data_ethics.md"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from capstone.card_numbers import _overall
+from capstone.reporting.card.numbers import _overall
 from cohort.overview import COLUMNS
 from cohort.showing import text_table
 from tests.classes import (

@@ -154,7 +154,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the forge's mac
 def test_the_weekly_update_opens_one_pull_request(pulled: Path) -> None:
     server = pulled / "server.git"
     assert weekly(pulled) == (0, "The template is up to date.\n")
-    news(pulled / "template", "v2.0.0", "src/capstone/__init__.py")
+    news(pulled / "template", "v2.0.0", "engine/capstone/__init__.py")
     main = git(server, "rev-parse", "main")
     for _ in range(2):
         code, said = weekly(pulled)
@@ -163,7 +163,7 @@ def test_the_weekly_update_opens_one_pull_request(pulled: Path) -> None:
     assert log.count(f"pr create --base main --head {BRANCH}") == 1, "the second week finds it"
     assert git(server, "rev-parse", "main") == main, "nothing is merged"
     changed = git(server, "diff", "--name-only", "main", BRANCH).split()
-    assert changed == [".copier-answers.yml", "src/capstone/__init__.py"]
+    assert changed == [".copier-answers.yml", "engine/capstone/__init__.py"]
 
 
 @pytest.mark.slow
@@ -178,11 +178,11 @@ def test_the_weekly_update_stops_where_it_needs_more_than_its_token(pulled: Path
 
 
 def test_the_weekly_update_stops_at_a_conflict(pulled: Path) -> None:
-    news(pulled / "template", "v2.0.0", "src/capstone/__init__.py")
-    engine = pulled / "project" / "src" / "capstone" / "__init__.py"
+    news(pulled / "template", "v2.0.0", "engine/capstone/__init__.py")
+    engine = pulled / "project" / "engine" / "capstone" / "__init__.py"
     engine.write_text(engine.read_text() + "\n# My line at the end.\n")
     commit_all(pulled / "project", "My line")
     git(pulled / "project", "push", "--quiet", "origin", "main")
     code, said = weekly(pulled)
-    assert code == 1 and "changed the same lines" in said and "src/capstone/__init__.py" in said
+    assert code == 1 and "changed the same lines" in said and "engine/capstone/__init__.py" in said
     assert git(pulled / "server.git", "branch", "--list", "template/*") == ""

@@ -12,13 +12,13 @@ import pytest
 import torch
 from torch import nn
 
-from capstone import compiled
-from capstone.checkpoints import Checkpoint
-from capstone.compiled import STEPS, CompiledEpoch, compiler
-from capstone.errors import CapstoneError
-from capstone.members import build_ensemble
-from capstone.settings import Training
-from capstone.training import Epoch, train_model
+from capstone.core.errors import CapstoneError
+from capstone.core.settings import Training
+from capstone.training.acceleration import compiled
+from capstone.training.acceleration.compiled import STEPS, CompiledEpoch, compiler
+from capstone.training.checkpoint import Checkpoint
+from capstone.training.ensemble import build_ensemble
+from capstone.training.loop import Epoch, train_model
 from tests.helpers import Capstone, Render
 from tests.test_members import COLUMNS, Chapter, LooksAtTheBatch, a_lesson, some
 

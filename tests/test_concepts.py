@@ -6,7 +6,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from capstone.cli import app
+from capstone.commands.app import app
 from site_tools.project import lines_of
 from tests.helpers import ROOT, SIMS, Render
 

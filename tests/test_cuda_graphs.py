@@ -15,13 +15,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from capstone import cuda_graphs
-from capstone.checkpoints import Checkpoint
-from capstone.cuda_graphs import ReplayedEpoch
-from capstone.devices import in_bf16
-from capstone.members import build_ensemble
-from capstone.settings import Training
-from capstone.training import Epoch, set_seed, train_model
+from capstone.core.settings import Training
+from capstone.training.acceleration import cuda_graph
+from capstone.training.acceleration.cuda_graph import ReplayedEpoch
+from capstone.training.checkpoint import Checkpoint
+from capstone.training.devices import in_bf16
+from capstone.training.ensemble import build_ensemble
+from capstone.training.loop import Epoch, set_seed, train_model
 from tests.test_members import COLUMNS, MEMBERS, Chapter, LooksAtTheBatch, a_lesson, some
 
 EPOCHS = 6
@@ -131,13 +131,13 @@ Recordings = list[Callable[[], None]]
 def recordings(monkeypatch: pytest.MonkeyPatch) -> Recordings:
     """What has been recorded; where there is no card, the work itself plays itself."""
     made: Recordings = []
-    real = cuda_graphs.record
+    real = cuda_graph.record
 
     def watched(work: Callable[[], None], pool: Any) -> Callable[[], None]:
         made.append(work)
         return real(work, pool) if torch.cuda.is_available() else work
 
-    monkeypatch.setattr(cuda_graphs, "record", watched)
+    monkeypatch.setattr(cuda_graph, "record", watched)
     return made
 
 
@@ -178,7 +178,7 @@ def test_where_a_recording_fails_the_epoch_goes_on_without(
         tried.append(work)
         raise RuntimeError("operation not permitted when stream is capturing")
 
-    monkeypatch.setattr(cuda_graphs, "record", refuse)
+    monkeypatch.setattr(cuda_graph, "record", refuse)
     assert same_bits(learnt(Chapter, ReplayedEpoch()), learnt(Chapter, None))
     assert len(tried) == 1, "it is not tried again"
 
@@ -241,7 +241,7 @@ def test_on_a_card_a_recording_that_fails_changes_nothing(
         step()
         return True
 
-    monkeypatch.setattr(cuda_graphs, "stays_on_the_card", unwatched)
+    monkeypatch.setattr(cuda_graph, "stays_on_the_card", unwatched)
     tried = ReplayedEpoch()
     replayed = learnt(ReadsNumbers, tried, device="cuda")
     assert (len(recordings), tried.recordable) == (1, False)

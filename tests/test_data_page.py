@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from capstone.data import column_kind, find_date_format
-from capstone.overview import look_at
-from capstone.settings import Data
+from capstone.core.settings import Data
+from capstone.data.kinds import column_kind, find_date_format
+from capstone.reporting.data_page import look_at
 from tests.helpers import Capstone, Render
 
 ROWS = 300

@@ -17,16 +17,16 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from capstone.cuda_graphs import ReplayedEpoch
-from capstone.devices import card_memory, on_device, train_within_limits
-from capstone.errors import CapstoneError
-from capstone.fitting import lesson_with_folds
-from capstone.members import build_ensemble
-from capstone.optimizers import make_optimizer
-from capstone.processes import Team
-from capstone.settings import Training
+from capstone.core.errors import CapstoneError
+from capstone.core.settings import Training
 from capstone.streaming.prepared import PreparedRows
-from capstone.training import History, batches, set_seed, train_epoch, train_model
+from capstone.training.acceleration.cuda_graph import ReplayedEpoch
+from capstone.training.devices import card_memory, on_device, train_within_limits
+from capstone.training.distributed import Team
+from capstone.training.ensemble import build_ensemble
+from capstone.training.fit import lesson_with_folds
+from capstone.training.loop import History, batches, set_seed, train_epoch, train_model
+from capstone.training.optimizer import make_optimizer
 from tests.helpers import Capstone, Render
 
 QUICK = ("run", "--quick", "--set", "network.dropout=0.2", "--set", "preprocessing.numbers=plain")

@@ -9,10 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from capstone.settings import Section, Settings
-from tests.helpers import ROOT, Render, run
+from capstone.core.settings import Section, Settings
+from tests.helpers import (
+    ROOT,
+    Render,
+    python_path,
+    run,
+)
 
-ENGINE = ROOT / "template" / "src" / "capstone"
+ENGINE = ROOT / "template" / "engine" / "capstone"
 FILES = sorted(ENGINE.rglob("*.py"))
 # The seven steps, and the order in which the rooms may use each other.
 PATH = ("pipeline", "data", "splitting", "preprocessing", "training", "evaluation", "artifacts")
@@ -93,7 +98,7 @@ def test_importing_it_does_nothing(render: Render) -> None:
         sys.executable,
         *("-B", "-W", "error", "-c", f"import {modules}"),
         cwd=project,
-        PYTHONPATH=str(project / "src"),
+        PYTHONPATH=python_path(project),
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert {path for path in project.rglob("*")} == before
@@ -105,7 +110,7 @@ def test_help_imports_no_heavy_library(render: Render) -> None:
     done = subprocess.run(
         [sys.executable, "-B", "-X", "importtime", "-m", "capstone", "--help"],
         cwd=project,
-        env={"PYTHONPATH": str(project / "src"), "PATH": ""},
+        env={"PYTHONPATH": python_path(project), "PATH": ""},
         capture_output=True,
         text=True,
         check=True,

@@ -10,11 +10,17 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
-from capstone import calibration, diagnostics, explanation, fairness, mitigation
-from capstone.errors import CapstoneError
-from capstone.recommending import interval_widths
-from capstone.seeds import over_seeds
-from capstone.settings import Decision
+from capstone.commands.seeds import over_seeds
+from capstone.core.decisions import interval_widths
+from capstone.core.errors import CapstoneError
+from capstone.core.settings import Decision
+from capstone.evaluation import (
+    calibration,
+    error_analysis,
+    explanation,
+    fairness,
+    mitigation,
+)
 
 rng = np.random.default_rng(0)
 SCORE = rng.normal(size=4000)
@@ -145,11 +151,11 @@ def test_the_worst_slice_is_the_planted_one() -> None:
         }
     )
     planted = (table["town"] == "north") & (table["size"] > 0.7)
-    worst = diagnostics.worst_slices(table, rng.exponential(1 + 3 * planted))
+    worst = error_analysis.worst_slices(table, rng.exponential(1 + 3 * planted))
     assert worst[0]["slice"].startswith("town = north and size = 0.")
     assert not any("noise" in line["slice"] for line in worst)
-    assert diagnostics.worst_slices(table, rng.exponential(np.ones(2000))) == []
-    assert diagnostics.worst_slices(table[:10], np.ones(10)) == []
+    assert error_analysis.worst_slices(table, rng.exponential(np.ones(2000))) == []
+    assert error_analysis.worst_slices(table[:10], np.ones(10)) == []
 
 
 def groups_of(labels: Any, **changes: Any) -> dict[str, Any]:
@@ -261,7 +267,7 @@ def cost_of(action, prediction, truth):
 def test_decisions_that_can_not_be_used_are_named(
     copy_of: Any, monkeypatch: pytest.MonkeyPatch, answer: str, cost: str, sentence: str
 ) -> None:
-    from capstone.acting import what_would_have_happened
+    from capstone.evaluation.decision_cost import what_would_have_happened
 
     project = copy_of()
     room = ROOM.replace("{answer}", answer).replace("{cost}", cost)

@@ -17,28 +17,35 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from capstone import chunks
-from capstone.artifacts import read_run
-from capstone.chunks import read_chunks
 from capstone.columns import tidy_text
-from capstone.data import find_date_format, to_dates
-from capstone.encoding import fit_pieces
-from capstone.errors import CapstoneError
-from capstone.exporting import export, steps_check
-from capstone.exporting.graph import _date_parts, build_graph, preprocess
-from capstone.exporting.network import OPSET, Parts, add_members
-from capstone.members import build_ensemble
-from capstone.model import Target, TrainedModel
-from capstone.prediction import predict_file
-from capstone.preprocessing import Preprocessor
-from capstone.project import load_attribute
-from capstone.reading import read_table
-from capstone.serving.arrays import for_graph, seconds
-from capstone.serving.frames import frame_for_graph, raw_kinds, to_arrays, to_frame
-from capstone.serving.graph import Graph
-from capstone.serving.model import ServedModel
-from capstone.settings_file import load_settings
-from tests.helpers import PROBLEMS, Capstone, Render, must_run, run_of
+from capstone.commands.predict import predict_file
+from capstone.core.errors import CapstoneError
+from capstone.core.project import load_attribute
+from capstone.core.settings_file import load_settings
+from capstone.data import chunks
+from capstone.data.chunks import read_chunks
+from capstone.data.kinds import find_date_format, to_dates
+from capstone.data.preprocessing import Preprocessor
+from capstone.data.reading import read_table
+from capstone.export.onnx import export, steps_check
+from capstone.export.onnx.network_graph import OPSET, Parts, add_members
+from capstone.export.onnx.preprocessing_graph import _date_parts, build_graph, preprocess
+from capstone.runs.folder import read_run
+from capstone.serving.inference.arrays import for_graph, seconds
+from capstone.serving.inference.frames import frame_for_graph, raw_kinds, to_arrays, to_frame
+from capstone.serving.inference.graph import Graph
+from capstone.serving.inference.model import ServedModel
+from capstone.training.ensemble import build_ensemble
+from capstone.training.model import Target, TrainedModel
+from capstone.training.piecewise_linear import fit_pieces
+from tests.helpers import (
+    PROBLEMS,
+    Capstone,
+    Render,
+    must_run,
+    python_path,
+    run_of,
+)
 
 SMALL = ("--quick", "--set", "evaluation.explained_rows=0", "--set", "network.members=3")
 
@@ -118,14 +125,14 @@ def test_a_service_needs_neither_torch_nor_scikit_learn_nor_pandas(
 import sys
 from pathlib import Path
 import numpy as np
-from capstone.serving.model import ServedModel
+from capstone.serving.inference.model import ServedModel
 model = ServedModel.load(Path({str(folder)!r}), Path("."))
 row = {{name: about["example"] for name, about in model.schema.items()}}
 row = {{name: np.array([value], dtype=object if isinstance(value, str) else float) for name, value in row.items()}}
 print(model.answers(model.predict(model.prepare(row)))[0]["recommendation"]["action"])
 print(sorted({{"torch", "sklearn", "scipy", "pandas", "onnx", "pyarrow"}} & set(sys.modules)))
 """
-    said = must_run(sys.executable, "-B", "-c", code, cwd=project, PYTHONPATH=str(project / "src"))
+    said = must_run(sys.executable, "-B", "-c", code, cwd=project, PYTHONPATH=python_path(project))
     action, heavy = said.splitlines()
     assert action in ("send a valuer", "list at the predicted price")
     assert heavy == "[]"
@@ -426,9 +433,9 @@ def test_steps_that_a_service_can_not_do_are_named(
     monkeypatch: pytest.MonkeyPatch, clean: Any, engineer: Any, tables: str, said: str
 ) -> None:
     functions = {"clean": clean, "engineer": engineer}
-    for place in ("project", "serving.steps"):
+    for place in ("core.project", "serving.inference.steps"):
         monkeypatch.setattr(f"capstone.{place}.load_attribute", lambda r, m, name: functions[name])
-    for place in ("project", "serving.steps", "exporting.steps_check"):
+    for place in ("core.project", "serving.inference.steps", "export.onnx.steps_check"):
         monkeypatch.setattr(f"capstone.{place}.package_name", lambda root: "mine")
     rng = np.random.default_rng(0)
     raw = pd.DataFrame({"x": rng.normal(size=40), "y": rng.normal(size=40)})
@@ -497,7 +504,7 @@ def test_a_chunk_is_read_only_when_it_is_asked_for(tmp_path: Path) -> None:
 
 
 def load_settings_of(target: str) -> Any:
-    from capstone.settings import Data
+    from capstone.core.settings import Data
 
     return Data(path="data.csv", target=target, problem="regression")
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from capstone.layers import write_in_place
+from capstone.training.layers import write_in_place
 
 
 class OneByOne(nn.Module):

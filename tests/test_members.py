@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from capstone import fitting
-from capstone.encoding import fit_pieces
-from capstone.fitting import Lesson, encoded_once, for_a_trial, lesson_with_folds
-from capstone.members import Ensemble, LinearSideBySide, MembersLoss, build_ensemble
-from capstone.settings import Training
-from capstone.training import train_model
+from capstone.core.settings import Training
+from capstone.training import fit
+from capstone.training.ensemble import Ensemble, LinearSideBySide, MembersLoss, build_ensemble
+from capstone.training.fit import Lesson, encoded_once, for_a_trial, lesson_with_folds
+from capstone.training.loop import train_model
+from capstone.training.piecewise_linear import fit_pieces
 
 MEMBERS, COLUMNS = 4, 5
 
@@ -132,8 +132,8 @@ def test_rows_encoded_once_teach_the_same_as_rows_encoded_in_every_batch(
     encoding = fit_pieces(lesson.train[0].numpy())
     wide = COLUMNS + len(encoding.column)
     learnt = []
-    for most in (fitting.MOST_ENCODED, 0):
-        monkeypatch.setattr(fitting, "MOST_ENCODED", most)
+    for most in (fit.MOST_ENCODED, 0):
+        monkeypatch.setattr(fit, "MOST_ENCODED", most)
         whole = nn.Sequential(encoding, Ensemble(some(lambda: Chapter(wide)), wide))
         network, its = encoded_once(whole, lesson)
         assert (network is whole) == (most == 0)
@@ -150,7 +150,7 @@ def test_of_a_large_table_some_members_choose_the_encoding_for_all(
 ) -> None:
     lesson = a_lesson()
     assert for_a_trial(lesson) is lesson
-    monkeypatch.setattr(fitting, "TRIAL_ROWS", 100)
+    monkeypatch.setattr(fit, "TRIAL_ROWS", 100)
     few = for_a_trial(lesson)
     assert few.members == 2
     held_out = few.validation[1]

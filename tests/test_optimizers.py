@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from capstone.optimizers import QuickAdamW, make_optimizer, make_schedule
-from capstone.settings import Training
+from capstone.core.settings import Training
+from capstone.training.optimizer import QuickAdamW, make_optimizer, make_schedule
 
 SETTINGS = Training(learning_rate=0.01, weight_decay=0.1)
 

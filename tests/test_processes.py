@@ -15,9 +15,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from capstone.processes import Team
-from capstone.training import batches
-from tests.helpers import ROOT, Capstone, Render, run
+from capstone.training.distributed import Team
+from capstone.training.loop import batches
+from tests.helpers import (
+    ROOT,
+    Capstone,
+    Render,
+    python_path,
+    run,
+)
 
 pytestmark = pytest.mark.slow
 BRIEF = ("evaluation.explained_rows=0", "evaluation.bootstrap=20", "preprocessing.numbers=plain")
@@ -32,7 +38,7 @@ def command(*settings: str) -> list[str]:
 def environment(project: Path) -> dict[str, str]:
     """On processors, two of which there always are: graphics cards are hidden."""
     return {
-        "PYTHONPATH": str(project / "src"),
+        "PYTHONPATH": python_path(project),
         "OMP_NUM_THREADS": "1",
         "CUDA_VISIBLE_DEVICES": "",
     }
@@ -149,8 +155,8 @@ import json, os
 from pathlib import Path
 from types import SimpleNamespace
 import torch, torch.distributed as dist
-from capstone.checkpoints import Checkpoint
-from capstone.processes import joined
+from capstone.training.checkpoint import Checkpoint
+from capstone.training.distributed import joined
 
 with joined("cpu") as team:
     for case in ("a", "b"):
@@ -165,7 +171,7 @@ def test_all_go_on_from_the_first_ones_checkpoint_and_wait_for_it_for_days(tmp_p
         state = {"identity": '{"seed": 1}', "epochs": epochs}
         torch.save(state, tmp_path / f"{name}.pt")
     (tmp_path / "resuming.py").write_text(RESUMING, encoding="utf-8")
-    engine = {"PYTHONPATH": str(ROOT / "template" / "src"), "OMP_NUM_THREADS": "1"}
+    engine = {"PYTHONPATH": str(ROOT / "template" / "engine"), "OMP_NUM_THREADS": "1"}
     done = run(*TORCHRUN, "resuming.py", cwd=tmp_path, **engine)
     assert done.returncode == 0, done.stderr
     said = {path.name: path.read_text() for path in tmp_path.iterdir() if not path.suffix}
@@ -180,8 +186,8 @@ def test_no_memory_to_try_pieces_ends_all_processes(
     def full(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
-    monkeypatch.setattr("capstone.fitting.Team", lambda: SimpleNamespace(rank=0, size=2))
-    monkeypatch.setattr("capstone.fitting.train_model", full)
+    monkeypatch.setattr("capstone.training.fit.Team", lambda: SimpleNamespace(rank=0, size=2))
+    monkeypatch.setattr("capstone.training.fit.train_model", full)
     code, _, said = capstone(copy_of(problem="regression"), "run", "--quick")
     assert (code, said.count("\n")) == (2, 1), said
     assert "Memory is too small to try numbers in pieces: set [preprocessing] numbers" in said

@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from capstone.csv_files import detect_delimiter
-from capstone.errors import CapstoneError
-from capstone.reading import fingerprint, read_table
-from capstone.settings import Data
+from capstone.core.errors import CapstoneError
+from capstone.core.settings import Data
+from capstone.data.csv_files import detect_delimiter
+from capstone.data.reading import fingerprint, read_table
 
 TABLE = pd.DataFrame(
     {

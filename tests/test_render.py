@@ -95,7 +95,7 @@ def answers(request: pytest.FixtureRequest) -> dict[str, Any]:
 def engine(template: Path) -> dict[str, bytes]:
     """Our files, the same in every project, with their bytes. None of them has Jinja in it."""
     root = template / "template"
-    paths = [*(root / "src" / "capstone").rglob("*"), *(root / "tests" / "capstone").rglob("*")]
+    paths = (root / "engine").rglob("*")
     return {
         path.relative_to(root).as_posix(): path.read_bytes()
         for path in paths

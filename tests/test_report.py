@@ -13,10 +13,10 @@ import nbformat
 import pandas as pd
 import pytest
 
-from capstone import report
-from capstone.artifacts import read_run
-from capstone.sentences import verdict
-from capstone.story import read_story
+from capstone.reporting.report import report
+from capstone.reporting.report.sentences import verdict
+from capstone.runs.folder import read_run
+from capstone.runs.results import read_story
 from tests.helpers import Capstone, Render, RunCapstone
 
 Finished = Callable[[str], Path]

@@ -13,10 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from capstone.artifacts import read_run
-from capstone.devices import environment
-from capstone.reproduction import changes_since
-from tests.helpers import Capstone, Render, run, small_disk
+from capstone.commands.reproduce import changes_since
+from capstone.runs.folder import read_run
+from capstone.training.devices import environment
+from tests.helpers import (
+    Capstone,
+    Render,
+    python_path,
+    run,
+    small_disk,
+)
 
 FEW = ("training.epochs=12", "network.members=2", "evaluation.bootstrap=20")
 # Nothing is explained: training is what is tested here.
@@ -38,7 +44,7 @@ def bits(project: Path) -> dict[str, bytes]:
 KILLER = """
 import glob, os, random, signal, sys, time
 import capstone.pipeline, skops.io
-from capstone.cli import main
+from capstone.commands.app import main
 
 def begin(*arguments):
     child = os.fork()
@@ -86,7 +92,7 @@ print(f"{killed} killed, {resumed} of them resumed from a checkpoint")
 def test_after_twenty_kills_at_random_moments_the_bits_are_the_same(copy_of: Render) -> None:
     project = copy_of(problem="binary")
     head = f"OPTIONS, COMPARED, KILLS = {EVERY_EPOCH!r}, {COMPARED!r}, 20\n"
-    done = run(sys.executable, "-c", head + KILLER, cwd=project, PYTHONPATH=str(project / "src"))
+    done = run(sys.executable, "-c", head + KILLER, cwd=project, PYTHONPATH=python_path(project))
     assert done.returncode == 0, done.stderr
     print(done.stdout)
     resumed = int(done.stdout.split(" killed, ")[1].split()[0])
@@ -96,7 +102,7 @@ def test_after_twenty_kills_at_random_moments_the_bits_are_the_same(copy_of: Ren
 @pytest.fixture
 def stopped(copy_of: Render, capstone: Capstone, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project whose training broke off after the fifth epoch, as by a power cut."""
-    import capstone.checkpoints as checkpoints
+    import capstone.training.checkpoint as checkpoints
 
     project = copy_of(problem="binary")
     save = checkpoints.Checkpoint.save_if_due
@@ -192,7 +198,7 @@ def test_without_a_checkpoint_training_starts_from_the_beginning(
 def test_a_disk_that_fills_up_while_checkpointing_costs_nothing(
     copy_of: Render, capstone: Capstone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import capstone.checkpoints as checkpoints
+    import capstone.training.checkpoint as checkpoints
 
     project = copy_of(problem="binary")
     save = checkpoints.Checkpoint.save_if_due
@@ -230,7 +236,7 @@ def test_ctrl_c_ends_training_and_a_second_one_the_run(copy_of: Render) -> None:
     with subprocess.Popen(
         [sys.executable, "-B", "-m", "capstone", "run", "--json", *options],
         cwd=project,
-        env={**os.environ, "PYTHONPATH": str(project / "src")},
+        env={**os.environ, "PYTHONPATH": python_path(project)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -15,8 +15,8 @@ from rich.console import Console
 from safetensors.torch import save
 from sklearn import datasets
 
-from capstone.display import training_progress
-from capstone.training import Epoch
+from capstone.commands.console import training_progress
+from capstone.training.loop import Epoch
 from tests.helpers import PROBLEMS, Capstone, Render, RunCapstone, run
 
 # Tables that come with scikit-learn, brought in as a student would bring them.

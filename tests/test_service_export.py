@@ -15,8 +15,8 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from capstone.exporting import libraries
-from capstone.exporting.imports import follow
+from capstone.export.bundle import libraries
+from capstone.export.bundle.imports import follow
 from tests.exported import KEY, check_answers, running
 from tests.helpers import Capstone, run_of
 
@@ -39,7 +39,7 @@ def test_it_holds_what_the_service_needs_and_nothing_else(project: Path, exporte
     files = {
         path.relative_to(exported).as_posix() for path in exported.rglob("*") if path.is_file()
     }
-    code = {name for name in files if name.startswith("src/")}
+    code = {name for name in files if name.startswith(("engine/", "src/"))}
     run = f"runs/{run_of(project).name}"
     assert files - code == {
         *("README.md", "requirements.txt", "sbom.cdx.json", "serve.py"),
@@ -47,10 +47,11 @@ def test_it_holds_what_the_service_needs_and_nothing_else(project: Path, exporte
         *(f"{run}/{name}" for name in ("model.onnx", "serving.json", "schema.json")),
         *(f"{run}/run.json", f"{run}/metrics.json", "Dockerfile", ".dockerignore"),
     }
-    assert {"src/capstone/serving/page.html", "src/capstone/serving/page.js"} <= code
+    assert {f"engine/capstone/serving/page/page.{kind}" for kind in ("html", "js", "css")} <= code
     assert {"src/my_capstone/__init__.py", "src/my_capstone/features.py"} <= code
-    left = {"training", "pipeline", "model", "data", "cli", "exporting/export", "serving/frames"}
-    assert not {f"src/capstone/{name}.py" for name in left} & code
+    left = {"training/loop", "pipeline", "training/model", "data/kinds", "commands/app"}
+    left |= {"export/onnx/export", "serving/inference/frames"}
+    assert not {f"engine/capstone/{name}.py" for name in left} & code
     assert "src/my_capstone/network.py" not in code
 
 
@@ -200,7 +201,7 @@ def test_imports_are_followed_inside_functions_and_not_for_type_checkers(tmp_pat
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
-    needed = follow(tmp_path, ["a.start"], set())
+    needed = follow([tmp_path], ["a.start"], set())
     found = {path.relative_to(tmp_path).as_posix() for path in needed.files}
     assert found == set(files) - {"a/unused.py"}
     assert set().union(*needed.libraries.values()) == {"numpy"}

@@ -13,12 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from capstone.errors import CapstoneError
-from capstone.serving import explaining
-from capstone.serving.openapi import PREDICTION
-from capstone.serving.problems import Problem
-from capstone.serving.validation import Fields
-from tests.helpers import PROBLEMS, run
+from capstone.core.errors import CapstoneError
+from capstone.serving.http import explaining
+from capstone.serving.http.openapi import PREDICTION
+from capstone.serving.http.problem_details import Problem
+from capstone.serving.http.validation import Fields
+from tests.helpers import (
+    PROBLEMS,
+    python_path,
+    run,
+)
 from tests.serving import Answer, Desk
 
 WithRun = Callable[[str], Path]
@@ -517,16 +521,16 @@ def test_the_service_needs_no_heavy_library(with_run: WithRun) -> None:
     code = """
 import sys
 from pathlib import Path
-from capstone.serving.answering import Answering
-from capstone.serving.app import create_app
-from capstone.serving.guard import Limits
-from capstone.serving.meter import Meter
-from capstone.serving import server
+from capstone.serving.http.endpoints import Answering
+from capstone.serving.http.app import create_app
+from capstone.serving.http.middleware import Limits
+from capstone.serving.http.metrics import Meter
+from capstone.serving.http import server
 import orjson
 root = Path(".")
 folder = root / "runs" / (root / "runs" / "LATEST").read_text().strip()
 answering = Answering(folder, root, Limits(), Meter(None), False)
-from capstone.serving.openapi import example_row
+from capstone.serving.http.openapi import example_row
 row = example_row(answering.fields)
 assert b"predictions" in answering.predict(orjson.dumps({"rows": [row]}))
 assert b"moved" in answering.explain(orjson.dumps({"rows": [row]}))
@@ -534,6 +538,6 @@ heavy = ("torch", "sklearn", "pandas", "scipy", "pyarrow", "matplotlib", "skops"
 print(sorted(set(heavy) & set(sys.modules)))
 """
     project = with_run("binary")
-    paths = {"PYTHONPATH": str(project / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    paths = {"PYTHONPATH": python_path(project), "PYTHONDONTWRITEBYTECODE": "1"}
     done = run(sys.executable, "-c", code, cwd=project, **paths)
     assert done.stdout.strip() == "[]", done.stdout + done.stderr

@@ -22,9 +22,13 @@ from typing import Any
 
 import pytest
 
-from capstone.errors import CapstoneError
-from capstone.serving import server as server_module
-from tests.helpers import Capstone, run
+from capstone.core.errors import CapstoneError
+from capstone.serving.http import server as server_module
+from tests.helpers import (
+    Capstone,
+    python_path,
+    run,
+)
 from tests.serving import Answer, Server, serving
 
 WithRun = Callable[[str], Path]
@@ -96,7 +100,7 @@ while time.monotonic() < end and os.waitpid(child, os.WNOHANG) == (0, 0):
     time.sleep(0.1)
 print(time.monotonic() < end)
 """
-    paths = {"PYTHONPATH": str(project / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    paths = {"PYTHONPATH": python_path(project), "PYTHONDONTWRITEBYTECODE": "1"}
     done = run(sys.executable, "-c", code, cwd=project, **paths)
     assert done.stdout.strip() == "True", done.stdout + done.stderr
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from capstone.settings_file import load_settings
+from capstone.core.settings_file import load_settings
 from tests.helpers import Render, printed_by
 
 pytestmark = pytest.mark.browser

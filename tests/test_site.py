@@ -10,9 +10,9 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from capstone.checks import RULES
-from capstone.cli import app as capstone_app
-from capstone.settings import Settings
+from capstone.checks.rules import RULES
+from capstone.commands.app import app as capstone_app
+from capstone.core.settings import Settings
 from cohort.cli import app as cohort_app
 from site_tools.links import broken
 from site_tools.reference import settings as settings_page
@@ -166,7 +166,7 @@ SHOWN = [
     ("tutorial.html", "dark"),
     ("concepts.html", "light"),
     ("reference/settings.html", "dark"),
-    ("code/src-capstone-errors-py.html", "light"),
+    ("code/engine-capstone-core-errors-py.html", "light"),
     ("sims/training-loop.html", "dark"),
 ]
 
@@ -240,7 +240,7 @@ def test_the_map_is_walked_with_the_keyboard(open_page: Any) -> None:
     assert len(set(names)) == 55 and None not in names
     page.locator(".map a", has_text="Training Loop").focus()
     page.keyboard.press("Enter")
-    page.wait_for_url("**/code/src-capstone-training-py.html#*")
+    page.wait_for_url("**/code/engine-capstone-training-loop-py.html#*")
     shown = page.evaluate("document.querySelector(':target').parentElement.closest('pre') !== null")
     assert shown
 

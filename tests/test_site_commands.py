@@ -197,7 +197,7 @@ def test_after_an_update_one_looks_and_commits(project: Path) -> None:
     lines = [line for line in lines_of(page("how-to/updating.md")) if line not in in_the_readme]
     assert lines[:2] == ["git status --short", "uvx copier update"]
     assert must_run("bash", "-c", lines.pop(0), cwd=project) == ""
-    engine = project / "src" / "capstone" / "__init__.py"
+    engine = project / "engine" / "capstone" / "__init__.py"
     engine.write_text('"""News of the template."""\n', encoding="utf-8")
     said = [must_run("bash", "-c", line, cwd=project) for line in lines if line not in ELSEWHERE]
     assert '+"""News of the template' in said[0] and "Update from the template" in said[-1]
@@ -270,7 +270,7 @@ def test_the_instructors_page_does_what_it_says(
         if words[1] == "plan":
             work = students_work(folder / "students")
             assert len(work) == students
-            engine = released / "template" / "src" / "capstone" / "__init__.py"
+            engine = released / "template" / "engine" / "capstone" / "__init__.py"
             engine.write_text(engine.read_text(encoding="utf-8") + "\n# News.\n", encoding="utf-8")
             commit_all(released, "Second release", "v0.2.0")
             settings = folder / "class.toml"
@@ -285,7 +285,7 @@ def test_the_instructors_page_does_what_it_says(
         assert tree(project, "main") == theirs, "the student's branch is where it was"
         after = tree(project, "template/v0.2.0")
         changed = {path for path in theirs | after if theirs.get(path) != after.get(path)}
-        assert changed == {".copier-answers.yml", "src/capstone/__init__.py"}
+        assert changed == {".copier-answers.yml", "engine/capstone/__init__.py"}
 
 
 @pytest.mark.slow

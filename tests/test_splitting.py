@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from capstone.errors import CapstoneError
-from capstone.settings import Settings
-from capstone.splitting import Parts, deal_folds, duplicate_groups, split_rows
+from capstone.core.errors import CapstoneError
+from capstone.core.settings import Settings
+from capstone.data.splitting import Parts, deal_folds, duplicate_groups, split_rows
 
 METHODS = ("random", "stratified", "group", "time")
 

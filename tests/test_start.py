@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import Render, RunCapstone, must_run
+from tests.helpers import (
+    Render,
+    RunCapstone,
+    must_run,
+    python_path,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -18,7 +23,7 @@ def start(run_capstone: RunCapstone, pre_commit_home: Path) -> RunCapstone:
     """`start(project)` runs `capstone start` there, with the hooks' tools installed once for all."""
 
     def run_start(project: Path, **env: str) -> subprocess.CompletedProcess[str]:
-        paths = {"PRE_COMMIT_HOME": str(pre_commit_home), "PYTHONPATH": str(project / "src")}
+        paths = {"PRE_COMMIT_HOME": str(pre_commit_home), "PYTHONPATH": python_path(project)}
         return run_capstone(project, "start", **(paths | env))
 
     return run_start

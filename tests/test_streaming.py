@@ -18,20 +18,28 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from capstone.artifacts import Run, read_run
-from capstone.checkpoints import Best
-from capstone.errors import CapstoneError
-from capstone.preprocessing import Preprocessor
-from capstone.processes import Team
-from capstone.run_files import check_whole
-from capstone.settings import Settings
+from capstone.core.errors import CapstoneError
+from capstone.core.settings import Settings
+from capstone.data.preprocessing import Preprocessor
+from capstone.runs.folder import Run, read_run
+from capstone.runs.verify import check_whole
 from capstone.streaming import blocks, prepared, source
 from capstone.streaming.dealing import Dealer, keys_of
 from capstone.streaming.prepared import PreparedRows
 from capstone.streaming.sketches import MOST_POINTS, Numbers, Sketch
 from capstone.streaming.source import is_streamed, open_source, table_or_sample
 from capstone.streaming.survey import Survey
-from tests.helpers import Capstone, Render, call, files_of, must_run, small_disk
+from capstone.training.checkpoint import Best
+from capstone.training.distributed import Team
+from tests.helpers import (
+    Capstone,
+    Render,
+    call,
+    files_of,
+    must_run,
+    python_path,
+    small_disk,
+)
 
 ROWS = 3_000
 CPU = torch.device("cpu")
@@ -443,7 +451,7 @@ def test_members_learn_in_blocks_too_and_a_stopped_run_goes_on_with_the_same_bit
     first = newest(project)
 
     with monkeypatch.context() as patch, pytest.raises(PowerCut):
-        patch.setattr("capstone.checkpoints.Best.update", cut_power_in_the_second_epoch())
+        patch.setattr("capstone.training.checkpoint.Best.update", cut_power_in_the_second_epoch())
         call(project, *QUICK)
     assert (project / "runs" / "checkpoint.pt").exists()
     assert leavings(project) == []
@@ -576,7 +584,7 @@ def test_two_processes_take_the_steps_of_one(
     assert call(project, *on_processors) == 0
     alone = load_file(newest(project).folder / "model.safetensors")
     torchrun = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2")
-    paths = {"PYTHONPATH": str(project / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    paths = {"PYTHONPATH": python_path(project), "PYTHONDONTWRITEBYTECODE": "1"}
     must_run(*torchrun, "-m", "capstone", *on_processors, cwd=project, OMP_NUM_THREADS="1", **paths)
     run = newest(project)
     assert run.info["processes"] == 2 and run.info["streamed"]

@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from capstone.settings_file import load_settings
+from capstone.core.settings_file import load_settings
 from tests.helpers import Capstone, Render, tool
 
 TENSORBOARD = ("--set", "tracking.tensorboard=true")
@@ -121,7 +121,7 @@ def test_a_real_mlflow_server_gets_the_run_and_may_go_away(
 ) -> None:
     from mlflow import MlflowClient
 
-    import capstone.tracking as tracking
+    import capstone.commands.tracking as tracking
 
     address, process = server
     project = copy_of(problem="regression", author_email="me@example.org")
@@ -174,7 +174,7 @@ def test_without_a_server_mlflow_uses_a_file_among_the_runs(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("capstone.model.save_file", full)
+        patch.setattr("capstone.training.model.save_file", full)
         assert capstone(project, "run", "--quick", *LOCAL)[0] == 2
     client = MlflowClient(f"sqlite:///{(project / 'runs' / 'mlflow.db').as_posix()}")
     experiment = client.get_experiment_by_name(load_settings(project).project.name)

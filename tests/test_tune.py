@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from capstone.settings_file import load_settings
-from capstone.tuning import patch, with_knobs
+from capstone.commands.tune import patch, with_knobs
+from capstone.core.settings_file import load_settings
 from tests.helpers import Capstone, Render
 
 FEW = ("--set", "training.epochs=4")
@@ -63,7 +63,7 @@ def test_the_search_goes_on_where_it_was_left(poor: Path, capstone: Capstone) ->
 def test_ctrl_c_keeps_what_was_tried(
     poor: Path, capstone: Capstone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import capstone.tuning as tuning
+    import capstone.commands.tune as tuning
 
     suggest, asked = tuning.suggest, []
 

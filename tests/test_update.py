@@ -22,8 +22,8 @@ NOW = "v0.1.0"  # what the working copy is called here; recorded releases are ol
 README = "README.md"
 FEATURES = "src/my_capstone/features.py"
 TABLE = "data/raw/house_prices.csv"
-ENGINE = "src/capstone/__init__.py"
-CLI = "src/capstone/cli.py"
+ENGINE = "engine/capstone/__init__.py"
+CLI = "engine/capstone/commands/app.py"
 CI = ".github/workflows/ci.yml"
 HOOK = """
       - id: news{}
@@ -289,7 +289,7 @@ def rename_test(project: Path) -> dict[str, str]:
 
 def windows_lines(project: Path) -> dict[str, str]:
     """An editor on Windows saves one of our files with CRLF; .gitattributes mends that in the commit."""
-    path = project / "src" / "capstone" / "errors.py"
+    path = project / "engine" / "capstone" / "errors.py"
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
     return {}
 

@@ -1,0 +1,187 @@
+"""Rules on the run: is it whole, of this project, seeded, without leaks, compared, made again?"""
+
+from __future__ import annotations
+
+import itertools
+import tomllib
+from collections.abc import Iterable
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from capstone.checks.project_state import Harm, Open, Work
+from capstone.commands.console import verdict_sentence
+from capstone.commands.reproduce import VERDICT
+from capstone.core.errors import CapstoneError, short_list
+from capstone.core.settings_file import FILE_NAME
+from capstone.data.kinds import column_kind, find_date_format, to_dates
+from capstone.data.splitting import duplicate_groups
+from capstone.reporting.data_page import suspected_leaks
+from capstone.runs.folder import count_test_looks
+from capstone.runs.verify import read_json, read_predictions, read_settings
+
+BASELINES = ("dummy", "linear", "gradient_boosting")
+# What a result does not depend on.
+ASIDE = {"project", "checks"}
+ASIDE_KEYS = {"training.device", "training.checkpoint_seconds"}
+
+
+def run_is_of_this_project(work: Work) -> str:
+    """There is a run in earnest, its files are whole, and settings, data and code are still the same."""
+    run = work.run
+    if run.info.get("quick"):
+        raise Open("there are only quick runs", "`capstone run` learns in earnest")
+    if changed := _changes(work):
+        raise Open(
+            f"since {run.id} this has changed: {short_list(changed, 4)}",
+            "`capstone run`, then `capstone card`",
+        )
+    return f"{run.id} is whole, and of the settings, data and code as they are now"
+
+
+def seed_is_fixed(work: Work) -> str:
+    """capstone.toml names a seed, and the run was made with it."""
+    written = tomllib.loads((work.root / FILE_NAME).read_text(encoding="utf-8-sig"))
+    if "seed" not in written:
+        raise Open(f"{FILE_NAME} names no seed", "add `seed = 42`, or any whole number, at its top")
+    if work.run.info.get("seed") != work.settings.seed:
+        raise Open(
+            f"{work.run.id} was made with seed {work.run.info.get('seed')}, {FILE_NAME} says {work.settings.seed}",
+            "`capstone run`, then `capstone card`",
+        )
+    return f"seed {work.settings.seed} decides everything random"
+
+
+def split_has_no_leak(work: Work) -> str:
+    """No row, copy, group or moment is in two parts, and no row that was examined was learnt from."""
+    pipeline, split = work.pipeline, work.settings.split
+    parts, table = pipeline.parts, pipeline.table
+    _share_nothing("the same row", {part: rows for part, rows in parts.items()})
+    copies = pd.Series(duplicate_groups(table, work.settings.data.id), index=table.index)
+    _share_nothing("copies of a row", {part: copies[rows] for part, rows in parts.items()})
+    if split.method == "group":
+        groups = table[split.group_column]
+        _share_nothing(
+            f'the same "{split.group_column}"', {part: groups[rows] for part, rows in parts.items()}
+        )
+    if split.method == "time":
+        _is_in_order(table[split.time_column], parts, work.settings.data.date_format)
+    said = "training, validation and test part share nothing"
+    if pipeline.about.get("streamed"):
+        said += f", in a random sample of {len(table):,} rows"
+    try:
+        run, changed = work.whole_run, _changes(work)
+    except CapstoneError:
+        return said
+    tested = read_predictions(run)["row"]
+    learnt = tested.isin([row for part in parts if part != "test" for row in parts[part]])
+    if learnt.any() and not changed:
+        raise Harm(
+            f"runs/{run.id}/predictions.csv holds {learnt.sum():,} rows that were learnt from, such as row "
+            f"{tested[learnt].iloc[0]}",
+            "its scores are worth nothing: delete that run, find out why, and run again",
+        )
+    return said
+
+
+def no_column_gives_the_target_away(work: Work) -> str:
+    """No single column nearly determines the target."""
+    data = work.settings.data
+    table = work.pipeline.raw.loc[work.pipeline.target.index]
+    if leaks := suspected_leaks(table, work.pipeline.target, data):
+        name, score = next(iter(leaks.items()))
+        raise Open(
+            f'column "{name}" alone nearly determines the target (score {score:.3f})',
+            "is it known before the target is? If not, add it to [data] leave_out",
+        )
+    return "no single column determines the target"
+
+
+def baselines_are_compared(work: Work) -> str:
+    """The run compares the network with three simpler models."""
+    metrics = work.whole_run.metrics
+    absent = [
+        name
+        for name in BASELINES
+        if name not in metrics["baselines"] or name not in metrics["beats"]
+    ]
+    if absent:
+        raise Open(f"{work.run.id} does not compare with {short_list(absent)}", "`capstone run`")
+    return verdict_sentence(metrics)
+
+
+def test_part_is_spared(work: Work) -> str:
+    """The test part was not looked at so often that the best of many looks is luck."""
+    looks, most = count_test_looks(work.root / "runs"), work.settings.checks.most_test_looks
+    if looks > most:
+        raise Open(
+            f"the test part was looked at {looks} times, more than {most}",
+            "choose by the validation score (`capstone tune` never looks), and tell your readers; "
+            f"[checks] most_test_looks in {FILE_NAME} is the limit",
+        )
+    return f"looks at the test part: {looks}, at most {most} are allowed"
+
+
+def run_is_reproducible(work: Work) -> str:
+    """`capstone reproduce` has made the run again, bit by bit."""
+    command = f"`capstone reproduce {work.run.id}`"
+    if not (work.run.folder / VERDICT).is_file():
+        raise Open(f"{work.run.id} was not made again yet", command)
+    verdict = read_json(work.run.folder / VERDICT)
+    if verdict.get("verdict") != "identical":
+        told = "; ".join(map(str, verdict.get("differences", []))) or "no reason was noted"
+        raise Open(
+            f"{work.run.id} came out otherwise when made again: {told}",
+            f"find out why, then {command}",
+        )
+    return f"{work.run.id} was made again, bit by bit, on {str(verdict.get('checked', '?'))[:10]}"
+
+
+def _changes(work: Work) -> list[str]:
+    """What the run depended on and is otherwise now."""
+    then, now = _flat(read_settings(work.whole_run)), _flat(work.settings.model_dump())
+    changed = [
+        f"{key} is {now[key]!r}, was {then.get(key)!r}" for key in now if now[key] != then.get(key)
+    ]
+    if work.run.info["data"]["sha256"] != work.sha256:
+        changed.append(f"the bytes of {work.settings.data.path}")
+    if not changed and work.run.info.get("trained_from") != work.pipeline.checkpoint().digest():
+        changed.append(f"the code in {work.pipeline.place.rpartition('/')[0]}")
+    return changed
+
+
+def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+    """{"seed": 42, "training.epochs": 200, ...} of what a result depends on."""
+    flat = {"seed": settings["seed"]}
+    for name, values in settings.items():
+        if isinstance(values, dict) and name not in ASIDE:
+            flat |= {f"{name}.{key}": value for key, value in values.items()}
+    return {key: value for key, value in flat.items() if key not in ASIDE_KEYS}
+
+
+def _share_nothing(what: str, values: dict[str, Iterable[Any]]) -> None:
+    """Raise Harm when a value is in two of the parts."""
+    unique = {part: np.unique(pd.Series(list(its)).astype(str)) for part, its in values.items()}
+    for first, second in combinations(unique, 2):
+        both = np.intersect1d(unique[first], unique[second])
+        if len(both):
+            raise Harm(
+                f"the {first} and the {second} part share {what} ({len(both):,} times)",
+                "undo your changes in engine/capstone/data/splitting.py (`git diff` shows them), and run again",
+            )
+
+
+def _is_in_order(times: pd.Series, parts: dict[str, pd.Index], date_format: str) -> None:
+    """Raise Harm unless each part is later than the one before."""
+    if column_kind(times, date_format) == "date":
+        times = to_dates(times, find_date_format(times, date_format))
+    for first, second in itertools.pairwise(
+        part for part in ("train", "validation", "test") if part in parts
+    ):
+        if times[parts[first]].max() >= times[parts[second]].min():
+            raise Harm(
+                f"rows of the {first} part are not older than those of the {second} part",
+                "undo your changes in engine/capstone/data/splitting.py (`git diff` shows them), and run again",
+            )

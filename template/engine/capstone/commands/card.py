@@ -1,0 +1,27 @@
+"""`capstone card`: a run's numbers into docs/model_card.md, the table's facts into data/README.md."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def card(
+    run_id: Annotated[
+        str, typer.Option("--run", metavar="RUN", help="Which run's numbers.")
+    ] = "LATEST",
+) -> None:
+    """Write a run's numbers into docs/model_card.md, and the table's facts into data/README.md."""
+    from capstone.core.project import find_root
+    from capstone.core.settings_file import load_settings
+    from capstone.reporting.card.card import write_cards
+    from capstone.runs.folder import read_run
+
+    root = find_root()
+    data = load_settings(root).data
+    run = read_run(root / "runs", run_id)
+    for line in write_cards(root, run, data):
+        print(line)
+    if run.info.get("quick"):
+        print("Note: this was a quick run; its numbers say nothing about the model.")

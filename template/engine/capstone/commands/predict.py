@@ -1,0 +1,99 @@
+"""`capstone predict FILE`: the model of a run on new rows, by the same graph that a service answers with."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from capstone.core.errors import CapstoneError
+from capstone.core.files import PARTIAL
+from capstone.core.project import apply_step
+from capstone.core.settings_file import load_settings
+from capstone.data.chunks import Chunk, read_chunks
+from capstone.data.reading import PREDICTIONS, read_table
+from capstone.data.schema import check_new_table
+from capstone.runs.folder import Run
+from capstone.serving.inference.frames import frame_for_graph
+from capstone.serving.inference.model import ServedModel
+
+
+def predict_file(path: Path, run: Run, root: Path) -> tuple[Path, int, list[str]]:
+    """Predict every row of a table and write it, predictions beside, to <name>_predictions.csv.
+
+    Returns where it was written, how many rows there are, and what the reader should know.
+    """
+    model = ServedModel.load(run.folder, root)
+    data = load_settings(run.folder, file_name="settings.toml").data
+    words = [name for name, kind in model.serving["raw"].items() if kind == "text"]
+    chunks: Iterator[Chunk] = read_chunks(path, data, words)
+    if model.serving["steps"]["refused"]:  # its steps look at other rows, so they get all of them
+        chunks = iter([Chunk(read_table(path, data)[0])])
+    target = path.with_name(path.stem + PREDICTIONS)
+    partial = target.with_name(f"{PARTIAL}{target.name}")
+    notes = dict.fromkeys(model.notes())  # each once, in order
+    rows = lost = 0
+    try:
+        with partial.open("w", encoding="utf-8", newline="") as file:
+            for chunk in chunks:
+                said, predicted = _predict(model, chunk.table, data.leave_out, path)
+                notes |= dict.fromkeys(said)
+                _write(file, chunk, predicted, first=not rows)
+                rows, lost = rows + len(chunk.table), lost + len(chunk.table) - len(predicted)
+        partial.replace(target)
+    except OSError as error:
+        raise CapstoneError(f"{target} can't be written: {error.strerror or error}.") from None
+    finally:
+        partial.unlink(missing_ok=True)
+    said = list(notes)
+    if lost:
+        said.append(f"clean() dropped {lost} of {rows} rows: their predictions are left empty")
+    if run.info["quick"]:
+        said.append("this model is from a quick run, which learned next to nothing")
+    return target, rows, said
+
+
+def _predict(
+    model: ServedModel, table: pd.DataFrame, leave_out: list[str], path: Path
+) -> tuple[list[str], pd.DataFrame]:
+    """What the reader should know, and the predictions of the rows that clean() keeps."""
+    # New data has no target; where a file holds one all the same, no step may see it.
+    inputs = table.drop(columns=[model.target, *leave_out], errors="ignore")
+    notes = check_new_table(inputs, model.schema, str(path))
+    ready = inputs
+    for name in ("clean", "engineer"):
+        ready, _ = apply_step(name, ready, model.root)
+    prediction = model.predict(frame_for_graph(ready, model.serving["columns"]))
+    predicted = pd.DataFrame(_columns(model, prediction), index=ready.index)
+    repeated = [name for name in predicted if name in table]
+    if repeated:
+        raise CapstoneError(f'{path} has a column "{repeated[0]}" already: rename it first.')
+    return notes, predicted
+
+
+def _columns(model: ServedModel, prediction: np.ndarray) -> dict[str, np.ndarray]:
+    """`prediction`, and `probability_<class>` for classes."""
+    if model.problem == "regression":
+        return {"prediction": prediction}
+    chosen = np.array(model.classes, dtype=object)[prediction.argmax(axis=1)]
+    shares = {f"probability_{name}": prediction[:, i] for i, name in enumerate(model.classes)}
+    return {"prediction": chosen, **shares}
+
+
+def _write(file: Any, chunk: Chunk, predicted: pd.DataFrame, first: bool) -> None:
+    """Write the rows with their predictions: cells of a CSV file as they were."""
+    table = chunk.table
+    if chunk.cells is None:
+        table.join(predicted).to_csv(file, index=False, header=first, lineterminator="\n")
+        return
+    writer = csv.writer(file, lineterminator="\n")
+    if first:
+        writer.writerow([*table, *predicted])
+    if len(predicted) < len(table):
+        predicted = predicted.reindex(table.index).astype(object).fillna("")
+    told = zip(*(predicted[name].tolist() for name in predicted), strict=True)
+    writer.writerows([*cells, *its] for cells, its in zip(chunk.cells, told, strict=True))

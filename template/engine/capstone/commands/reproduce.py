@@ -1,0 +1,120 @@
+"""`capstone reproduce`: the same run once more, compared byte for byte with the one on disk."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+
+from capstone.core.files import write_text
+from capstone.core.settings_file import load_settings
+from capstone.data.reading import fingerprint
+from capstone.runs.folder import Run
+from capstone.runs.provenance import git_state, installed_versions
+from capstone.streaming.pipeline import open_pipeline
+from capstone.training.devices import environment
+from capstone.training.model import WEIGHTS
+
+VERDICT = "reproduction.json"
+COMPARED = (WEIGHTS, "model.json", "metrics.json", "predictions.csv", "schema.json", "shap.csv")
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """Whether a run was repeated bit by bit, and what differs."""
+
+    identical: bool
+    changed: list[str]  # what the run depended on and is otherwise now
+    differences: list[str]  # what came out otherwise, and by how much
+
+
+def reproduce(root: Path, run: Run, say: Callable[[str], Any] = print) -> Reproduction:
+    """Run again with the settings of `run`, in a temporary folder; write the verdict beside the run."""
+    settings = load_settings(run.folder, file_name="settings.toml")
+    quick = run.info["quick"]
+    streamed = run.info.get("streamed", False)
+    options = {"keep_checkpoints": False, "say": say, "streamed": streamed}
+    pipeline = open_pipeline(settings, root, quick, **options)
+    pipeline.load().clean().engineer().split().train().evaluate()
+    changed = changes_since(root, run, environment(pipeline.device))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        pipeline.write_to(folder)
+        differences = compare_folders(run.folder, folder)
+    result = Reproduction(not differences, changed, differences)
+    verdict = {
+        "verdict": "identical" if result.identical else "different",
+        "checked": datetime.now(UTC).isoformat(timespec="seconds"),
+        "changed": changed,
+        "differences": differences,
+    }
+    write_text(run.folder / VERDICT, json.dumps(verdict, indent=2, ensure_ascii=False) + "\n")
+    return result
+
+
+def changes_since(root: Path, run: Run, here: dict[str, Any]) -> list[str]:
+    """What the run depended on that is otherwise now: data, code, versions, and what is `here`: device,
+    threads and processes."""
+    changed = []
+    path = root / run.info["data"]["path"]
+    if path.exists() and fingerprint(path) != run.info["data"]["sha256"]:
+        changed.append(f"the data in {path} are not those of the run")
+    now, then = git_state(root), run.info["git"]
+    if now["commit"] != then["commit"]:
+        changed.append(f"the project is at commit {_short(now)}, the run was at {_short(then)}")
+    if now["dirty"] or then["dirty"]:
+        changed.append("files were changed since the commit, then or now")
+    versions = installed_versions()
+    for name, version in run.info["versions"].items():
+        if versions.get(name) != version:
+            changed.append(f"{name} is {versions.get(name)}, was {version}")
+    for name, now_here in here.items():
+        if run.info.get(name, now_here) != now_here:
+            changed.append(
+                f"{name}: {now_here} here, {run.info[name]} then, so the last digits may differ"
+            )
+    return changed
+
+
+def compare_folders(old: Path, new: Path) -> list[str]:
+    """What differs between two runs, and by how much; nothing when all bytes are the same."""
+    differences = []
+    for name in COMPARED:
+        if not (old / name).exists() and not (new / name).exists():  # nothing was explained
+            continue
+        if (old / name).read_bytes() == (new / name).read_bytes():
+            continue
+        detail = {WEIGHTS: _weights_apart, "metrics.json": _metrics_apart}.get(name)
+        differences.append(f"{name} differs{detail(old / name, new / name) if detail else ''}")
+    return differences
+
+
+def _weights_apart(old: Path, new: Path) -> str:
+    first, second = load_file(old), load_file(new)
+    if {name: w.shape for name, w in first.items()} != {
+        name: w.shape for name, w in second.items()
+    }:
+        return ": the network has another shape"
+    apart = max(float(torch.max(torch.abs(first[name] - second[name]))) for name in first)
+    return f" by at most {apart:.2g} in a weight"
+
+
+def _metrics_apart(old: Path, new: Path) -> str:
+    first, second = (json.loads(path.read_text(encoding="utf-8"))["model"] for path in (old, new))
+    apart = [
+        f"{name} {first[name]['value']:.6g} was, {second[name]['value']:.6g} is"
+        for name in first
+        if name in second and first[name]["value"] != second[name]["value"]
+    ]
+    return f": {', '.join(apart)}" if apart else ""
+
+
+def _short(state: dict[str, Any]) -> str:
+    return (state["commit"] or "none")[:8]

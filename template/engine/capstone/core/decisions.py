@@ -1,0 +1,83 @@
+"""A prediction as decisions.py gets it, and what decisions.py says of it. No heavy library: a service needs it too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from capstone.core.errors import CapstoneError
+from capstone.core.project import call_student, load_attribute, package_name
+
+ROOM = "decisions"
+
+
+class KnowsTarget(Protocol):
+    """What is asked of a target here: see Target in model.py."""
+
+    @property
+    def problem(self) -> str: ...
+    @property
+    def classes(self) -> list[str]: ...
+
+
+def interval_widths(prediction: np.ndarray, fitted: dict[str, Any]) -> np.ndarray:
+    """Half the width of each prediction's interval, as fit_intervals() found it."""
+    return np.array(fitted["half_widths"])[np.searchsorted(fitted["edges"], prediction)]
+
+
+def as_prediction(
+    target: KnowsTarget, prediction: np.ndarray, known: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Each row's prediction as recommend_action gets it: plain numbers and words by name.
+
+    known  what is the same for every row: typical, intervals (regression), threshold and costs (binary)
+    """
+    if target.problem == "regression":
+        widths, typical = interval_widths(prediction, known["intervals"]), known["typical"]
+        return [
+            {"value": value, "low": value - width, "high": value + width, "typical": typical}
+            for value, width in zip(prediction.tolist(), widths.tolist(), strict=True)
+        ]
+    rows = []
+    for shares in prediction.tolist():
+        likeliest = max(range(len(shares)), key=shares.__getitem__)
+        row = {
+            "class": target.classes[likeliest],
+            "probabilities": dict(zip(target.classes, shares, strict=True)),
+            **known,
+        }
+        if target.problem == "binary":
+            row["probability"] = shares[1]
+        rows.append(row)
+    return rows
+
+
+def recommend(root: Path, predictions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the student's recommend_action says of each prediction."""
+    return ask(load_attribute(root, ROOM, "recommend_action"), root, predictions)
+
+
+def ask(
+    function: Callable[..., Any], root: Path, predictions: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """What the function, the student's recommend_action, says of each prediction."""
+    try:
+        said = [function(prediction.copy()) for prediction in predictions]
+    except Exception:  # once more, so that the error is told with its file and line
+        said = [call_student(function, root, dict(prediction)) for prediction in predictions]
+    for answer in said:
+        whole = isinstance(answer, dict) and "action" in answer and "sure" in answer
+        if not whole or "cost" not in answer:
+            raise CapstoneError(
+                f"recommend_action() in {place(root)} returned {str(answer)[:80]!r}: "
+                'return {"action": ..., "sure": ..., "cost": ...}.'
+            )
+    return said
+
+
+def place(root: Path) -> str:
+    """Where the student's decisions are."""
+    return f"src/{package_name(root)}/{ROOM}.py"

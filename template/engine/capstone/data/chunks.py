@@ -1,0 +1,104 @@
+"""A table of new rows in chunks, so that a file of any size can be predicted."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from capstone.core.errors import CapstoneError
+from capstone.core.settings import Data
+from capstone.data.csv_files import (
+    detect_delimiter,
+    fields_of,
+    find_encoding,
+    first_line,
+    parse_csv,
+)
+from capstone.data.reading import CSV, PARQUET, read_table
+
+ROWS = 20_000  # of a chunk
+START = 100_000  # characters that tell how a CSV file is separated
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some rows in a row. The index is called "row" and counts from 1 over all chunks.
+
+    cells  the rows as they stand in a CSV file, to be written again as they were; None for other files
+    """
+
+    table: pd.DataFrame
+    cells: list[list[str]] | None = None
+
+
+def read_chunks(path: Path, data: Data, words: Collection[str]) -> Iterator[Chunk]:
+    """The rows of a CSV or Parquet file in chunks; those of another file, or of a folder, all at once.
+
+    words  columns that are text even where all values of a chunk look like numbers
+    """
+    suffix = path.suffix.lower()
+    if not path.is_file() or path.stat().st_size == 0 or suffix not in CSV + PARQUET:
+        chunks: Iterator[Chunk] = iter([Chunk(read_table(path, data)[0])])
+    elif suffix in CSV:
+        chunks = _of_csv(path, data, words)
+    else:
+        chunks = _of_parquet(path)
+    rows = 0
+    try:
+        for chunk in chunks:
+            table = chunk.table
+            table.index = pd.RangeIndex(rows + 1, rows + len(table) + 1, name="row")
+            rows += len(table)
+            yield chunk
+    except OSError as error:
+        raise CapstoneError(f"{path} can't be read: {error.strerror or error}.") from None
+    if not rows:
+        raise CapstoneError(f"{path} has column names but no rows: add the data below the header.")
+
+
+def _of_csv(path: Path, data: Data, words: Collection[str]) -> Iterator[Chunk]:
+    encoding = find_encoding(path, data.encoding)
+    with path.open(encoding=encoding, newline="") as file:
+        delimiter = data.delimiter
+        if delimiter == "auto":
+            delimiter = detect_delimiter(file.read(START))
+            file.seek(0)
+        lines: list[str] = []  # those of the chunk that is being read
+        fields = fields_of(_noting(file, lines), delimiter, path)
+        next(fields)
+        header = lines.copy()
+        lines.clear()
+        while cells := list(itertools.islice(fields, ROWS)):
+            text = "".join(itertools.chain(header, lines))
+            lines.clear()
+            table, decimal = parse_csv(text, delimiter, data, path, words)
+            # With a comma as decimal sign the cells would be read wrongly in a file separated by commas.
+            as_they_were = decimal == "." and len(table) == len(cells)
+            yield Chunk(table, cells if as_they_were else None)
+
+
+def _noting(lines: Iterator[str], noted: list[str]) -> Iterator[str]:
+    """The same lines; each is noted as it is taken."""
+    for line in lines:
+        noted.append(line)
+        yield line
+
+
+def _of_parquet(path: Path) -> Iterator[Chunk]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(ROWS):
+                table = batch.to_pandas()
+                table.columns = [str(name) for name in table.columns]
+                yield Chunk(table)
+    except pyarrow.ArrowException as error:
+        raise CapstoneError(
+            f"{path} is not a readable Parquet file: {first_line(error)}."
+        ) from None

@@ -1,0 +1,166 @@
+"""What is wrong with a table: each finding is one sentence that says where and what to do."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from capstone.core.errors import CapstoneError, did_you_mean
+from capstone.core.settings import Data
+from capstone.data.kinds import DATE_FORMATS, column_kind, read_as_dates
+
+MOST_CLASSES = 100
+FEWEST_ROWS = 20
+FEWEST_PER_CLASS = 5
+LARGEST = 1e100  # beyond it, squares overflow; infinite values are larger too
+
+
+def check_named_columns(table: pd.DataFrame, named: dict[str, list[str]], path: str) -> None:
+    """Every column that capstone.toml names must be in the table."""
+    for key, names in named.items():
+        for name in names:
+            if name not in table:
+                raise CapstoneError(
+                    f'{path} has no column "{name}" (capstone.toml, {key})'
+                    f"{did_you_mean(name, table.columns)}"
+                )
+
+
+def check_enough_rows(table: pd.DataFrame, loaded: int) -> None:
+    """Refuse a table too small to be divided; `loaded` is how many rows the file had."""
+    if len(table) < FEWEST_ROWS:
+        raise CapstoneError(
+            f"{len(table)} of the {loaded} rows loaded are left after clean() and engineer(), but "
+            f"{FEWEST_ROWS} are needed to train, validate and test."
+        )
+
+
+def check_columns(table: pd.DataFrame, data: Data, place: str) -> None:
+    """Refuse the features that no step could use rightly; `place` says where to mend them."""
+    for name in table:
+        column = table[name]
+        kind = column_kind(column, data.date_format)
+        if kind == "number":
+            _refuse_infinite(column, place)
+        elif kind in ("category", "text"):
+            _refuse_mixed(column, place)
+
+
+def check_target(target: pd.Series, data: Data) -> pd.Series:
+    """The target without its missing rows, as numbers (regression) or as classes.
+
+    Raises CapstoneError when the column doesn't suit the problem.
+    """
+    name, problem = target.name, data.problem
+    target = target.dropna()
+    if target.empty:
+        raise CapstoneError(
+            f'Target "{name}" is missing in every row: name another in [data] target.'
+        )
+    if problem == "regression":
+        numbers = to_numbers(target)
+        if numbers.nunique() == 1:
+            raise CapstoneError(
+                f'Target "{name}" is {numbers.iloc[0]:g} in every row: nothing to learn.'
+            )
+        return numbers
+    if pd.api.types.is_float_dtype(target) and (target % 1 == 0).all():
+        target = target.astype("int64")  # 0.0 and 1.0 are the classes 0 and 1
+    counts = target.value_counts()
+    if len(counts) == 1:
+        raise CapstoneError(
+            f'Target "{name}" is {counts.index[0]!r} in every row: nothing to learn.'
+        )
+    if len(counts) > MOST_CLASSES:
+        raise CapstoneError(
+            f'Target "{name}" has {len(counts)} different values, too many for classes: '
+            'set [data] problem = "regression", or name another target.'
+        )
+    if problem == "binary" and len(counts) > 2:
+        raise CapstoneError(
+            f'Target "{name}" has {len(counts)} classes, but a binary problem has two: '
+            'set [data] problem = "multiclass".'
+        )
+    if counts.iloc[-1] < FEWEST_PER_CLASS:
+        raise CapstoneError(
+            f'Target "{name}": class {counts.index[-1]!r} has {counts.iloc[-1]} row(s), but each class '
+            f"needs {FEWEST_PER_CLASS} or more: merge it with another or drop it in clean()."
+        )
+    if data.positive != "" and str(data.positive) not in map(str, counts.index):
+        raise CapstoneError(
+            f'[data] positive is "{data.positive}", but the classes of "{name}" are '
+            f"{', '.join(map(str, counts.index))}."
+        )
+    return target
+
+
+def check_parts(parts: dict[str, pd.Index], target: pd.Series, problem: str) -> None:
+    """Every part has rows and, in classification, every class."""
+    for part, rows in parts.items():
+        if len(rows) == 0:
+            raise CapstoneError(
+                f"The {part} part is empty: give it a larger share in [split], or use another method."
+            )
+        if problem != "regression":
+            absent = set(target) - set(target[rows])
+            if absent:
+                raise CapstoneError(
+                    f"The {part} part has no row of class {min(map(str, absent))}: give it a larger share "
+                    'in [split], use method "stratified", or merge rare classes in clean().'
+                )
+
+
+def _refuse_infinite(column: pd.Series, place: str) -> None:
+    too_large = column.astype("float64").abs() > LARGEST
+    if too_large.any():
+        row = too_large.idxmax()
+        raise CapstoneError(
+            f'Column "{column.name}" is {column[row]:g} in row {row}, which no network can use: make it '
+            f"smaller or missing in clean() ({place})."
+        )
+
+
+def _refuse_mixed(column: pd.Series, place: str) -> None:
+    """A text column that is mostly numbers, or mostly dates, has values that someone should mend."""
+    present = column.dropna().astype(str)
+    numbers = pd.to_numeric(present, errors="coerce").notna()
+    if numbers.all():
+        raise CapstoneError(
+            f'Column "{column.name}" holds whole numbers too long to keep every digit, such as '
+            f"{present.iloc[0][:25]}: if it is an id, add it to [data] leave_out."
+        )
+    if numbers.mean() >= 0.5:
+        odd = numbers.idxmin()
+        raise CapstoneError(
+            f'Column "{column.name}" mixes numbers with text such as "{present[odd][:25]}" (row {odd}): '
+            f"mend it in clean() ({place}), e.g. with pd.to_numeric(..., errors='coerce')."
+        )
+    if not present.head(50).str.contains(r"\d").all():
+        return  # no dates: spare the time of trying
+    shapes = pd.DataFrame({shape: read_as_dates(present, shape) for shape in DATE_FORMATS})
+    if shapes.any(axis=1).mean() >= 0.9:
+        main = shapes.mean().idxmax()
+        odd = shapes[main].idxmin()
+        raise CapstoneError(
+            f'Column "{column.name}" holds dates in several shapes, such as '
+            f'"{present[shapes[main].idxmax()]}" and "{present[odd][:25]}" (row {odd}): '
+            f"bring them to one in clean() ({place})."
+        )
+
+
+def to_numbers(target: pd.Series) -> pd.Series:
+    """A target of which none is missing, as numbers. Raises CapstoneError when some value is none."""
+    numbers = pd.to_numeric(target, errors="coerce")
+    if numbers.isna().any() or pd.api.types.is_bool_dtype(target):
+        odd = numbers.isna().idxmax()
+        raise CapstoneError(
+            f'Target "{target.name}" is "{target[odd]}" in row {odd}, but regression needs numbers: '
+            'mend it in clean(), or set [data] problem = "multiclass".'
+        )
+    numbers = numbers.astype("float64")
+    if (numbers.abs() > LARGEST).any():
+        row = numbers.abs().idxmax()
+        raise CapstoneError(
+            f'Target "{target.name}" is {numbers[row]:g} in row {row}: make it smaller in clean(), or drop '
+            "the row."
+        )
+    return numbers

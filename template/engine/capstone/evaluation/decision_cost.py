@@ -1,0 +1,70 @@
+"""What would have happened on the test part, had someone followed decisions.py."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from capstone.core.decisions import ROOM, place, recommend
+from capstone.core.errors import CapstoneError
+from capstone.core.project import call_student, load_attribute, load_module
+from capstone.training.model import Target
+
+
+def what_would_have_happened(
+    root: Path, target: Target, truth: np.ndarray, predictions: list[dict[str, Any]]
+) -> tuple[dict[str, Any], list[str]]:
+    """Actions taken and their cost on these rows, against doing nothing and against acting on everyone.
+
+    Returns what metrics.json keeps, and the action recommended for each row.
+    """
+    constants = {name: _constant(root, name) for name in ("NOTHING", "ACTION", "UNIT")}
+    actions = [str(answer["action"]) for answer in recommend(root, predictions)]
+    words: list[Any] = truth.tolist()
+    if target.problem != "regression":
+        words = [target.classes[number] for number in words]
+    cost_of = load_attribute(root, ROOM, "cost_of")
+
+    def costs(chosen: list[str]) -> np.ndarray:
+        told = []
+        for action, prediction, true in zip(chosen, predictions, words, strict=True):
+            cost = call_student(cost_of, root, action, dict(prediction), true)
+            if isinstance(cost, bool) or not isinstance(cost, (int, float)) or math.isnan(cost):
+                raise CapstoneError(
+                    f"cost_of() in {place(root)} returned {cost!r} for the action "
+                    f'"{action}": return a number.'
+                )
+            told.append(float(cost))
+        return np.array(told)
+
+    followed = costs(actions)
+    others = {
+        "nothing": costs([constants["NOTHING"]] * len(actions)),
+        "everyone": costs([constants["ACTION"]] * len(actions)),
+    }
+    return {
+        "unit": constants["UNIT"],
+        "nothing": constants["NOTHING"],
+        "everyone": constants["ACTION"],
+        "actions": {name: actions.count(name) for name in sorted(set(actions))},
+        "cost": {"followed": float(followed.sum())}
+        | {name: float(cost.sum()) for name, cost in others.items()},
+        "saved_against": {name: _saving(cost - followed) for name, cost in others.items()},
+    }, actions
+
+
+def _saving(saved: np.ndarray) -> dict[str, float]:
+    """The sum over the rows, with its 95 % interval."""
+    total = float(saved.sum())
+    error = 1.96 * float(saved.std(ddof=1)) * math.sqrt(len(saved)) if len(saved) > 1 else 0.0
+    return {"value": total, "low": total - error, "high": total + error}
+
+
+def _constant(root: Path, name: str) -> str:
+    value = getattr(load_module(root, ROOM), name, None)
+    if not isinstance(value, str) or not value:
+        raise CapstoneError(f'{place(root)} has no text {name}: write e.g. {name} = "..." in it.')
+    return value

@@ -1,0 +1,129 @@
+"""How good the model is on rows it never saw, how sure that is, and whether simpler models do as well."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+)
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from capstone.core.errors import CapstoneError, did_you_mean
+from capstone.evaluation.metrics import LOWER_IS_BETTER, METRICS
+
+INTERVAL = (2.5, 97.5)  # percentiles of the bootstrap: a 95 % interval
+MOST_WEIGHTS = 2_000_000  # numbers held at once by the bootstrap: 16 MB, near the processor's cache
+
+
+def primary_metric(problem: str, name: str = "auto") -> str:
+    """The metric that decides: as set, or the first of the problem's metrics."""
+    known = list(METRICS[problem])
+    if name != "auto" and name not in known:
+        raise CapstoneError(
+            f'[evaluation] primary_metric "{name}" does not suit a {problem} problem'
+            f"{did_you_mean(name, known)}"
+        )
+    return known[0] if name == "auto" else name
+
+
+def baseline_predictions(
+    inputs: np.ndarray, truth: np.ndarray, others: np.ndarray, problem: str, seed: int
+) -> dict[str, np.ndarray]:
+    """What three simpler models predict for `others`, fitted on the network's training rows and columns.
+
+    Numbers of shape (rows,) for regression, else probabilities of shape (rows, classes).
+    """
+    if problem == "regression":
+        numbers: dict[str, BaseEstimator] = {
+            "dummy": DummyRegressor(),  # always the mean
+            "linear": Ridge(),
+            "gradient_boosting": HistGradientBoostingRegressor(random_state=seed),
+        }
+        return {name: model.fit(inputs, truth).predict(others) for name, model in numbers.items()}
+    classes: dict[str, BaseEstimator] = {
+        "dummy": DummyClassifier(),  # always the classes' shares
+        "linear": LogisticRegression(max_iter=2000),
+        "gradient_boosting": HistGradientBoostingClassifier(random_state=seed),
+    }
+    return {name: model.fit(inputs, truth).predict_proba(others) for name, model in classes.items()}
+
+
+def evaluate_model(
+    truth: np.ndarray,
+    predictions: dict[str, np.ndarray],
+    problem: str,
+    primary: str,
+    resamples: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Metrics with 95 % intervals for each model, and whether "model" beats each of the others.
+
+    predictions  by model name; "model" is the network, the others are baselines
+    Every model is measured on the same resamples, so that a difference is judged pair by pair.
+    """
+    values = {name: point_metrics(truth, p, problem) for name, p in predictions.items()}
+    samples = _bootstrap(truth, predictions, problem, resamples, seed)
+    scores = {
+        name: {
+            metric: _with_interval(values[name][metric], samples[name][metric])
+            for metric in METRICS[problem]
+        }
+        for name in predictions
+    }
+    model = scores.pop("model")
+    sign = -1 if primary in LOWER_IS_BETTER else 1
+    lead = {name: sign * (samples["model"][primary] - samples[name][primary]) for name in scores}
+    return {
+        "problem": problem,
+        "primary_metric": primary,
+        "higher_is_better": primary not in LOWER_IS_BETTER,
+        "model": model,
+        "baselines": scores,
+        "beats": {name: verdict(difference) for name, difference in lead.items()},
+    }
+
+
+def point_metrics(truth: np.ndarray, prediction: np.ndarray, problem: str) -> dict[str, float]:
+    """Each metric of the problem on these rows."""
+    once = np.ones((1, len(truth)))
+    return {
+        name: float(metric(truth, prediction, once)[0]) for name, metric in METRICS[problem].items()
+    }
+
+
+def verdict(lead: np.ndarray) -> str:
+    """`better` or `worse` when the 95 % interval of the lead leaves out zero, else `undecided`."""
+    low, high = np.nanpercentile(lead, INTERVAL)
+    return "better" if low > 0 else "worse" if high < 0 else "undecided"
+
+
+def _bootstrap(
+    truth: np.ndarray, predictions: dict[str, np.ndarray], problem: str, resamples: int, seed: int
+) -> dict[str, dict[str, np.ndarray]]:
+    """Each model's metrics on `resamples` draws of the rows with replacement."""
+    generator = np.random.default_rng(seed)
+    rows = len(truth)
+    block = max(1, MOST_WEIGHTS // rows)
+    samples: dict[str, dict[str, list[np.ndarray]]] = {
+        name: {metric: [] for metric in METRICS[problem]} for name in predictions
+    }
+    for start in range(0, resamples, block):
+        size = min(block, resamples - start)
+        weights = generator.multinomial(rows, np.full(rows, 1 / rows), size=size).astype(float)
+        for name, prediction in predictions.items():
+            for metric, function in METRICS[problem].items():
+                samples[name][metric].append(function(truth, prediction, weights))
+    return {
+        name: {metric: np.concatenate(parts) for metric, parts in by_metric.items()}
+        for name, by_metric in samples.items()
+    }
+
+
+def _with_interval(value: float, samples: np.ndarray) -> dict[str, float]:
+    low, high = np.nanpercentile(samples, INTERVAL)
+    return {"value": value, "low": float(low), "high": float(high)}

@@ -1,0 +1,156 @@
+"""SHAP: how much each of your columns moved each prediction away from the average one.
+
+A column is the student's own column: its one-hot inputs and its missing flag are switched together, so
+nothing has to be added up afterwards. A column that is switched off takes its values from a background
+row of the training part. A row's SHAP values add up to its prediction minus the background's mean prediction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from capstone.evaluation.metrics import LOWER_IS_BETTER, METRICS
+from capstone.evaluation.shapley import Model, by_orders, exact, typical
+
+BACKGROUND = 100  # training rows that stand for "not known", at most,
+CANDIDATES = 2_000  # taken from so many
+MOST_PREDICTIONS = 5_000_000  # made for all rows together, and
+MOST_MULTIPLICATIONS = 85e9  # by the network in them: about four seconds on two cores
+ORDERS = (25, 200)  # in which the columns are switched on, per row: at least and at most
+ENOUGH_ROWS = 100  # are explained although it takes longer,
+PATIENCE = 20  # unless it takes so many times as long
+REPEATS = 5  # shuffles per column in the permutation importance
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """SHAP values of some rows.
+
+    values  shape (rows, columns, outputs): in the target's unit, or as probability of each class
+    base    shape (outputs,): the mean prediction of the background rows
+    error   largest gap between base + values and the prediction, as a share of the predictions' spread
+    """
+
+    columns: list[str]
+    values: np.ndarray
+    base: np.ndarray
+    method: str
+    error: float
+
+
+def affordable_rows(columns: int, weights: int, wanted: int) -> int:
+    """How many of the wanted rows can be explained before patience ends; 0 when a hundred are too many."""
+    one = 2 * ORDERS[0] * (columns + 1)  # predictions for one row
+    enough = min(wanted, ENOUGH_ROWS)
+    if enough * one * weights > PATIENCE * MOST_MULTIPLICATIONS:
+        return 0
+    return min(wanted, max(enough, _affordable(weights) // one))
+
+
+def _affordable(weights: int) -> int:
+    """How many predictions a network with so many weights may make."""
+    return int(min(MOST_PREDICTIONS, MOST_MULTIPLICATIONS / weights))
+
+
+def explain(
+    model: Model,
+    rows: np.ndarray,
+    background: np.ndarray,
+    origins: list[str],
+    seed: int,
+    weights: int = 1,
+) -> Explanation:
+    """SHAP values of `rows` (a matrix as the preprocessor makes it), exact where that is affordable.
+
+    origins  for each input of the matrix, the column that it comes from
+    weights  how many the model has: what one prediction costs
+    """
+    columns = list(dict.fromkeys(origins))
+    inputs = [np.flatnonzero(np.array(origins) == name) for name in columns]
+    rng = np.random.default_rng(seed)
+    affordable = _affordable(weights)
+    all_of_them = len(rows) * 2 ** len(columns) * BACKGROUND <= affordable
+    orders = int(np.clip(affordable // (2 * (len(columns) + 1) * len(rows)), *ORDERS))
+
+    def outputs(matrix: np.ndarray) -> np.ndarray:
+        result = model(matrix)
+        return result[:, None] if result.ndim == 1 else result
+
+    some = background[np.sort(rng.permutation(len(background))[:CANDIDATES])]
+    background = typical(some, outputs, BACKGROUND if all_of_them else min(BACKGROUND, orders))
+    rounds = max(1, orders // len(background))
+    if all_of_them:
+        values = exact(outputs, rows, background, inputs)
+    else:
+        starts = np.repeat(background, rounds, axis=0)
+        values, _ = by_orders(outputs, rows, starts, inputs, rng)
+    predicted, base = outputs(rows), outputs(background).mean(axis=0)
+    gap = np.abs(base + values.sum(axis=1) - predicted).max()
+    spread = max(float(predicted.std(axis=0).max()), float(outputs(background).std(axis=0).max()))
+    method = "exact" if all_of_them else f"{2 * rounds * len(background)} orders of the columns"
+    return Explanation(columns, values, base, method, float(gap / max(spread, 1e-12)))
+
+
+def permutation_importance(
+    model: Model,
+    rows: np.ndarray,
+    truth: np.ndarray,
+    origins: list[str],
+    problem: str,
+    metric: str,
+    seed: int,
+) -> dict[str, float]:
+    """By how much the metric gets worse when a column's values are shuffled among the rows."""
+    rng = np.random.default_rng(seed)
+    once, score = np.ones((1, len(truth))), METRICS[problem][metric]
+    sign = -1 if metric in LOWER_IS_BETTER else 1
+    whole = score(truth, model(rows), once)[0]
+    importance = {}
+    for name in dict.fromkeys(origins):
+        its = np.flatnonzero(np.array(origins) == name)
+        drops = []
+        for _ in range(REPEATS):
+            shuffled = rows.copy()
+            shuffled[:, its] = rows[rng.permutation(len(rows))][:, its]
+            drops.append(sign * (whole - score(truth, model(shuffled), once)[0]))
+        importance[name] = float(np.mean(drops))
+    return importance
+
+
+def summary(found: Explanation, importance: dict[str, float], classes: list[str]) -> pd.DataFrame:
+    """shap.csv: one line per column, the one that moves predictions most first.
+
+    Of two classes the second one's probability is explained; of more classes each has a column.
+    """
+    size = np.abs(found.values).mean(axis=0)
+    shown = size[:, -1] if len(classes) <= 2 else size.mean(axis=1)
+    table = pd.DataFrame({"column": found.columns, "mean_abs_shap": shown})
+    if len(classes) > 2:
+        for number, name in enumerate(classes):
+            table[f"mean_abs_shap_{name}"] = size[:, number]
+    table["permutation_importance"] = [importance[name] for name in found.columns]
+    return table.sort_values("mean_abs_shap", ascending=False, kind="stable", ignore_index=True)
+
+
+def values_table(found: Explanation, features: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
+    """shap_values.parquet: per row (and class, of more than two) `shap of <column>` for each column.
+
+    `value of <column>` beside them is what the row holds, for the charts.
+    """
+    outputs = range(len(classes)) if len(classes) > 2 else [found.values.shape[2] - 1]
+    held = features[found.columns].add_prefix("value of ").reset_index(names="row")
+    for name in held.columns[1:]:
+        if held[name].dtype == object:
+            held[name] = held[name].map(lambda value: value if pd.isna(value) else str(value))
+    blocks = []
+    for number in outputs:
+        block = pd.DataFrame(found.values[:, :, number], columns=found.columns)
+        block = block.add_prefix("shap of ")
+        block.insert(0, "base", found.base[number])
+        if len(classes) > 2:
+            block.insert(0, "class", classes[number])
+        blocks.append(pd.concat([held[["row"]], block, held.drop(columns="row")], axis=1))
+    return pd.concat(blocks, ignore_index=True)

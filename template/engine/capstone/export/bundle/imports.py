@@ -1,0 +1,85 @@
+"""Which files and libraries some modules need: found by reading their import lines, without running them."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass
+class Needed:
+    """What was found.
+
+    files      of the project, such as engine/capstone/core/errors.py
+    libraries  for each of those files, the names of other people's packages that it imports
+    """
+
+    files: set[Path] = field(default_factory=set)
+    libraries: dict[Path, set[str]] = field(default_factory=dict)
+
+
+def follow(sources: list[Path], starts: list[str], left_out: set[str]) -> Needed:
+    """Follow the imports from these modules on, also those inside functions.
+
+    sources   the folders that hold the project's packages: engine and src
+    left_out  modules that are not followed
+    """
+    needed, seen = Needed(), set(left_out)
+    waiting = [name for start in starts for name in _with_parents(start)]
+    while waiting:
+        module = waiting.pop()
+        if module in seen:
+            continue
+        seen.add(module)
+        path = _file_of(sources, module)
+        if path is None:
+            continue
+        needed.files.add(path)
+        needed.libraries[path] = set()
+        package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+        for name in _imported(path, package):
+            top = name.partition(".")[0]
+            if any((source / top).is_dir() for source in sources):
+                waiting += _with_parents(name)
+            elif top not in sys.stdlib_module_names:
+                needed.libraries[path].add(top)
+    return needed
+
+
+def _file_of(sources: list[Path], module: str) -> Path | None:
+    """The file of a module or package; None where the name is that of a function or class in one."""
+    for source in sources:
+        path = source.joinpath(*module.split("."))
+        for candidate in (path / "__init__.py", path.with_suffix(".py")):
+            if candidate.is_file():
+                return candidate
+    return None
+
+
+def _imported(path: Path, package: str) -> Iterator[str]:
+    """Every name that a file imports, whole: "a.b" for `from a import b`, which may be a module."""
+    waiting: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8-sig"))]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            waiting += node.orelse  # what is imported for a type checker alone is not needed
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = node.module or ""
+            if node.level:  # "from . import a" counts from the file's own package
+                above = package.split(".")[: len(package.split(".")) - node.level + 1]
+                start = ".".join([*above, *([start] if start else [])])
+            yield start
+            yield from (f"{start}.{alias.name}" for alias in node.names)
+        waiting += ast.iter_child_nodes(node)
+
+
+def _with_parents(module: str) -> list[str]:
+    """ "a.b.c" needs "a" and "a.b" too."""
+    parts = module.split(".")
+    return [".".join(parts[: count + 1]) for count in range(len(parts))]

@@ -1,0 +1,34 @@
+"""The command `capstone export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def export(
+    run_id: Annotated[
+        str, typer.Option("--run", metavar="RUN", help="Which run's model; the newest if none.")
+    ] = "LATEST",
+    zipped: Annotated[
+        bool, typer.Option("--zip", help="One ZIP file instead of a folder.")
+    ] = False,
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="FOLDER", help="Where to; dist/RUN if none.")
+    ] = None,
+) -> None:
+    """Write all that a server needs to serve a run's model, and nothing else, into one folder."""
+    from capstone.core.project import find_root
+    from capstone.export.bundle.service import export_service
+
+    done = export_service(find_root(), run_id, to, zipped)
+    for note in done.notes:
+        print(f"Note: {note}.")
+    print(
+        f"{done.target}: {done.files} files, {done.size / 1e6:.1f} MB, for {done.libraries} libraries"
+    )
+    print(
+        "Its README.md says how to start it, with Docker and without; sbom.cdx.json lists what is in it."
+    )

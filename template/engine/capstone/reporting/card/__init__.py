@@ -1,0 +1,4 @@
+"""The model card and the datasheet: a person writes them, a run fills the marked blocks.
+
+Door: `card.write_cards`.
+"""

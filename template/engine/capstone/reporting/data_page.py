@@ -1,0 +1,213 @@
+"""`capstone data`: what is in the table, before anything is trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import cross_val_score
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from capstone.core.errors import CapstoneError
+from capstone.core.settings import Data
+from capstone.data.kinds import column_kind, day_and_month_unclear, find_date_format
+from capstone.data.schema import describe_column
+from capstone.data.splitting import duplicate_groups
+from capstone.data.validation import check_target
+from capstone.reporting.pages import bullets, page, section
+
+LEAK = 0.98  # a single column that scores this much nearly determines the target
+MOST_ROWS, MOST_COLUMNS = 2000, 300  # looked at when searching for leaks
+LARGEST_FLOAT32 = 3e38  # what a tree can hold
+ID_LIKE = 0.98  # share of different values
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What `capstone data` found."""
+
+    headline: str
+    notes: list[str]
+    columns: pd.DataFrame
+    target: pd.DataFrame
+    first_rows: pd.DataFrame
+
+
+def look_at(table: pd.DataFrame, data: Data, sha256: str, sample: str = "") -> Overview:
+    """Rows, kinds, gaps, copies, useless columns, class balance and suspected leaks of a raw table.
+
+    sample  of a table too large for memory: which of its rows these are
+    """
+    rows, width = table.shape
+    columns = pd.DataFrame([_column_line(table[name], data) for name in table])
+    return Overview(
+        headline=f"{rows:,} rows and {width:,} columns in {data.path} (SHA-256 {sha256[:12]}).",
+        notes=[f"This is {sample}."] * bool(sample) + _notes(table, data),
+        columns=columns,
+        target=_target_table(table[data.target], data),
+        first_rows=table.head(5),
+    )
+
+
+def as_page(overview: Overview, data: Data) -> str:
+    """The overview as an HTML page."""
+    return page(
+        f"The data: {data.path}",
+        section("In short", overview.headline),
+        bullets("Worth a look", overview.notes or ["Nothing odd was found."]),
+        section("Columns", table=overview.columns),
+        section(f"Target: {data.target}", table=overview.target),
+        section("First rows", table=overview.first_rows),
+    )
+
+
+def _column_line(column: pd.Series, data: Data) -> dict[str, Any]:
+    """One line of the table of columns."""
+    about = describe_column(column, data.date_format)
+    return {
+        "column": column.name,
+        "kind": about["kind"],
+        "role": _role(str(column.name), data),
+        "missing": f"{column.isna().mean():.1%}",
+        "different": column.nunique(),
+        "values": _values(column, about),
+    }
+
+
+def _role(name: str, data: Data) -> str:
+    roles = {data.target: "target", data.id: "id"}
+    roles |= dict.fromkeys(data.leave_out, "left out") | dict.fromkeys(data.sensitive, "sensitive")
+    return roles.get(name, "feature")
+
+
+def _values(column: pd.Series, about: dict[str, Any]) -> str:
+    """A range, or the most frequent values with their shares."""
+    if about["kind"] == "number":
+        low, middle, high = (
+            _short(value) for value in (about["low"], column.median(), about["high"])
+        )
+        return f"{low} to {high}, median {middle}"
+    if about["kind"] == "date":
+        return f"{about['low'][:10]} to {about['high'][:10]}"
+    if about["kind"] in ("text", "empty"):
+        return ", ".join(str(value)[:30] for value in column.dropna().unique()[:3])
+    shares = column.astype(str).value_counts(normalize=True).head(3)
+    return ", ".join(f"{value[:30]} ({share:.0%})" for value, share in shares.items())
+
+
+def _short(value: float) -> str:
+    """A number that a person can read: 1,766,300 rather than 1.7663e+06."""
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+
+
+def _target_table(target: pd.Series, data: Data) -> pd.DataFrame:
+    """Class balance, or the target's distribution."""
+    if data.problem == "regression":
+        numbers = pd.to_numeric(target, errors="coerce")
+        numbers = numbers.where(np.isfinite(numbers)).describe()
+        return pd.DataFrame({"figure": numbers.index, "value": [_short(v) for v in numbers]})
+    counts = target.value_counts(dropna=False)
+    shares = [f"{count / len(target):.1%}" for count in counts]
+    return pd.DataFrame(
+        {"class": counts.index.astype(str), "rows": counts.to_numpy(), "share": shares}
+    )
+
+
+def _notes(table: pd.DataFrame, data: Data) -> list[str]:
+    """One sentence for everything that someone should look at."""
+    rows = len(table)
+    notes = []
+    copies = rows - len(np.unique(duplicate_groups(table)))
+    if copies:
+        advice = "a run leaves them out" if data.drop_copies else "set [data] drop_copies = true"
+        notes.append(f"{copies:,} rows are exact copies of other rows: {advice}.")
+    for name in table:
+        column, role = table[name], _role(str(name), data)
+        kind = column_kind(column, data.date_format)
+        if kind == "empty":
+            notes.append(f'"{name}" has no value at all: add it to [data] leave_out.')
+        elif column.nunique(dropna=False) == 1:
+            notes.append(f'"{name}" has the same value in every row: it can tell nothing apart.')
+        elif role == "feature" and _looks_like_id(column, kind):
+            notes.append(
+                f'"{name}" looks like an id (nearly all different): set [data] id or leave_out.'
+            )
+        elif role == "feature" and kind == "text":
+            notes.append(
+                f'"{name}" is free text, which is not used: make columns from it in engineer().'
+            )
+        shape = find_date_format(column, data.date_format) if kind == "date" else None
+        if shape and day_and_month_unclear(column, shape):
+            notes.append(
+                f'"{name}" is read with days before months: if not, set [data] date_format.'
+            )
+        if kind == "category" and (variants := _spelling_variants(column)):
+            notes.append(
+                f'"{name}" spells the same in several ways ({variants}): unify it in clean().'
+            )
+        if column.isna().mean() > 0.5 and kind != "empty":
+            notes.append(f'"{name}" is missing in {column.isna().mean():.0%} of the rows.')
+    try:
+        target = check_target(table[data.target], data)
+    except CapstoneError as error:
+        return [*notes, str(error)]
+    if data.problem != "regression" and target.value_counts(normalize=True).min() < 0.1:
+        notes.append(
+            f'The classes of "{data.target}" are unbalanced: accuracy alone will look too good.'
+        )
+    for name, score in suspected_leaks(table, target, data).items():
+        notes.append(
+            f'"{name}" alone nearly determines the target (score {score:.3f}): is it known before the '
+            "target is? If not, it is a leak: add it to [data] leave_out."
+        )
+    return notes
+
+
+def _spelling_variants(column: pd.Series) -> str:
+    """Two values that differ only by capital letters or spaces, e.g. '"gas" and " Gas"'; else nothing."""
+    values = pd.Series(column.dropna().astype(str).unique())
+    same = values.groupby(values.str.strip().str.casefold()).agg(list)
+    for spellings in same:
+        if len(spellings) > 1:
+            return f'"{spellings[0]}" and "{spellings[1]}"'
+    return ""
+
+
+def _looks_like_id(column: pd.Series, kind: str) -> bool:
+    whole = kind in ("text", "category") or pd.api.types.is_integer_dtype(column)
+    return whole and len(column) > 50 and column.nunique() >= ID_LIKE * len(column)
+
+
+def suspected_leaks(table: pd.DataFrame, target: pd.Series, data: Data) -> dict[str, float]:
+    """Columns that predict the target nearly alone, with the cross-validated score of a small tree.
+
+    The score is R² for regression and balanced accuracy for classes. At most 2,000 rows and 300
+    columns are looked at, so that wide tables take seconds.
+    """
+    if len(target) > MOST_ROWS:
+        target = target.sample(MOST_ROWS, random_state=0)
+    regression = data.problem == "regression"
+    tree = (DecisionTreeRegressor if regression else DecisionTreeClassifier)(
+        max_depth=6, random_state=0
+    )
+    truth = target.astype("float64") if regression else target.astype(str)
+    if not regression and truth.value_counts().min() < 3:
+        return {}
+    found = {}
+    features = [name for name in table if _role(str(name), data) == "feature"]
+    for name in features[:MOST_COLUMNS]:
+        column = table.loc[target.index, name]
+        kind = column_kind(column, data.date_format)
+        if kind in ("empty", "text") or _looks_like_id(column, kind):
+            continue
+        numbers = (
+            column.astype("float64") if kind == "number" else pd.Series(pd.factorize(column)[0])
+        )
+        inputs = numbers.where(numbers.abs() < LARGEST_FLOAT32).to_numpy().reshape(-1, 1)
+        scoring = "r2" if regression else "balanced_accuracy"
+        score = float(cross_val_score(tree, inputs, truth, cv=3, scoring=scoring).mean())
+        if score >= LEAK:
+            found[str(name)] = score
+    return found

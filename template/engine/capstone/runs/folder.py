@@ -1,0 +1,121 @@
+"""Run folders: written whole or not at all, and read back."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from capstone.core.errors import CapstoneError, did_you_mean
+from capstone.core.files import PARTIAL, write_text
+
+LATEST = "LATEST"
+GRAPH, SERVING, SCHEMA = "model.onnx", "serving.json", "schema.json"
+ONE_DAY = 24 * 60 * 60
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run as it lies on disk."""
+
+    folder: Path
+    info: dict[str, Any]
+    metrics: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        """The folder's name."""
+        return self.folder.name
+
+
+@contextmanager
+def new_run(runs: Path) -> Iterator[Path]:
+    """A folder to write into, which becomes runs/<UTC time>-<8 hex> when the block ends well.
+
+    When the block fails (a full disk, Ctrl-C), the folder is removed and earlier runs stay as they are.
+    """
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+    partial = runs / f"{PARTIAL}{name}"
+    try:
+        runs.mkdir(exist_ok=True)
+        _remove_abandoned(runs)
+        partial.mkdir()
+        yield partial
+        os.replace(partial, runs / name)
+        write_text(runs / LATEST, name + "\n")
+    except OSError as error:
+        raise CapstoneError(
+            f"The run can't be saved in {runs} ({error.strerror or error}): "
+            "free some space or mend the folder, then run again."
+        ) from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def run_folder(runs: Path, name: str = LATEST) -> Path:
+    """The folder of a run, by its name or as the newest one; what is in it is not looked at."""
+    if name == LATEST:
+        try:
+            name = (runs / LATEST).read_text(encoding="utf-8").strip()
+        except OSError:
+            raise CapstoneError(
+                f"There is no finished run in {runs}: start with `capstone run`."
+            ) from None
+    folder = runs / Path(name).name
+    if not folder.is_dir():
+        raise CapstoneError(
+            f'{runs} has no run "{name}"{did_you_mean(name, [run.id for run in list_runs(runs)])}'
+        )
+    return folder
+
+
+def read_run(runs: Path, name: str = LATEST) -> Run:
+    """A run by its folder's name, or the newest one. Raises CapstoneError when it is not whole."""
+    folder = run_folder(runs, name)
+    try:
+        info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CapstoneError(
+            f"The run in {folder} is not whole ({type(error).__name__}): delete it and run again."
+        ) from None
+    if not isinstance(info, dict) or not isinstance(metrics, dict):
+        raise CapstoneError(f"The run in {folder} is not of this program: delete it and run again.")
+    return Run(folder, info, metrics)
+
+
+def list_runs(runs: Path) -> list[Run]:
+    """All whole runs, oldest first; a folder that is not whole is passed over."""
+    found = []
+    for folder in sorted(runs.glob("[0-9]*Z-*")) if runs.is_dir() else []:
+        try:
+            found.append(read_run(runs, folder.name))
+        except CapstoneError:
+            continue
+    return found
+
+
+def newest_run(runs: Path) -> Run | None:
+    """The newest whole run, or None."""
+    runs_found = list_runs(runs)
+    return runs_found[-1] if runs_found else None
+
+
+def count_test_looks(runs: Path) -> int:
+    """How often the test part has been looked at, by the highest count in the runs that are kept."""
+    return max((run.info.get("test_looks", 0) for run in list_runs(runs)), default=0)
+
+
+def _remove_abandoned(runs: Path) -> None:
+    """Remove what runs that were killed left behind a day ago or earlier."""
+    for folder in runs.glob(f"{PARTIAL}*"):
+        if time.time() - folder.stat().st_mtime > ONE_DAY:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,80 @@
+"""The same for steps that need a pandas table: imported only where they do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from capstone.data.kinds import floats, texts, to_dates
+from capstone.serving.inference.arrays import Arrays
+
+
+def raw_kinds(raw: pd.DataFrame) -> dict[str, str]:
+    """How each column of the table lies in memory, so that a service can build the same from an answer."""
+    return {str(name): _raw_kind(raw[name]) for name in raw}
+
+
+def to_arrays(table: pd.DataFrame, raw: Mapping[str, str]) -> Arrays:
+    """A raw table as a service has it: numbers, booleans, moments, and text with None where it is missing."""
+    return {name: _to_array(table[name], kind) for name, kind in raw.items() if name in table}
+
+
+def to_frame(columns: Arrays, raw: Mapping[str, str]) -> pd.DataFrame:
+    """Arrays as the table that read_table() would have made of them; rows count from 1."""
+    table = pd.DataFrame(
+        {name: _to_series(column, raw.get(name, "str")) for name, column in columns.items()}
+    )
+    table.index = pd.RangeIndex(1, len(table) + 1, name="row")
+    return table
+
+
+def frame_for_graph(table: pd.DataFrame, columns: Mapping[str, Any]) -> Arrays:
+    """What the graph takes, of a table as engineer() returns it: see arrays.for_graph."""
+    ready: Arrays = {}
+    for name, about in columns.items():
+        column = table[name]
+        if about["kind"] == "category":
+            ready[name] = texts(column).to_numpy(dtype=object)
+        elif about["kind"] == "date":
+            dates = to_dates(column, about["format"]).to_numpy().astype("datetime64[s]")
+            known = dates.astype(np.int64).astype(np.float64)
+            ready[name] = np.where(np.isnat(dates), np.nan, known).reshape(-1, 1)
+        else:
+            ready[name] = floats(column).to_numpy().reshape(-1, 1)
+    return ready
+
+
+def _raw_kind(column: pd.Series) -> str:
+    types = pd.api.types
+    if types.is_bool_dtype(column) or set(column.dropna().map(type)) == {bool}:
+        return "boolean"
+    if types.is_integer_dtype(column):
+        return "integer"
+    if types.is_numeric_dtype(column):
+        return "number"
+    if types.is_datetime64_any_dtype(column):
+        return "moment"
+    return "object" if types.is_object_dtype(column) else "text"
+
+
+def _to_array(column: pd.Series, kind: str) -> np.ndarray:
+    if kind in ("integer", "number"):
+        return floats(column).to_numpy(copy=True)
+    if kind == "moment":
+        return to_dates(column, None).to_numpy().astype("datetime64[s]")
+    if kind == "boolean" and column.notna().all():
+        return column.to_numpy(dtype=bool, copy=True)
+    return np.asarray(column.astype(object).where(column.notna(), None), dtype=object)
+
+
+def _to_series(column: np.ndarray, kind: str) -> pd.Series:
+    series = pd.Series(column)
+    if kind == "integer" and column.dtype.kind == "f":
+        whole = bool(np.isfinite(column).all() and (column % 1 == 0).all())
+        return series.astype("int64") if whole else series
+    if kind == "moment":
+        return to_dates(series, None)
+    return series.astype("str") if kind == "text" else series

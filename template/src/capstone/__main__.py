@@ -1,5 +1,0 @@
-"""`python -m capstone` is the same as `capstone`."""
-
-from capstone.cli import main
-
-main()

@@ -1,1 +1,0 @@
-"""A run's model as one ONNX graph, for `capstone serve` and `capstone predict`."""

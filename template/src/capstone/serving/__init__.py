@@ -1,1 +1,0 @@
-"""`capstone serve`: a run's model behind an API and a page, without torch, scikit-learn or pandas."""

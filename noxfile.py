@@ -40,6 +40,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("mypy")
+    session.run("lint-imports", "--no-cache", env={"PYTHONPATH": str(HERE / "template" / "engine")})
     session.run("yamllint", "--strict", ".")
 
 

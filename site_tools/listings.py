@@ -21,6 +21,7 @@ SHOWN = (
     "engine/capstone/*.py",
     "engine/capstone/*/*.py",
     "engine/capstone/*/*/*.py",
+    "engine/README.md",
     "tests/*.py",
     "pyproject.toml",
     ".pre-commit-config.yaml",

@@ -21,6 +21,7 @@ from capstone.evaluation import (
     fairness,
     mitigation,
 )
+from capstone.training import temperature
 
 rng = np.random.default_rng(0)
 SCORE = rng.normal(size=4000)
@@ -33,10 +34,10 @@ def classes(probability: np.ndarray) -> np.ndarray:
 
 def test_the_temperature_undoes_too_much_confidence_and_leaves_the_rest_alone() -> None:
     truth = HAPPENED.astype(int)
-    assert calibration.fit_temperature(truth, classes(expit(SCORE)), 1) == 1.0
+    assert temperature.fit_temperature(truth, classes(expit(SCORE)), 1) == 1.0
     too_sure = classes(expit(3 * SCORE))
-    assert calibration.fit_temperature(truth, too_sure, 1) == pytest.approx(3, rel=0.1)
-    mended = calibration.rescale(too_sure, 3.0)
+    assert temperature.fit_temperature(truth, too_sure, 1) == pytest.approx(3, rel=0.1)
+    mended = temperature.rescale(too_sure, 3.0)
     np.testing.assert_allclose(mended, classes(expit(SCORE)), atol=1e-6)
     before, after = (calibration.calibration_error(HAPPENED, p[:, 1]) for p in (too_sure, mended))
     assert before > 0.1 > 0.03 > after

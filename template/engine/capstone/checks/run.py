@@ -12,14 +12,13 @@ import numpy as np
 import pandas as pd
 
 from capstone.checks.project_state import Harm, Open, Work
-from capstone.commands.console import verdict_sentence
-from capstone.commands.reproduce import VERDICT
 from capstone.core.errors import CapstoneError, short_list
 from capstone.core.settings_file import FILE_NAME
+from capstone.core.text import verdict_sentence
 from capstone.data.kinds import column_kind, find_date_format, to_dates
 from capstone.data.splitting import duplicate_groups
 from capstone.reporting.data_page import suspected_leaks
-from capstone.runs.folder import count_test_looks
+from capstone.runs.folder import VERDICT, count_test_looks
 from capstone.runs.verify import read_json, read_predictions, read_settings
 
 BASELINES = ("dummy", "linear", "gradient_boosting")

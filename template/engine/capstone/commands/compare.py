@@ -8,9 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from capstone.commands.console import verdict_sentence
 from capstone.core.errors import CapstoneError
-from capstone.core.text import number
+from capstone.core.text import number, verdict_sentence
 from capstone.evaluation.metrics import LOWER_IS_BETTER
 from capstone.reporting import charts
 from capstone.reporting.pages import chart, page, section, text

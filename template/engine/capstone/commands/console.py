@@ -21,16 +21,9 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from capstone.core.text import number
+from capstone.core.text import NAMES, number
 from capstone.evaluation.metrics import LOWER_IS_BETTER
 from capstone.training.loop import Epoch
-
-NAMES = {
-    "model": "your network",
-    "dummy": "dummy",
-    "linear": "linear",
-    "gradient_boosting": "boosting",
-}
 
 
 def results_table(metrics: dict[str, Any]) -> Table:
@@ -72,13 +65,6 @@ def seeds_table(table: pd.DataFrame) -> Table:
         better = "lower" if metric in LOWER_IS_BETTER else "higher"
         shown.add_row(str(metric), better, *(its[name] for name in models))
     return shown
-
-
-def verdict_sentence(metrics: dict[str, Any]) -> str:
-    """Whether the network beats each baseline, in words."""
-    words = {"better": "better than", "worse": "worse than", "undecided": "undecided against"}
-    said = [f"{words[verdict]} {NAMES[name]}" for name, verdict in metrics["beats"].items()]
-    return f"By {metrics['primary_metric']}, your network is {', '.join(said)}."
 
 
 def print_json(value: dict[str, Any]) -> None:

@@ -16,13 +16,12 @@ from safetensors.torch import load_file
 from capstone.core.files import write_text
 from capstone.core.settings_file import load_settings
 from capstone.data.reading import fingerprint
-from capstone.runs.folder import Run
+from capstone.runs.folder import VERDICT, Run
 from capstone.runs.provenance import git_state, installed_versions
 from capstone.streaming.pipeline import open_pipeline
 from capstone.training.devices import environment
 from capstone.training.model import WEIGHTS
 
-VERDICT = "reproduction.json"
 COMPARED = (WEIGHTS, "model.json", "metrics.json", "predictions.csv", "schema.json", "shap.csv")
 
 

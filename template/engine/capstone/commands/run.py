@@ -15,12 +15,12 @@ from capstone.commands.console import (
     said_as_json,
     seeds_table,
     training_progress,
-    verdict_sentence,
 )
 from capstone.commands.seeds import FILE, over_seeds
 from capstone.commands.tracking import tracking
 from capstone.core.files import write_csv
 from capstone.core.settings import Settings
+from capstone.core.text import verdict_sentence
 from capstone.pipeline import CapstonePipeline
 from capstone.runs.folder import read_run
 from capstone.streaming.pipeline import open_pipeline

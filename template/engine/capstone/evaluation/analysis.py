@@ -19,7 +19,6 @@ from capstone.evaluation.calibration import (
     choose_threshold,
     fit_intervals,
     judge_threshold,
-    losses,
     share,
 )
 from capstone.evaluation.decision_cost import what_would_have_happened
@@ -32,6 +31,7 @@ from capstone.evaluation.explanation import (
     values_table,
 )
 from capstone.training.model import TrainedModel
+from capstone.training.temperature import losses
 
 LARGEST_ERROR = 1e-3  # of the additivity of SHAP values, as a share of the predictions' spread
 

@@ -19,6 +19,7 @@ from capstone.core.files import PARTIAL, write_text
 
 LATEST = "LATEST"
 GRAPH, SERVING, SCHEMA = "model.onnx", "serving.json", "schema.json"
+VERDICT = "reproduction.json"  # what `capstone reproduce` writes
 ONE_DAY = 24 * 60 * 60
 
 

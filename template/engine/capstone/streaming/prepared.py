@@ -78,7 +78,7 @@ class PreparedRows:
     def batches(
         self, inputs: Tensor, targets: Tensor, size: int, team: Team
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """All rows in a new random order, in mini-batches: as `training.batches`, but read from the file.
+        """All rows in a new random order, in mini-batches: as `loop.batches`, but read from the file.
 
         inputs, targets  as `stand_ins` makes them; only their device counts
         """

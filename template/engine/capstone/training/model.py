@@ -19,12 +19,12 @@ from capstone.core.errors import CapstoneError
 from capstone.core.project import call_student, load_attribute, package_name
 from capstone.data.kinds import class_names
 from capstone.data.preprocessing import Preprocessor
-from capstone.evaluation.calibration import fit_temperature, rescale
 from capstone.training.ensemble import Ensemble, build_ensemble
 from capstone.training.health import describe_layers
 from capstone.training.layers import write_in_place
 from capstone.training.loop import predict_scores
 from capstone.training.piecewise_linear import PiecewiseLinear
+from capstone.training.temperature import fit_temperature, rescale
 
 WEIGHTS, ARCHITECTURE, PREPROCESSING = "model.safetensors", "model.json", "preprocessing.skops"
 

@@ -21,7 +21,7 @@ MARCH_OF_0 = 719_468  # days from 1 March of the year 0 to 1 January 1970
 
 
 def build_graph(model: TrainedModel, columns: dict[str, Any]) -> onnx.ModelProto:
-    """The whole graph. Inputs are the columns, see serving/arrays.py; the one output is `prediction`."""
+    """The whole graph. Inputs are the columns, see serving/inference/arrays.py; the one output is `prediction`."""
     parts = Parts(columns)
     matrix = preprocess(parts, model.preprocessor)
     encoding, networks = all_members(model.network)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 
 from capstone.core.files import PARTIAL, write_csv, write_json, write_text
 from capstone.core.project import apply_step, clean_table, package_name
@@ -17,14 +18,14 @@ from capstone.data.kinds import feature_columns
 from capstone.data.preprocessing import Preprocessor
 from capstone.data.reading import fingerprint, read_table
 from capstone.data.schema import describe_columns
-from capstone.data.splitting import deal_folds, split_rows
+from capstone.data.splitting import assign_folds, split_rows
 from capstone.data.validation import (
     check_columns,
     check_enough_rows,
     check_named_columns,
     check_target,
 )
-from capstone.evaluation.analysis import Part, gather
+from capstone.evaluation.analysis import Part, analyze
 from capstone.evaluation.evaluate import (
     baseline_predictions,
     evaluate_model,
@@ -33,39 +34,81 @@ from capstone.evaluation.evaluate import (
 )
 from capstone.export.onnx.export import Rows, export_run
 from capstone.reporting.report.report import write_report
-from capstone.runs.folder import Run, count_test_looks, new_run, newest_run
+from capstone.runs.folder import Run, count_test_looks, new_run, newest_run, read_run
 from capstone.runs.provenance import describe_run, resolved_toml, training_identity
 from capstone.runs.verify import predictions_table
+from capstone.training.batches import Batch
 from capstone.training.checkpoint import Checkpoint
 from capstone.training.devices import choose_device, on_device
-from capstone.training.fit import Lesson, fit_model, lesson_with_folds
+from capstone.training.fit import train_model
 from capstone.training.health import check_health
-from capstone.training.loop import LOSS_FUNCTIONS, Epoch, set_seed
-from capstone.training.model import Target, all_members
+from capstone.training.loop import CRITERIA, Callback, Trainer
+from capstone.training.model import TrainedModel
+from capstone.training.network import NetworkBuilder, encoding_of, members_of
+from capstone.training.seed import set_seed
+from capstone.training.target import Target
+from capstone.training.training_data import TrainingData, data_for_ensemble, data_for_one
+from capstone.training.transfer import check_source
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run is made, beyond what capstone.toml says.
+
+    Parameters
+    ----------
+    quick : bool
+        Noted in run.json: the run was only to see that every step works.
+    resume : bool
+        Go on from the checkpoint of a run that was stopped.
+    keep_checkpoints : bool
+        Write checkpoints while training.
+    keep_row : str
+        The row with this id or number is read in any case, also of a table that is only sampled.
+    streamed : bool, optional
+        Whether the table is read in blocks; None chooses by its size.
+    trainer : type of Trainer
+        What trains the network.
+    """
+
+    quick: bool = False
+    resume: bool = False
+    keep_checkpoints: bool = True
+    keep_row: str = ""
+    streamed: bool | None = None
+    trainer: type[Trainer] = Trainer
+
+
+DEFAULTS = RunOptions()
 
 
 class CapstonePipeline:
     """The project's whole path. Each step returns self, so that the steps can be written as a chain:
 
     CapstonePipeline(settings).load().clean().engineer().split().train().evaluate().save()
+
+    Parameters
+    ----------
+    settings : Settings
+        capstone.toml, as `load_settings` reads it.
+    root : Path
+        The project's folder.
+    options : RunOptions
+        Whether to resume, for example.
+    say : callable
+        Is given each line to print.
     """
 
     def __init__(
         self,
         settings: Settings,
         root: Path | str = ".",
-        quick: bool = False,
-        resume: bool = False,
-        keep_checkpoints: bool = True,
-        say: Callable[[str], Any] = print,
-        on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+        options: RunOptions = DEFAULTS,
+        say: Callable[[str], object] = print,
     ) -> None:
-        self.settings = settings
-        self.root = Path(root)
-        self.quick = quick
-        self.resume, self.keep_checkpoints = resume, keep_checkpoints
-        self.say = say
-        self.on_epoch = on_epoch
+        self.settings, self.root = settings, Path(root)
+        self.options, self.say = options, say
+        self.callbacks: list[Callback] = []  # told when an epoch of training ends
         self.seconds: dict[str, float] = {}
         self.about: dict[str, Any] = {}  # what run.json says besides
         self.place = f"src/{package_name(self.root)}/features.py"
@@ -76,8 +119,7 @@ class CapstonePipeline:
     def load(self) -> str:
         """Read the table; forget the columns to leave out, so that no later step can use them."""
         data = self.settings.data
-        path = self.root / data.path
-        table, how = read_table(path, data)
+        table, description = self.read()
         named = {
             "[data] target": [data.target],
             "[data] id": [data.id] if data.id else [],
@@ -85,9 +127,17 @@ class CapstonePipeline:
             "[data] sensitive": data.sensitive,
         }
         check_named_columns(table, named, data.path)
-        self.sha256 = fingerprint(path)
         self.raw = table.drop(columns=data.leave_out)
-        return f"{len(table):,} rows, {len(table.columns)} columns from {data.path} ({how})"
+        return description
+
+    def read(self) -> tuple[pd.DataFrame, str]:
+        """The table, and a line on it."""
+        data = self.settings.data
+        path = self.root / data.path
+        table, how = read_table(path, data)
+        self.sha256 = fingerprint(path)
+        size = f"{len(table):,} rows, {len(table.columns)} columns"
+        return table, f"{size} from {data.path} ({how})"
 
     @step
     def clean(self) -> str:
@@ -114,7 +164,7 @@ class CapstonePipeline:
         self.features = feature_columns(self.table, data)
         check_columns(self.table[self.features], data, self.place)
         self.parts = split_rows(self.table, self.target, self.settings)
-        self.folds = deal_folds(self.table, self.target, self.parts["train"], self.settings)
+        self.folds = assign_folds(self.table, self.target, self.parts["train"], self.settings)
         said = ", ".join(f"{part} {len(rows):,}" for part, rows in self.parts.items())
         unknown = f"; {without_target:,} rows without a target left out" if without_target else ""
         copies = len(self.table) - sum(map(len, self.parts.values()))
@@ -124,40 +174,70 @@ class CapstonePipeline:
     @step
     def train(self) -> str:
         """Fit the preprocessing on the training part, then train the network."""
-        settings, data = self.settings, self.settings.data
+        settings = self.settings
         self.device = choose_device(settings.training.device)
-        preprocessor = Preprocessor(settings.preprocessing.max_categories, data.date_format)
+        preprocessor, target = self.fit_preprocessing()
+        self.matrices = {part: preprocessor.transform(self._features(part)) for part in self.parts}
+        source = self._source(preprocessor)
+        builder = NetworkBuilder(self.root, settings, preprocessor, target, source)
+        self._tell(settings.training.notes())
+        callbacks = [*self._checkpoints(), *self.callbacks]
+        with self.training_data(preprocessor, target) as data:
+            self.model, self.history = train_model(
+                builder, data, settings, self.options.trainer, callbacks, self._tell
+            )
+        self._check_health()
+        return (
+            f"{len(self.history.epochs)} epochs on {self.device}, "
+            f"best {self.history.best_epoch} ({self.history.ended}); "
+            f"{len(preprocessor.inputs)} inputs, {self.model.parameters():,} parameters"
+        )
+
+    def fit_preprocessing(self) -> tuple[Preprocessor, Target]:
+        """Learn from the training part how columns become numbers, and what the target's are."""
+        data = self.settings.data
+        preprocessor = Preprocessor(self.settings.preprocessing.max_categories, data.date_format)
         preprocessor.fit(self._features("train"))
         self._tell(preprocessor.notes(len(self.parts["train"])))
         target = Target.fit(self.target[self.parts["train"]], data.problem, data.positive)
-        self.matrices = {part: preprocessor.transform(self._features(part)) for part in self.parts}
-        self.unfinished = self.checkpoint() if self.keep_checkpoints else None
-        if self.unfinished:
-            self._tell(self.unfinished.notes(self.resume, newest_run(self.root / "runs")))
-        self._tell(settings.training.notes())
-        return self._learn(preprocessor, target, self._lesson(target))
+        return preprocessor, target
+
+    @contextmanager
+    def training_data(self, preprocessor: Preprocessor, target: Target) -> Iterator[TrainingData]:
+        """What to learn from: with several members, they share the training part among them."""
+        train = self._tensors("train", target)
+        if self.folds is not None:
+            yield data_for_ensemble(train, self.folds, target.problem)
+        else:
+            yield data_for_one(train, self._tensors("validation", target), target.problem)
 
     @step
     def evaluate(self) -> str:
         """Measure network and baselines on the test part: the one look at it in this run."""
         settings, problem = self.settings, self.settings.data.problem
-        truth = {p: self.model.target.truth(self.target[self.parts[p]]) for p in self.parts}
-        # Rows by models that were not fitted on them, their truth and prediction: to choose by.
+        truth = {
+            part: self.model.target.truth(self.target[rows]) for part, rows in self.parts.items()
+        }
+        # What to choose by: rows that the networks were not fitted on, their truth and their predictions.
         held_out = "validation" if self.folds is None else "train"
-        rows, known = self.parts[held_out], truth[held_out]
-        said = self.model.predict_matrix(self.matrices[held_out], self.folds)
-        said = self.model.calibrate(known, said, settings.seed)
+        predictions = self.model.predict_matrix(self.matrices[held_out], self.folds)
+        predictions = self.model.calibrate(truth[held_out], predictions, settings.seed)
+        validation = Part(self.table.loc[self.parts[held_out]], truth[held_out], predictions)
+        # Here the test part is looked at.
         self.prediction = self.model.predict_matrix(self.matrices["test"])
-        train = (self.matrices["train"], truth["train"])
-        others = baseline_predictions(*train, self.matrices["test"], problem, settings.seed)
-        predictions = {"model": self.prediction, **others}
-        judged = (truth["test"], predictions, problem, self.primary)
-        self.metrics = evaluate_model(*judged, settings.evaluation.bootstrap, settings.seed)
-        self.metrics["validation"] = point_metrics(known, said, problem)
-        validation = Part(self.table.loc[rows], known, said)
         test = Part(self.table.loc[self.parts["test"]], truth["test"], self.prediction)
-        given = (self.model, settings, self.root, self.primary)
-        self.evidence = gather(*given, train, validation, test)
+        train = (self.matrices["train"], truth["train"])
+        baselines = baseline_predictions(*train, self.matrices["test"], problem, settings.seed)
+        self.metrics = evaluate_model(
+            test.truth,
+            {"model": test.prediction, **baselines},
+            problem,
+            self.primary,
+            settings.evaluation.bootstrap,
+            settings.seed,
+        )
+        self.metrics["validation"] = point_metrics(truth[held_out], predictions, problem)
+        self.evidence = analyze(self.model, settings, self.root, train, validation, test)
         self.metrics |= self.evidence.metrics
         self._tell(self.evidence.notes)
         score = self.metrics["model"][self.primary]
@@ -170,14 +250,21 @@ class CapstonePipeline:
         info = describe_run(self.root, self.settings, self.sha256, self.device, self.history)
         info["rows"] = {part: len(rows) for part, rows in self.parts.items()}
         info["seconds"] = {name: round(seconds, 3) for name, seconds in self.seconds.items()}
-        info |= {"health": self.health, "quick": self.quick, **self.about}
+        info |= {"health": self.health, "quick": self.options.quick, **self.about}
         info["trained_from"] = self.checkpoint().digest()
         info["test_looks"] = count_test_looks(runs) + 1
         with new_run(runs) as folder:
             self.write_to(folder)
             rows = Rows(self.raw, self.table, self.features, self.parts)
-            given = (folder, self.root, self.settings, self.model, rows)
-            info["files"], notes = export_run(*given, self.evidence.known, self.metrics)
+            info["files"], notes = export_run(
+                folder,
+                self.root,
+                self.settings,
+                self.model,
+                rows,
+                self.evidence.known,
+                self.metrics,
+            )
             self._tell(notes)
             write_json(folder / "run.json", info)
             write_report(Run(folder, info, self.metrics))
@@ -193,8 +280,8 @@ class CapstonePipeline:
         test = self.parts["test"]
         columns = self.model.target.columns(self.prediction) | self.evidence.columns
         rows, data = self.table.loc[test], self.settings.data
-        told = predictions_table(rows, self.target[test], data, columns)
-        write_csv(folder / "predictions.csv", told)
+        table = predictions_table(rows, self.target[test], data, columns)
+        write_csv(folder / "predictions.csv", table)
         self.evidence.write(folder)
         schema = describe_columns(self.raw, self.table, self.parts["train"], self.settings)
         write_json(folder / "schema.json", schema)
@@ -204,7 +291,36 @@ class CapstonePipeline:
         """Where unfinished training is kept."""
         identity = training_identity(self.root, self.settings, self.sha256)
         seconds = self.settings.training.checkpoint_seconds
-        return Checkpoint(self.root / "runs" / "checkpoint.pt", identity, seconds)
+        path = self.root / "runs" / "checkpoint.pt"
+        return Checkpoint(path, identity, seconds, self.options.resume)
+
+    def _checkpoints(self) -> list[Callback]:
+        """The checkpoint, if one is kept."""
+        if not self.options.keep_checkpoints:
+            return []
+        checkpoint, finished = self.checkpoint(), newest_run(self.root / "runs")
+        trained_from = finished.info.get("trained_from") if finished else None
+        self._tell(checkpoint.notes(finished.id if finished else "", trained_from))
+        return [checkpoint]
+
+    def _source(self, preprocessor: Preprocessor) -> TrainedModel | None:
+        """The model of the earlier run to start from, if one is set (transfer learning)."""
+        place = self.settings.training.start_from
+        if not place:
+            return None
+        run = read_run(self.root / "runs", Path(place).name)
+        source = TrainedModel.load(run.folder, self.root)
+        self._tell(check_source(source, run.id, preprocessor.inputs))
+        return source
+
+    def _check_health(self) -> None:
+        """Look for dead neurons and vanished gradients, and say what to do."""
+        inputs, targets = self._tensors("train", self.model.target)
+        network = self.model.network
+        part = (encoding_of(network)(inputs), targets)
+        criterion = CRITERIA[self.model.target.problem]()
+        self.health = check_health(members_of(network), part, criterion)
+        self._tell(self.health)
 
     def _tell(self, notes: list[str]) -> None:
         """Say something on the way, below the step that is under way."""
@@ -214,30 +330,7 @@ class CapstonePipeline:
     def _features(self, part: str) -> pd.DataFrame:
         return self.table.loc[self.parts[part], self.features]
 
-    def _tensors(self, part: str, target: Target) -> tuple[torch.Tensor, torch.Tensor]:
+    def _tensors(self, part: str, target: Target) -> Batch:
         """Inputs and targets of a part, on the device."""
         inputs = on_device(self.matrices[part], self.device)
         return inputs, target.tensor(self.target[self.parts[part]], self.device)
-
-    def _learn(self, preprocessor: Preprocessor, target: Target, lesson: Lesson) -> str:
-        """Train the network, look at its health, and say how training went."""
-        given = (self.root, self.settings, preprocessor, target, lesson)
-        watched = (self._tell, self.on_epoch, self.unfinished, self.resume)
-        self.model, self.history = fit_model(*given, *watched)
-        encoding, networks = all_members(self.model.network)
-        inputs, targets = self._tensors("train", target)
-        self.health = check_health(networks, (encoding(inputs), targets), self.loss_function)
-        self._tell(self.health)
-        return (
-            f"{len(self.history.epochs)} epochs on {self.device}, "
-            f"best {self.history.best_epoch} ({self.history.ended}); "
-            f"{len(preprocessor.inputs)} inputs, {self.model.parameters():,} parameters"
-        )
-
-    def _lesson(self, target: Target) -> Lesson:
-        """What to learn from: with several members, they share the training part among them."""
-        self.loss_function = LOSS_FUNCTIONS[target.problem]()
-        train = self._tensors("train", target)
-        if self.folds is not None:
-            return lesson_with_folds(train, self.folds, self.loss_function)
-        return Lesson(train, self._tensors("validation", target), self.loss_function)

@@ -70,9 +70,10 @@ def run(
     root = find_root()
     settings = load_settings(root, [*(QUICK if quick else ()), *(set_ or ())])
 
-    from capstone.commands.run import run_seeds
+    from capstone.commands.run import run as run_command
+    from capstone.pipeline import RunOptions
 
-    run_seeds(settings, root, quick, resume, json_lines, seeds)
+    run_command(settings, root, RunOptions(quick, resume), seeds, json_lines)
 
 
 @app.command()

@@ -23,7 +23,7 @@ from rich.table import Table
 
 from capstone.core.text import NAMES, number
 from capstone.evaluation.metrics import LOWER_IS_BETTER
-from capstone.training.loop import Epoch
+from capstone.training.history import Epoch
 
 
 def results_table(metrics: dict[str, Any]) -> Table:
@@ -72,8 +72,8 @@ def print_json(value: dict[str, Any]) -> None:
     print(json.dumps(value, ensure_ascii=False), flush=True)
 
 
-def said_as_json(line: str) -> None:
-    """What a step said."""
+def line_as_json(line: str) -> None:
+    """A line that a step has printed."""
     print_json({"event": "said", "line": line.strip()})
 
 

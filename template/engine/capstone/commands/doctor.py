@@ -87,18 +87,6 @@ def _device(root: Path) -> Finding:
     return Finding(not card or found is not None, said, mend)
 
 
-def _compiler(wanted: bool) -> Finding:
-    """The C++ compiler; without one, all is well unless `[training] compile` is true."""
-    from capstone.training.acceleration.compiled import compiler
-
-    found = compiler()
-    said = f"C++ compiler {found}" if found else "no C++ compiler"
-    mend = "install g++ (Linux), Xcode's command line tools or Visual Studio's C++ build tools"
-    return Finding(
-        found is not None or not wanted, f"{said} ([training] compile = true needs one)", mend
-    )
-
-
 def nvidia_card() -> str:
     """The NVIDIA card of this machine and its driver, as the driver's own tool says it; "" without one."""
     tool = shutil.which("nvidia-smi")
@@ -177,7 +165,6 @@ def _project(root: Path) -> Iterator[Finding]:
         yield Finding(False, str(error), "mend that key in capstone.toml")
         return
     yield Finding(True, "capstone.toml is valid")
-    yield _compiler(settings.training.compile)
     data = root / settings.data.path
     there = data.exists()
     yield Finding(

@@ -12,6 +12,7 @@ from capstone.core.errors import CapstoneError, did_you_mean
 from capstone.core.settings_file import load_settings
 from capstone.data.reading import fingerprint
 from capstone.evaluation.explanation import explain
+from capstone.pipeline import RunOptions
 from capstone.reporting import charts
 from capstone.reporting.pages import chart, page, short, text
 from capstone.runs.folder import Run
@@ -60,10 +61,8 @@ def explain_row(root: Path, run: Run, wanted: str) -> RowExplanation:
     settings = load_settings(run.folder, file_name="settings.toml")
     path = root / settings.data.path
     model = TrainedModel.load(run.folder, root)
-    streamed = run.info.get("streamed", False)
-    pipeline = open_pipeline(
-        settings, root, say=lambda line: None, streamed=streamed, keep_row=wanted
-    )
+    options = RunOptions(keep_row=wanted, streamed=run.info.get("streamed", False))
+    pipeline = open_pipeline(settings, root, options, say=lambda line: None)
     pipeline.load().clean().engineer().split()
     if fingerprint(path) != run.info["data"]["sha256"]:
         raise CapstoneError(

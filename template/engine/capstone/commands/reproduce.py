@@ -16,10 +16,11 @@ from safetensors.torch import load_file
 from capstone.core.files import write_text
 from capstone.core.settings_file import load_settings
 from capstone.data.reading import fingerprint
+from capstone.pipeline import RunOptions
 from capstone.runs.folder import VERDICT, Run
 from capstone.runs.provenance import git_state, installed_versions
 from capstone.streaming.pipeline import open_pipeline
-from capstone.training.devices import environment
+from capstone.training.devices import describe_device
 from capstone.training.model import WEIGHTS
 
 COMPARED = (WEIGHTS, "model.json", "metrics.json", "predictions.csv", "schema.json", "shap.csv")
@@ -37,12 +38,12 @@ class Reproduction:
 def reproduce(root: Path, run: Run, say: Callable[[str], Any] = print) -> Reproduction:
     """Run again with the settings of `run`, in a temporary folder; write the verdict beside the run."""
     settings = load_settings(run.folder, file_name="settings.toml")
-    quick = run.info["quick"]
     streamed = run.info.get("streamed", False)
-    options = {"keep_checkpoints": False, "say": say, "streamed": streamed}
-    pipeline = open_pipeline(settings, root, quick, **options)
+    options = RunOptions(run.info["quick"], keep_checkpoints=False, streamed=streamed)
+    pipeline = open_pipeline(settings, root, options, say)
     pipeline.load().clean().engineer().split().train().evaluate()
-    changed = changes_since(root, run, environment(pipeline.device))
+    here = describe_device(pipeline.device) | {"threads": pipeline.history.threads}
+    changed = changes_since(root, run, here)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         pipeline.write_to(folder)

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from capstone.core.errors import CapstoneError
 from capstone.core.settings import Settings
 from capstone.runs.folder import Run
-from capstone.training.loop import Epoch
+from capstone.training.history import Epoch
 
 SEND_EVERY = (
     5.0  # seconds between two messages to MLflow: one for each epoch would slow training down

@@ -13,9 +13,11 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from capstone.core.errors import CapstoneError
 from capstone.core.settings import Settings
+from capstone.pipeline import RunOptions
 from capstone.runs.provenance import training_identity
 from capstone.streaming.pipeline import open_pipeline
-from capstone.training.loop import Epoch
+from capstone.training.history import Epoch
+from capstone.training.loop import EachEpoch
 
 STORE = "tuning.db"
 # The few knobs that matter most for a small network, and what is tried for each.
@@ -36,7 +38,8 @@ def tune(root: Path, settings: Settings, trials: int, say: Callable[[str], Any])
 
     Returns the conclusion, line by line. Ctrl-C ends the search early; what was tried is kept.
     """
-    pipeline = open_pipeline(settings, root, keep_checkpoints=False, say=lambda line: None)
+    options = RunOptions(keep_checkpoints=False)
+    pipeline = open_pipeline(settings, root, options, say=lambda line: None)
     pipeline.load().clean().engineer().split()
     study = _study(root, settings, pipeline.sha256)
     if not study.trials:
@@ -47,7 +50,7 @@ def tune(root: Path, settings: Settings, trials: int, say: Callable[[str], Any])
 
     def objective(trial: Trial) -> float:
         pipeline.settings = with_knobs(settings, suggest(trial, settings))
-        pipeline.on_epoch = lambda epoch: _give_up_if_hopeless(trial, epoch)
+        pipeline.callbacks = [EachEpoch(lambda epoch: _give_up_if_hopeless(trial, epoch))]
         try:
             pipeline.train()
         except CapstoneError:  # a rate so high that the loss is no longer a number
@@ -81,7 +84,6 @@ def with_knobs(settings: Settings, knobs: dict[str, Any]) -> Settings:
     values = settings.model_dump()
     for section, changes in patch(knobs).items():
         values[section] |= changes
-    values["training"]["compile"] = False  # each trial's network would be compiled anew
     return Settings.model_validate(values)
 
 

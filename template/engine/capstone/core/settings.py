@@ -116,7 +116,6 @@ class Training(Section):
     patience: int = Field(default=20, ge=1)
     device: str = "auto"
     precision: Literal["float32", "tf32", "bf16"] = "float32"
-    compile: bool = False
     checkpoint_seconds: float = Field(default=10.0, ge=0)
     start_from: str = ""
     freeze: Literal["", "body"] = ""
@@ -139,10 +138,6 @@ class Training(Section):
     def what_is_frozen_has_learnt_before(self) -> Self:
         if self.freeze and not self.start_from:
             raise ValueError('freeze = "body" needs start_from: a new body knows nothing to keep')
-        if self.freeze and self.compile:
-            raise ValueError(
-                'compile = true does not go with freeze = "body": leave one of them out'
-            )
         return self
 
     @field_validator("batch_size", "epochs", mode="before")
@@ -227,9 +222,5 @@ class Settings(Section):
         if self.split.method == "stratified" and self.data.problem == "regression":
             raise ValueError(
                 '[split] method "stratified" needs classes; for regression use "random"'
-            )
-        if self.training.compile and self.network.dropout:
-            raise ValueError(
-                "[training] compile = true does not go with [network] dropout; leave one of them out"
             )
         return self

@@ -37,7 +37,7 @@ def split_rows(table: pd.DataFrame, target: pd.Series, settings: Settings) -> Pa
     return parts
 
 
-def deal_folds(
+def assign_folds(
     table: pd.DataFrame, target: pd.Series, rows: pd.Index, settings: Settings
 ) -> np.ndarray | None:
     """A fold for each of these training rows, from 0, one for each member; None for a single member.

@@ -23,6 +23,7 @@ from capstone.evaluation.calibration import (
 )
 from capstone.evaluation.decision_cost import what_would_have_happened
 from capstone.evaluation.error_analysis import row_errors, worst_slices
+from capstone.evaluation.evaluate import primary_metric
 from capstone.evaluation.explanation import (
     affordable_rows,
     explain,
@@ -70,11 +71,10 @@ class Evidence:
                 table.to_parquet(folder / name, index=False)
 
 
-def gather(
+def analyze(
     model: TrainedModel,
     settings: Settings,
     root: Path,
-    primary: str,
     train: tuple[np.ndarray, np.ndarray],
     validation: Part,
     test: Part,
@@ -84,6 +84,7 @@ def gather(
     train  inputs and truth of the training part: the background of SHAP, and what is typical
     """
     found = Evidence()
+    primary = primary_metric(settings.data.problem, settings.evaluation.primary_metric)
     known = found.known = _fit_on_validation(found, model, settings, validation, test, train[1])
     errors = row_errors(test.truth, test.prediction, settings.data.problem)
     features = test.table[list(dict.fromkeys(model.preprocessor.origins))]

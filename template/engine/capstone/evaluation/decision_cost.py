@@ -11,7 +11,7 @@ import numpy as np
 from capstone.core.decisions import ROOM, place, recommend
 from capstone.core.errors import CapstoneError
 from capstone.core.project import call_student, load_attribute, load_module
-from capstone.training.model import Target
+from capstone.training.target import Target
 
 
 def what_would_have_happened(

@@ -16,6 +16,7 @@ from typing import Any
 
 from capstone.core.errors import CapstoneError, did_you_mean
 from capstone.core.files import PARTIAL, write_text
+from capstone.core.settings import Settings
 
 LATEST = "LATEST"
 GRAPH, SERVING, SCHEMA = "model.onnx", "serving.json", "schema.json"
@@ -35,6 +36,17 @@ class Run:
     def id(self) -> str:
         """The folder's name."""
         return self.folder.name
+
+
+def name_the_start(settings: Settings, root: Path) -> Settings:
+    """The settings with "runs/LATEST" as the run that it means now: `capstone reproduce` needs the same one."""
+    place = settings.training.start_from
+    if not place or Path(place).name != LATEST:
+        return settings
+    training = settings.training.model_copy(
+        update={"start_from": f"runs/{read_run(root / 'runs').id}"}
+    )
+    return settings.model_copy(update={"training": training})
 
 
 @contextmanager

@@ -15,8 +15,8 @@ import torch
 
 from capstone.core.project import package_name
 from capstone.core.settings import Settings
-from capstone.training.devices import environment
-from capstone.training.loop import History
+from capstone.training.devices import describe_device
+from capstone.training.history import History
 
 PACKAGES = (
     "torch",
@@ -45,7 +45,8 @@ def describe_run(
         "batch_size": history.batch_size,
         "git": git_state(root),
         "versions": installed_versions(),
-        **environment(device),
+        **describe_device(device),
+        "threads": history.threads,
     }
 
 

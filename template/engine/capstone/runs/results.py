@@ -13,7 +13,7 @@ from capstone.core.errors import CapstoneError
 from capstone.core.settings import Settings
 from capstone.core.settings_file import load_settings
 from capstone.runs.folder import Run
-from capstone.training.model import Target
+from capstone.training.target import Target
 
 
 @dataclass(frozen=True)

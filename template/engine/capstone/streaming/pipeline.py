@@ -6,38 +6,39 @@ groups) gets a random sample of each part: an ordinary table, on which the steps
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
 from capstone.core.errors import CapstoneError
+from capstone.core.settings import Settings
 from capstone.core.step import step
 from capstone.data.kinds import feature_columns
 from capstone.data.preprocessing import Preprocessor
-from capstone.data.validation import (
-    check_columns,
-    check_enough_rows,
-    check_named_columns,
-    check_parts,
-)
-from capstone.pipeline import CapstonePipeline
-from capstone.runs.folder import newest_run
+from capstone.data.validation import check_columns, check_enough_rows, check_parts
+from capstone.pipeline import DEFAULTS, CapstonePipeline, RunOptions
 from capstone.streaming.blocks import Block, Blocks
 from capstone.streaming.dealing import PARTS
-from capstone.streaming.prepared import PreparedRows, enough_space, prepared_folder, writes
+from capstone.streaming.prepared import (
+    PreparedRows,
+    RowShape,
+    enough_space,
+    is_first_on_machine,
+    prepared_folder,
+)
 from capstone.streaming.source import fingerprint_of, is_streamed, open_source
 from capstone.streaming.survey import Survey
 from capstone.training.checkpoint import Checkpoint
 from capstone.training.devices import card_memory, choose_device
-from capstone.training.distributed import Team
-from capstone.training.fit import Lesson, lesson_with_folds
-from capstone.training.loop import LOSS_FUNCTIONS
-from capstone.training.model import Target
+from capstone.training.target import Target
+from capstone.training.training_data import TrainingData, data_for_ensemble, data_for_one
 
-TRIED_ON = 20_000  # of them, to choose how numbers are encoded
+TRIAL_ROWS = 20_000  # of the sample, to choose how numbers are encoded
 NOTICE = (
     "clean() and engineer() see {rows:,} rows at a time: what they compare between rows (copies, averages) "
     "stays within those"
@@ -45,52 +46,37 @@ NOTICE = (
 
 
 def open_pipeline(
-    *arguments: Any, streamed: bool | None = None, keep_row: str = "", **options: Any
+    settings: Settings,
+    root: Path | str = ".",
+    options: RunOptions = DEFAULTS,
+    say: Callable[[str], object] = print,
 ) -> CapstonePipeline:
-    """CapstonePipeline(...), or StreamingPipeline(...) for a table that is read in blocks.
-
-    streamed  as it was in an earlier run; None chooses by the table's size
-    keep_row  the row with this id or number, to be explained, is in a sample in any case
-    """
-    pipeline = CapstonePipeline(*arguments, **options)
-    data, training = pipeline.settings.data, pipeline.settings.training
+    """CapstonePipeline(...), or StreamingPipeline(...) for a table that is read in blocks."""
+    streamed = options.streamed
     if streamed is None:
-        card = card_memory(choose_device(training.device))
-        streamed = is_streamed(pipeline.root / data.path, data, card)
-        # Several machines may have memory of several sizes: the first process decides for all.
-        streamed = bool(Team().agree(torch.tensor(int(streamed))))
-    if not streamed:
-        return pipeline
-    return StreamingPipeline(*arguments, keep_row=keep_row, **options)
+        streamed = reads_in_blocks(settings, Path(root))
+    return (StreamingPipeline if streamed else CapstonePipeline)(settings, root, options, say)
+
+
+def reads_in_blocks(settings: Settings, root: Path) -> bool:
+    """Whether the table is too large for the memory of this machine, or of its graphics card."""
+    card = card_memory(choose_device(settings.training.device))
+    return is_streamed(root / settings.data.path, settings.data, card)
 
 
 class StreamingPipeline(CapstonePipeline):
     """The same chain of steps; the table is never in memory whole."""
 
-    def __init__(self, *arguments: Any, keep_row: str = "", **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.keep_row = keep_row
-
-    @step
-    def load(self) -> str:
-        """Open the table, and look at some of its rows."""
-        data = self.settings.data
-        path = self.root / data.path
+    def read(self) -> tuple[pd.DataFrame, str]:
+        """Some rows of the table, and a line on all of it."""
+        path = self.root / self.settings.data.path
         self.source = open_source(path)
-        self.raw = self.source.look()
-        named = {
-            "[data] target": [data.target],
-            "[data] id": [data.id] if data.id else [],
-            "[data] leave_out": data.leave_out,
-            "[data] sensitive": data.sensitive,
-        }
-        check_named_columns(self.raw, named, data.path)
-        self.raw = self.raw.drop(columns=data.leave_out)
+        table = self.source.look()
         self.sha256 = fingerprint_of(path)
         self._tell([NOTICE.format(rows=self.source.block_rows)])
-        return (
-            f"{self.source.rows:,} rows, {len(self.source.names)} columns from {data.path} "
-            f"(Parquet, read in blocks); a first look at {len(self.raw):,} rows"
+        return table, (
+            f"{self.source.rows:,} rows, {len(self.source.names)} columns from {self.settings.data.path} "
+            f"(Parquet, read in blocks); a first look at {len(table):,} rows"
         )
 
     @step
@@ -110,7 +96,7 @@ class StreamingPipeline(CapstonePipeline):
             self.survey.add(features[train], block.target[train])
             self.survey.add_classes(block.target)
             counts += np.bincount(block.part, minlength=len(PARTS))
-            kept.append(self.blocks.sample(block, self.keep_row))
+            kept.append(self.blocks.sample(block, self.options.keep_row))
         self._adopt(kept)
         self.rows = {part: int(n) for part, n in zip(PARTS, counts, strict=True) if n}
         said = ", ".join(f"{part} {n:,}" for part, n in self.rows.items())
@@ -127,23 +113,25 @@ class StreamingPipeline(CapstonePipeline):
         by = "" if self.settings.split.method == "time" else ", by a hash"
         return f"{said} rows ({self.settings.split.method}{by}){left_out}"
 
-    @step
-    def train(self) -> str:
-        """Write the training rows as numbers, once, then train the network from that file."""
-        settings, team = self.settings, Team()
-        self.device = choose_device(settings.training.device)
+    def fit_preprocessing(self) -> tuple[Preprocessor, Target]:
+        """Learned from all training rows, while they went by."""
         preprocessor = self.survey.fitted_preprocessor()
         self._tell(preprocessor.notes(self.rows["train"]))
-        target = self.survey.fitted_target()
-        self.matrices = {part: preprocessor.transform(self._features(part)) for part in self.parts}
-        self.unfinished = self.checkpoint() if self.keep_checkpoints else None
-        if self.unfinished:
-            self._tell(self.unfinished.notes(self.resume, newest_run(self.root / "runs")))
-        self._tell(settings.training.notes())
-        with prepared_folder(self.root / "runs", team) as folder:
-            rows = self._prepare(folder, preprocessor, target)
-            team.sum(torch.zeros(1))  # the others wait here until it is written
-            return self._learn(preprocessor, target, self._streaming_lesson(target, rows))
+        return preprocessor, self.survey.fitted_target()
+
+    @contextmanager
+    def training_data(self, preprocessor: Preprocessor, target: Target) -> Iterator[TrainingData]:
+        """Learn from all rows, in a file; stop by the sample, and choose the encoding on some rows of it."""
+        with super().training_data(preprocessor, target) as sample:
+            inputs, targets = self._tensors("train", target)
+            few = (inputs[:TRIAL_ROWS], targets[:TRIAL_ROWS])
+            if self.folds is not None:
+                trial = data_for_ensemble(few, self.folds[:TRIAL_ROWS], target.problem)
+            else:
+                trial = data_for_one(few, sample.validation, target.problem)
+            with prepared_folder(self.root / "runs", self.settings.seed) as folder:
+                rows = self._prepare(folder, preprocessor, target)
+                yield replace(sample, train=rows, trial=trial)
 
     def checkpoint(self) -> Checkpoint:
         """Where unfinished training is kept; it can't go on from one of a table in memory."""
@@ -172,13 +160,12 @@ class StreamingPipeline(CapstonePipeline):
         self.folds = fold[part == PARTS.index("train")] if members > 1 else None
 
     def _prepare(self, folder: Path, preprocessor: Preprocessor, target: Target) -> PreparedRows:
-        """Write the training rows into the folder; a process that is not the first only learns of it."""
+        """Write the training rows into the folder; of several processes, only the first on a machine does."""
         two = self.folds is not None
-        dtype = torch.int64 if target.problem == "multiclass" else torch.float32
-        shape = (len(preprocessor.inputs), 1 + two)
-        rows = PreparedRows(folder, self.rows["train"], *shape, dtype, self.settings.seed)
-        if not writes():
-            rows.dealt = rows.rows
+        shape = RowShape(len(preprocessor.inputs), 1 + two, target.problem == "multiclass")
+        rows = PreparedRows(folder, self.rows["train"], shape, self.settings.seed, self.device)
+        if not is_first_on_machine():
+            rows.wait()
             return rows
         with enough_space(rows):
             for block in self.blocks:
@@ -195,20 +182,5 @@ class StreamingPipeline(CapstonePipeline):
                 f"The second pass over {self.settings.data.path} gave other rows than the first: let clean() and "
                 f"engineer() in {self.place} do the same each time, and let nobody write the table meanwhile."
             )
+        rows.finish()
         return rows
-
-    def _streaming_lesson(self, target: Target, rows: PreparedRows) -> Lesson:
-        """Learn from the file; stop by the sample, and choose the encoding on some rows of it."""
-        self.loss_function = LOSS_FUNCTIONS[target.problem]()
-        sample = self._lesson(target)
-        some = slice(TRIED_ON)
-        train = self._tensors("train", target)
-        train = (train[0][some], train[1][some])
-        if self.folds is not None:
-            tried = lesson_with_folds(train, self.folds[some], self.loss_function)
-        else:
-            tried = Lesson(train, sample.validation, self.loss_function)
-        stand_ins = rows.stand_ins(self.device)
-        return Lesson(
-            stand_ins, sample.validation, sample.loss_function, sample.members, rows.batches, tried
-        )

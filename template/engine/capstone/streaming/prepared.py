@@ -8,12 +8,13 @@ While the network learns from one block, a second thread reads the next.
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,26 +24,41 @@ from torch import Tensor
 
 from capstone.core.errors import CapstoneError
 from capstone.core.files import PARTIAL
-from capstone.training.distributed import Team
+from capstone.training.batches import Batch
 
 BLOCK_BYTES = 8_000_000  # of inputs in a block: some of these are in memory at a time
 NAME = f"{PARTIAL}prepared-"
+DONE = "done"  # an empty file: the rows are all there
+
+
+@dataclass(frozen=True)
+class RowShape:
+    """What the numbers of a row are.
+
+    targets  1, or 2 where each row's fold stands beside its target
+    classes  whether targets are numbers of classes
+    """
+
+    inputs: int
+    targets: int
+    classes: bool
 
 
 class PreparedRows:
-    """Rows of float32 in two files, `inputs` and `targets`, of which block b holds every b-th card.
-
-    targets  one number a row, or two, the target and the row's fold
-    """
+    """Training rows in two files of float32, `inputs` and `targets`, of which block b holds every b-th card."""
 
     def __init__(
-        self, folder: Path, rows: int, inputs: int, targets: int, dtype: torch.dtype, seed: int
+        self, folder: Path, rows: int, shape: RowShape, seed: int, device: torch.device
     ) -> None:
-        self.folder, self.rows, self.dtype, self.seed = folder, rows, dtype, seed
-        self.width = {"inputs": inputs, "targets": targets}
-        self.blocks = max(1, -(-rows * inputs * 4 // BLOCK_BYTES))
+        self.folder, self.rows, self.seed, self.device = folder, rows, seed, device
+        self.dtype = torch.int64 if shape.classes else torch.float32
+        self.width = {"inputs": shape.inputs, "targets": shape.targets}
+        self.blocks = max(1, -(-rows * shape.inputs * 4 // BLOCK_BYTES))
         self.capacity = -(-rows // self.blocks)
         self.dealt = 0
+
+    def __len__(self) -> int:
+        return self.rows
 
     @property
     def bytes(self) -> int:
@@ -75,41 +91,36 @@ class PreparedRows:
         targets = targets.to(self.dtype)
         return (inputs.pin_memory(), targets.pin_memory()) if pin else (inputs, targets)
 
-    def batches(
-        self, inputs: Tensor, targets: Tensor, size: int, team: Team
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """All rows in a new random order, in mini-batches: as `loop.batches`, but read from the file.
-
-        inputs, targets  as `stand_ins` makes them; only their device counts
-        """
+    def make_batches(self, batch_size: int) -> Iterator[Batch]:
+        """All rows in a new random order, in mini-batches: as `RowsInMemory`, but read from the file."""
         chance = torch.Generator().manual_seed(torch.initial_seed())  # set for this epoch
         blocks = torch.randperm(self.blocks, generator=chance).tolist()
         orders = (torch.randperm(self._size(block), generator=chance) for block in blocks)
-        team.part_ways()  # several processes take the same rows in turn, but drop different neurons
-        device = inputs.device
+        pin = self.device.type == "cuda"
         with ThreadPoolExecutor(max_workers=1) as reader:
             jobs = (
-                reader.submit(self.read, block, order, device.type == "cuda")
+                reader.submit(self.read, block, order, pin)
                 for block, order in zip(blocks, orders, strict=True)
             )
             ahead = next(jobs)
             for _ in blocks:
-                rows = tuple(its.to(device, non_blocking=True) for its in ahead.result())
+                inputs, targets = (
+                    numbers.to(self.device, non_blocking=True) for numbers in ahead.result()
+                )
                 ahead = next(jobs, ahead)
-                for first in range(0, len(rows[0]), size):
-                    count = min(size, len(rows[0]) - first)
-                    if count > 1 or size == 1:
-                        mine = team.share(torch.arange(first, first + count))
-                        span = slice(int(mine[0]), int(mine[-1]) + 1)
-                        yield rows[0][span], rows[1][span]
+                for batch in zip(inputs.split(batch_size), targets.split(batch_size), strict=True):
+                    if len(batch[0]) > 1 or batch_size == 1:
+                        yield batch
 
-    def stand_ins(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Inputs and targets of the right shape on the device, which take no memory and hold no number.
+    def finish(self) -> None:
+        """Say to the other processes on this machine that all rows are written."""
+        (self.folder / DONE).touch()
 
-        Training asks them how many rows there are; the rows themselves come from `batches`.
-        """
-        nothing = torch.full((), torch.nan, device=device)
-        return nothing.expand(self.rows, self.width["inputs"]), nothing.expand(self.rows)
+    def wait(self) -> None:
+        """Wait until the first process on this machine has written all rows. torchrun ends us if that one ends."""
+        while not (self.folder / DONE).exists():
+            time.sleep(0.05)
+        self.dealt = self.rows
 
     def _size(self, block: int) -> int:
         """How many rows have been dealt to a block."""
@@ -132,26 +143,28 @@ class PreparedRows:
 
 
 @contextmanager
-def prepared_folder(runs: Path, team: Team) -> Iterator[Path]:
+def prepared_folder(runs: Path, seed: int) -> Iterator[Path]:
     """A folder in runs/ for the prepared rows, removed at the end of the block however it ends.
 
-    Processes on one machine share it: the first of them writes, and removes.
+    Processes on one machine share it: the first of them writes, and removes. torchrun started them all, so they
+    have the same parent.
     """
-    token = team.agree_on_bytes(secrets.token_hex(4).encode()).decode()
-    folder = runs / f"{NAME}{socket.gethostname()}-{token}"
+    process = os.getppid() if "LOCAL_RANK" in os.environ else os.getpid()
+    folder = runs / f"{NAME}{socket.gethostname()}-{process}-{seed}"
     try:
-        if writes():
+        if is_first_on_machine():
             _remove_orphans(runs)
+            shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             (folder / "process").write_text(str(os.getpid()), encoding="utf-8")
         yield folder
     finally:
-        if writes():
+        if is_first_on_machine():
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def writes() -> bool:
-    """Whether this process is the first on its machine."""
+def is_first_on_machine() -> bool:
+    """Whether this process is the only one on its machine, or the first of those that torchrun has started."""
     return os.environ.get("LOCAL_RANK", "0") == "0"
 
 

@@ -18,7 +18,7 @@ from capstone.data.validation import (
     check_target,
 )
 from capstone.streaming.sketches import Numbers, add_counts
-from capstone.training.model import Target
+from capstone.training.target import Target
 
 
 class Survey:

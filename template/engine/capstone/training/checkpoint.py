@@ -1,85 +1,60 @@
-"""Checkpoints: stopped training goes on where it was, with the bits it would have had anyway.
+"""Checkpoints: training that was stopped goes on where it was, and ends with the bits that it would have had anyway.
 
-Everything random in an epoch comes from (seed, epoch), so no state of a random generator is kept:
-network, optimiser and history are enough.
+Everything random in an epoch comes from (seed, epoch), so no state of a random generator is kept: network, optimizer
+and history are enough.
 """
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import io
 import json
-import math
 import os
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from capstone.core.errors import CapstoneError, short_list
 from capstone.core.files import PARTIAL
-from capstone.training.distributed import Team
-
-if TYPE_CHECKING:
-    from capstone.runs.folder import Run
-    from capstone.training.loop import History
-
-
-class Best:
-    """The weights of the epoch with the lowest validation loss: of each member, if there are several."""
-
-    def __init__(self, network: nn.Module) -> None:
-        self.weights = copy.deepcopy(network.state_dict())
-        self.loss = torch.tensor(math.inf)
-
-    def update(self, network: nn.Module, loss: Tensor) -> bool:
-        """Keep the weights where the loss, of shape () or (members,), is lower; whether it is anywhere."""
-        better = loss < self.loss.to(loss.device)
-        self.loss = torch.where(better, loss, self.loss.to(loss.device))
-        for name, weights in network.state_dict().items():
-            of_each = better.reshape(better.shape + (1,) * (weights.dim() - better.dim()))
-            self.weights[name] = torch.where(of_each, weights, self.weights[name])
-        return bool(better.any())
+from capstone.training.history import Epoch
+from capstone.training.loop import Trainer
 
 
 @dataclass
 class Checkpoint:
-    """One file that holds unfinished training, replaced as training goes on.
+    """A callback that keeps unfinished training in a file, and takes it up again.
 
-    identity  what the training depends on (settings, data), to refuse resuming another one
-    seconds   time between two checkpoints; 0 writes one after every epoch
+    Parameters
+    ----------
+    path : Path
+        The file. It is replaced as training goes on.
+    identity : dict
+        What the training depends on (settings, data): another one is not resumed from it.
+    seconds : float
+        Time between two checkpoints; 0 writes one after every epoch.
+    resume : bool
+        Whether to go on from the file, if there is one.
     """
 
     path: Path
     identity: dict[str, Any]
     seconds: float = 0.0
+    resume: bool = False
     written: float = field(default_factory=time.monotonic, init=False)
 
-    def save_if_due(
-        self,
-        network: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        schedule: torch.optim.lr_scheduler.LRScheduler,
-        history: History,
-        best: Best,
-    ) -> None:
+    def on_fit_begin(self, trainer: Trainer) -> None:
+        """Go on from the file, if that is wanted."""
+        if self.resume and (state := self.read()):
+            trainer.load_state_dict(state)
+
+    def on_epoch_end(self, trainer: Trainer, epoch: Epoch) -> None:
         """Write the state of training, whole or not at all, unless the last one is recent."""
         if time.monotonic() - self.written < self.seconds:
             return
-        state = {
-            "identity": json.dumps(self.identity),
-            "network": network.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "schedule": schedule.state_dict(),
-            "best_weights": best.weights,
-            "best_loss": best.loss,
-            "best_epoch": history.best_epoch,
-            "epochs": [asdict(epoch) for epoch in history.epochs],
-        }
+        state = {"identity": json.dumps(self.identity), **trainer.state_dict()}
         partial = self.path.with_name(f"{PARTIAL}{self.path.name}")
         try:
             self.path.parent.mkdir(exist_ok=True)
@@ -99,20 +74,14 @@ class Checkpoint:
     def read(self) -> dict[str, Any] | None:
         """The state that was written last; None when there is none.
 
-        Several processes all go on from the first one's, which may be on another machine's disk.
         Raises CapstoneError when the file is damaged, or is of other settings or data.
         """
-        team, ours = Team(), b""
+        if not self.path.exists():
+            return None
         try:
-            if team.rank == 0 and self.path.exists():
-                ours = self.path.read_bytes()
-            content = team.agree_on_bytes(ours)
-            if not content:
-                return None
-            state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+            content = io.BytesIO(self.path.read_bytes())
+            state = torch.load(content, map_location="cpu", weights_only=True)
             identity = json.loads(state["identity"])
-        except CapstoneError:  # another process has ended
-            raise
         except Exception as error:  # cut, foreign or hostile: torch has an error for each
             raise CapstoneError(
                 f"The checkpoint {self.path} can't be read ({type(error).__name__}): delete it and "
@@ -126,20 +95,27 @@ class Checkpoint:
             )
         return state
 
-    def notes(self, resume: bool, finished: Run | None) -> list[str]:
-        """What to say before training; `finished` is the newest complete run, if there is one.
+    def notes(self, finished: str, trained_from: str | None) -> list[str]:
+        """What to say before training.
 
-        Raises CapstoneError when there is nothing to resume, because that very run is complete.
+        Parameters
+        ----------
+        finished, trained_from : str
+            The newest complete run, and the digest of what its training depended on.
+
+        Raises
+        ------
+        CapstoneError
+            When there is nothing to resume, because that very run is complete.
         """
-        if not resume:
+        if not self.resume:
             stopped = self.path.exists()
             return [f"{self.path} is of a run that was stopped; this one starts anew"] * stopped
-        state = self.read()
-        if state:
+        if state := self.read():
             return [f"going on after epoch {len(state['epochs'])}, from {self.path}"]
-        if finished and finished.info.get("trained_from") == self.digest():
+        if trained_from == self.digest():
             raise CapstoneError(
-                f"There is nothing to resume: the run with these settings, {finished.id}, is complete."
+                f"There is nothing to resume: the run with these settings, {finished}, is complete."
             )
         return ["no checkpoint was left: training starts from the beginning"]
 

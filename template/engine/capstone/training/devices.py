@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from capstone.core.errors import CapstoneError, is_out_of_memory
-from capstone.core.settings import Training
-from capstone.training.distributed import Team
-from capstone.training.loop import History, batch_size_for
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -58,10 +56,17 @@ def on_device(rows: np.ndarray, device: torch.device) -> Tensor:
         ) from None
 
 
-def environment(device: torch.device) -> dict[str, Any]:
-    """What the numbers may depend on: device, threads and processes."""
+def describe_device(device: torch.device) -> dict[str, Any]:
+    """What the numbers may depend on: the device, and how many processes share the training."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    return {"device": name, "threads": torch.get_num_threads(), "processes": Team().size}
+    return {"device": name, "processes": int(os.environ.get("WORLD_SIZE", "1"))}
+
+
+def use_threads_for(rows: int) -> int:
+    """Use one thread for small batches, which several would only wait for, else all; returns how many."""
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # processes on this machine, says torchrun
+    torch.set_num_threads(1 if rows < 10_000 else max((os.cpu_count() or 1) // here, 1))
+    return torch.get_num_threads()
 
 
 def check_memory(build: Callable[[], nn.Module], members: int, device: torch.device) -> None:
@@ -81,82 +86,33 @@ def check_memory(build: Callable[[], nn.Module], members: int, device: torch.dev
         )
 
 
-def train_within_limits(
-    learn: Callable[..., History],
-    network: nn.Module,
-    settings: Training,
-    rows: int,
-    tell: Callable[[list[str]], object],
-) -> History:
-    """`learn(settings=...)` in the precision that is set; short of memory, once more with half the batch.
-
-    learn  train_model with all its arguments but the settings; it starts from the network as it is now
-    rows   of the training part
-    Raises CapstoneError when half the batch is too much as well.
-    """
-    beginning = copy.deepcopy(network.state_dict())
-    size = batch_size_for(rows, settings.batch_size)
-    half = max(size // 2, 1)
-    smaller = settings.model_copy(update={"batch_size": half})
-    device = next(network.parameters()).device
-    memory, or_else = "This machine's memory", ""
-    if device.type != "cpu":
-        memory, or_else = "The graphics card's memory", ', or set [training] device = "cpu"'
-    if isinstance(settings.batch_size, int) and settings.batch_size > rows:
-        tell(
-            [
-                f"batch_size ({settings.batch_size:,}) is larger than the {rows:,} training rows: "
-                f"each batch holds all {rows:,}"
-            ]
-        )
-    try:
-        return _in_precision(learn, network, settings, device)
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-        if Team().size > 1:  # the others wait in the middle of a batch
-            raise CapstoneError(
-                f"{memory} is too small for this process's share of {size:,} rows: make [training] "
-                "batch_size or [network] hidden smaller."
-            ) from None
-        tell([f"out of memory with batches of {size:,} rows: starting again with {half:,}"])
-    network.load_state_dict(beginning)
-    if device.type != "cpu":
-        torch.accelerator.empty_cache()
-    try:
-        return _in_precision(learn, network, smaller, device)
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-        raise CapstoneError(
-            f"{memory} is too small, even for batches of {half:,} rows: make [network] hidden smaller{or_else}."
-        ) from None
-
-
-def _in_precision(
-    learn: Callable[..., History], network: nn.Module, settings: Training, device: torch.device
-) -> History:
-    """Only training may multiply in a lower precision: predictions are always made in full."""
-    if settings.precision == "tf32" and device.type == "cuda":
-        torch.set_float32_matmul_precision("high")
-    if settings.precision == "bf16":
-        network.forward = in_bf16(network.forward, device.type)
-    try:
-        return learn(settings=settings)
-    finally:
-        vars(network).pop("forward", None)  # its class's own forward pass again
-        torch.set_float32_matmul_precision("highest")
-
-
-def in_bf16(forward: Callable[[Tensor], Tensor], device: str) -> Callable[[Tensor], Tensor]:
-    """A forward pass whose matrix products are of 16-bit numbers; weights and scores stay in 32 bits.
+class InBfloat16(nn.Module):
+    """A model whose matrix products are of 16-bit numbers; weights and scores stay in 32 bits.
 
     bfloat16 reaches as far as float32, so no loss has to be scaled up to keep small gradients.
     """
 
-    def low(inputs: Tensor) -> Tensor:
-        with torch.autocast(device, dtype=torch.bfloat16):
-            scores = forward(inputs)
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """As the model's own, shape (rows, outputs)."""
+        with torch.autocast(inputs.device.type, dtype=torch.bfloat16):
+            scores = self.model(inputs)
         return scores.float()
 
-    return low
+
+def in_precision(model: nn.Module, precision: str) -> nn.Module:
+    """The model as it computes in training; predictions are always made by the model itself, in full precision."""
+    return InBfloat16(model) if precision == "bf16" else model
+
+
+@contextmanager
+def matrix_products(precision: str) -> Iterator[None]:
+    """Let a graphics card round numbers before it multiplies them, if "tf32" is set, for as long as the block lasts."""
+    try:
+        torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+        yield
+    finally:
+        torch.set_float32_matmul_precision("highest")

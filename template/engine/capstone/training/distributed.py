@@ -1,113 +1,111 @@
 """Training by several processes, on several graphics cards or machines: `torchrun --nproc-per-node 2 -m capstone run`.
 
-Every process holds the whole table and the same network. Of each batch it learns from its own share of the
-rows, and before each step the gradients of all are averaged. So all take the same steps: those that one
-process would take alone, but for rounding. The first process (rank 0) tells and writes; the others only train.
+Every process holds the whole table and the same network. Of each batch it learns from its own share of the rows, and
+PyTorch's DistributedDataParallel averages the gradients. So all take the same steps: those that one process would
+take alone, but for rounding. The first process (rank 0) prints and writes; the others only train.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
 
 import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from capstone.core.errors import CapstoneError
+from capstone.core.settings import Training
+from capstone.training.batches import Batch, TrainingRows
+from capstone.training.devices import in_precision
+from capstone.training.history import History
+from capstone.training.loop import Callback, Trainer
 
 ENDED = (
-    "Another process of this run has ended, so this one can't go on. What stopped it is told above or below; "
+    "Another process of this run has ended, so this one can't go on. What stopped it is printed above or below; "
     "then `capstone run --resume`, with as many processes as you like, goes on from the last checkpoint."
 )
 # The others wait for the first process while it evaluates and writes, be it for hours. One that has ended is
 # noticed anyway: its connections close, and torchrun ends the others.
 PATIENCE = timedelta(days=7)
+LOST = ("connection", "peer", "broken pipe", "gloo", "nccl")  # in what PyTorch says of it
 
 
-class Team:
-    """The processes that train together; one alone when nobody else was started."""
+class DistributedTrainer(Trainer):
+    """The same training, shared among the processes that torchrun has started."""
 
-    def __init__(self) -> None:
-        several = dist.is_available() and dist.is_initialized()
-        self.rank: int = dist.get_rank() if several else 0
-        self.size: int = dist.get_world_size() if several else 1
-        self.part = 1.0  # of the batch that is being learnt from
+    def __init__(
+        self, model: nn.Module, criterion: nn.Module, settings: Training, seed: int
+    ) -> None:
+        super().__init__(model, criterion, settings, seed)
+        self.take_step = self.train_step  # what talks to other processes can't be recorded
+        self.share = 1.0  # of the batch that this process is learning from
 
-    def share(self, rows: Tensor) -> Tensor:
-        """This process's rows of a batch. Where there are not two for each, every process learns from all:
-        a single row is no use to batch norm.
-        """
-        if self.size == 1:
-            return rows
-        if len(rows) < 2 * self.size:
-            self.part = 1 / self.size
-            return rows
-        mine = rows.tensor_split(self.size)[self.rank]
-        self.part = len(mine) / len(rows)
-        return mine
+    def fit(
+        self, train: TrainingRows, validation: Batch, callbacks: Sequence[Callback] = ()
+    ) -> History:
+        """As `Trainer.fit`. Only the first process has callbacks; Ctrl-C ends them all."""
+        with peers():
+            return super().fit(train, validation, [*callbacks, StartTogether()])
 
-    def part_ways(self) -> None:
-        """From here on, chance (dropout) is another in each process; the first one's stays as it would be alone."""
-        if self.rank:
-            seed = np.random.SeedSequence([torch.initial_seed(), self.rank])
-            torch.manual_seed(int(seed.generate_state(1)[0]))
+    def train_epoch(self, train: TrainingRows) -> float:
+        """As `Trainer.train_epoch`; the loss is the mean of all processes'."""
+        # Wrapped anew in each epoch, for other weights may be frozen now.
+        model = in_precision(self.network, self.settings.precision)
+        self.model = DistributedDataParallel(model, find_unused_parameters=True)
+        self.model.register_comm_hook(self, weighted_average)
+        self.alike = True
+        loss = super().train_epoch(train)
+        self.model = model
+        return float(average(torch.tensor(loss)))
 
-    def average_gradients(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """From now on, the optimiser's steps use the average of all processes' gradients."""
-        if self.size == 1:
-            return
+    def train_step(self, inputs: Tensor, targets: Tensor) -> None:
+        """The five steps for this process's share of a batch."""
+        if (
+            self.alike
+        ):  # all have drawn the same order of rows; from here on dropout is another in each
+            separate_chance()
+            self.alike = False
+        rows, self.share = share_of(len(inputs))
+        super().train_step(inputs[rows], targets[rows])
 
-        def average(*_: Any) -> None:
-            gradients = [w.grad for w in network.parameters() if w.grad is not None]
-            together = self.sum(nn.utils.parameters_to_vector(gradients) * self.part)
-            nn.utils.vector_to_parameters(together, gradients)
+    def evaluate(self, rows: Batch) -> Tensor:
+        """The first process's loss, in each: what is decided by it is decided alike."""
+        losses = super().evaluate(rows)
+        dist.broadcast(losses, src=0)
+        return losses
 
-        optimizer.register_step_pre_hook(average)
 
-    def sum(self, numbers: Tensor) -> Tensor:
-        """The sum over all processes, the same in each."""
-        return self._with_all(numbers, dist.all_reduce)
+class StartTogether:
+    """All processes begin where the first one does: anew, or where its checkpoint says."""
 
-    def agree(self, numbers: Tensor) -> Tensor:
-        """The first process's numbers, in each: what is decided by them is decided alike."""
-        return self._with_all(numbers, lambda mine: dist.broadcast(mine, src=0))
+    def on_fit_begin(self, trainer: Trainer) -> None:
+        """Hand the first process's state on to the others."""
+        buffer = io.BytesIO()
+        if dist.get_rank() == 0:
+            torch.save(trainer.state_dict(), buffer)
+        content = broadcast_bytes(buffer.getvalue())
+        if dist.get_rank() > 0:
+            trainer.load_state_dict(
+                torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+            )
 
-    def agree_on_bytes(self, content: bytes) -> bytes:
-        """The first process's bytes, in each."""
-        if self.size == 1:
-            return content
-        length = int(self.agree(torch.tensor(len(content))))
-        mine = torch.frombuffer(
-            bytearray(content.ljust(length)[:length] or b" "), dtype=torch.uint8
-        )
-        return self.agree(mine).numpy().tobytes()[:length]
-
-    def _with_all(self, numbers: Tensor, exchange: Callable[[Tensor], Any]) -> Tensor:
-        if self.size == 1:
-            return numbers
-        numbers = numbers.clone()
-        try:
-            exchange(numbers)
-        except RuntimeError:  # the connection to a process that has ended
-            raise CapstoneError(ENDED) from None
-        return numbers
+    def on_epoch_end(self, trainer: Trainer, epoch: object) -> None:
+        """Nothing: gradients keep them together."""
 
 
 @contextmanager
-def joined(device: str) -> Iterator[Team]:
-    """Meet the other processes, if torchrun has started any, for as long as the block lasts.
+def joined(device: str) -> Iterator[int]:
+    """Meet the other processes that torchrun has started, for as long as the block lasts; gives this one's rank.
 
     device  as set in capstone.toml: unless it is the CPU, each process takes a graphics card of its own
     """
-    if not dist.is_available() or not dist.is_torchelastic_launched():
-        yield Team()
-        return
     if device in ("auto", "cuda") and torch.cuda.is_available():
         card, cards = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
         if card >= cards:
@@ -119,12 +117,75 @@ def joined(device: str) -> Iterator[Team]:
     dist.init_process_group(timeout=PATIENCE)
     before = signal.signal(signal.SIGTERM, _stop)  # torchrun sends it when a process has ended
     try:
-        yield Team()
-        signal.signal(signal.SIGTERM, before)  # after an error not yet: first it has to be told
+        yield dist.get_rank()
+        signal.signal(signal.SIGTERM, before)  # after an error not yet: first it has to be printed
     finally:
         dist.destroy_process_group()
 
 
-def _stop(*_: Any) -> None:
+def _stop(*_: object) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
     raise CapstoneError(ENDED)
+
+
+@contextmanager
+def peers() -> Iterator[None]:
+    """Say in one sentence that another process has ended, in whatever words PyTorch says it."""
+    try:
+        yield
+    except RuntimeError as error:
+        if any(word in str(error).lower() for word in LOST):
+            raise CapstoneError(ENDED) from None
+        raise
+
+
+def agree(decision: bool) -> bool:
+    """The first process's decision, in each."""
+    chosen = torch.tensor(int(decision))
+    dist.broadcast(chosen, src=0)
+    return bool(chosen)
+
+
+def share_of(rows: int) -> tuple[slice, float]:
+    """This process's rows of a batch, and what part of the batch they are.
+
+    Where there are not two for each, every process learns from all: a single row is no use to batch norm.
+    """
+    processes, rank = dist.get_world_size(), dist.get_rank()
+    if rows < 2 * processes:
+        return slice(None), 1 / processes
+    sizes = [len(part) for part in torch.arange(rows).tensor_split(processes)]
+    first = sum(sizes[:rank])
+    return slice(first, first + sizes[rank]), sizes[rank] / rows
+
+
+def weighted_average(
+    trainer: DistributedTrainer, bucket: dist.GradBucket
+) -> torch.futures.Future[Tensor]:
+    """How DistributedDataParallel brings gradients together: each process's counts by its share of the batch."""
+    gradients = bucket.buffer().mul_(trainer.share)
+    done = dist.all_reduce(gradients, async_op=True).get_future()
+    return done.then(lambda summed: summed.value()[0])
+
+
+def average(number: Tensor) -> Tensor:
+    """The mean of a number over all processes."""
+    dist.all_reduce(number)
+    return number / dist.get_world_size()
+
+
+def separate_chance() -> None:
+    """Another random dropout in each process; the first one's stays as it would be alone."""
+    if dist.get_rank():
+        seed = np.random.SeedSequence([torch.initial_seed(), dist.get_rank()])
+        torch.manual_seed(int(seed.generate_state(1)[0]))
+
+
+def broadcast_bytes(content: bytes) -> bytes:
+    """The first process's bytes, in each."""
+    length = torch.tensor(len(content))
+    dist.broadcast(length, src=0)
+    numbers = bytearray(content.ljust(int(length))[: int(length)])
+    mine = torch.frombuffer(numbers, dtype=torch.uint8)
+    dist.broadcast(mine, src=0)
+    return mine.numpy().tobytes()

@@ -1,8 +1,8 @@
-"""Several networks trained side by side, each stopped on rows of its own, their predictions averaged.
+"""An ensemble: several networks trained side by side, each stopped on rows of its own, their predictions averaged.
 
-The rows are dealt into folds, one for each member. A member never learns from its own fold; the loss there
-tells which epoch was its best. So all rows are used for training, and yet each row has a prediction
-by a network that never saw it: the out-of-fold prediction.
+The training rows are assigned to folds, one for each member. A member never learns from its own fold; the loss there
+tells which epoch was its best. So all rows are used for training, and yet each row has a prediction by a network that
+never saw it: the out-of-fold prediction. `[network] members = 1` is the textbook's single network.
 """
 
 from __future__ import annotations
@@ -11,61 +11,57 @@ import copy
 
 import numpy as np
 import torch
-import torch.fx
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn.utils.rnn import pad_sequence
 
 from capstone.core.errors import CapstoneError
+from capstone.training.acceleration.side_by_side import layer_of, side_by_side
 
 NO_FOLD = -1  # marks what only fills up a shorter fold
-
-
-class LinearSideBySide(nn.Linear):
-    """A linear layer of every member, computed as one batched product.
-
-    weight, bias  stacks of the members': shape (members, outputs, inputs) and (members, outputs)
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Shape (members, rows, inputs) to shape (members, rows, outputs)."""
-        if self.bias is None:
-            return torch.bmm(input, self.weight.mT)
-        return torch.baddbmm(self.bias.unsqueeze(1), input, self.weight.mT)
 
 
 class Ensemble(nn.Module):
     """The same network several times, each with weights of its own, computed in one go.
 
-    members  networks of one class and shape, differently initialised
-    inputs   numbers that each takes for a row
-    `network` is one of them whose every weight has become a stack, shape (members, ...). Where that gives
-    the same (see `computes_alike`), its linear layers compute all members at once; other networks
-    go through `vmap`, which takes a third longer and can do much more.
+    Its `network` is one of them whose every weight has become a stack of all members' weights, shape (members, ...).
+    `vmap` runs it once for each member with that member's layer of the stack, all at the same time.
+
+    Parameters
+    ----------
+    members : list of nn.Module
+        Networks of one class and shape, differently initialized.
+    inputs : int
+        Numbers that each takes for a row.
     """
 
     def __init__(self, members: list[nn.Module], inputs: int) -> None:
         super().__init__()
         self.size = len(members)
-        self.one = (
-            copy.deepcopy(members[0]),
-        )  # as a tuple: its weights are none of the ensemble's
+        # In a tuple, where PyTorch doesn't see it: its weights are none of the ensemble's.
+        self.template = (copy.deepcopy(members[0]),)
         self.network = copy.deepcopy(members[0])
         weights, buffers = stack_module_state(members)
         for name, stack in weights.items():
-            leaf = _owner(self.network, name)
-            leaf._parameters[name.split(".")[-1]] = nn.Parameter(stack.detach())
+            _set_weight(self.network, name, stack)
         for name, stack in buffers.items():
-            _owner(self.network, name)._buffers[name.split(".")[-1]] = stack.clone()
-        batched = side_by_side(self.network)
-        self.at_once = computes_alike(batched, members, inputs)
-        if self.at_once:
-            self.network = batched
+            _set_buffer(self.network, name, stack)
+        quicker = side_by_side(self.network, members, inputs)
+        self.at_once = quicker is not None
+        self.network = quicker or self.network
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Scores of shape (rows, outputs, members).
+        """Every member's scores.
 
-        inputs  shape (rows, inputs), the same for all, or (members, rows, inputs), for each its own
+        Parameters
+        ----------
+        inputs : Tensor
+            Shape (rows, inputs), the same for all members, or (members, rows, inputs), for each its own.
+
+        Returns
+        -------
+        Tensor
+            Shape (rows, outputs, members).
         """
         each_its_own = inputs.dim() == 3
         if self.at_once:
@@ -85,59 +81,37 @@ class Ensemble(nn.Module):
 
     def member(self, number: int) -> nn.Module:
         """One of the networks, from 0, as a copy that can be used alone."""
-        network = copy.deepcopy(self.one[0]).train(self.training)
-        for path, stack in self.network.named_parameters():
-            leaf = _owner(network, path)
-            leaf._parameters[path.split(".")[-1]] = nn.Parameter(stack[number].detach().clone())
-        for path, values in self.network.named_buffers():
-            _owner(network, path)._buffers[path.split(".")[-1]] = values[number].clone()
+        network = copy.deepcopy(self.template[0]).train(self.training)
+        for name, stack in self.network.named_parameters():
+            _set_weight(network, name, stack[number].clone())
+        for name, values in self.network.named_buffers():
+            _set_buffer(network, name, values[number])
         return network
 
-
-def side_by_side(stacked: nn.Module) -> nn.Module:
-    """A network whose weights are stacks, with linear layers that know how to use them."""
-    batched = copy.deepcopy(stacked)
-    for name, layer in list(batched.named_modules()):
-        if type(layer) is nn.Linear and name:
-            with torch.device("meta"):  # its weights are replaced at once
-                many = LinearSideBySide(layer.in_features, layer.out_features)
-            for key, stack in layer.named_parameters():
-                many.register_parameter(key, stack)
-            setattr(_owner(batched, name), name.split(".")[-1], many)
-    return batched
+    def members(self) -> list[nn.Module]:
+        """All networks, as copies that can be used alone."""
+        return [self.member(number) for number in range(self.size)]
 
 
-@torch.no_grad()
-def computes_alike(batched: nn.Module, members: list[nn.Module], inputs: int) -> bool:
-    """Whether a network of layers side by side gives what each member gives alone.
+def build_ensemble(members: list[nn.Module], inputs: int) -> nn.Module:
+    """The members as one model, of which each takes so many inputs; a single one stays as it is.
 
-    It does when only linear layers have weights and all else treats each number by itself, as an activation
-    does. A forward pass that counts rows, or picks columns, would find the members in their place.
+    Raises CapstoneError when the student's network can't be computed side by side with others.
     """
-    for layer in members[0].modules():
-        own = [*layer.parameters(recurse=False), *layer.buffers(recurse=False)]
-        if own and type(layer) is not nn.Linear:
-            return False
-    chance = torch.Generator().manual_seed(0)  # of its own, so that no other random number changes
-    rows = torch.randn(len(members), 5, inputs, generator=chance)
-    for training in (False, True):
-        for network in (batched, *members):
-            network.train(training)
-            for layer in network.modules():
-                if isinstance(layer, nn.Dropout):
-                    layer.eval()  # chance can't be compared
-        try:
-            torch.fx.Tracer().trace(members[0])  # fails where the rows decide which way they go
-            all_at_once = batched(rows)
-            alone = torch.stack([member(its) for member, its in zip(members, rows, strict=True)])
-        except Exception:  # whatever the student's forward pass makes of another shape
-            return False
-        if all_at_once.shape != alone.shape or not torch.allclose(all_at_once, alone, 1e-4, 1e-5):
-            return False
-    return True
+    if len(members) == 1:
+        return members[0]
+    ensemble = Ensemble(members, inputs)
+    try:
+        ensemble.train()(torch.zeros(2, inputs))
+    except Exception as error:
+        raise CapstoneError(
+            f"Your NeuralNetwork can't be trained several times at once ({str(error).splitlines()[0]}): "
+            "set [network] members = 1."
+        ) from None
+    return ensemble
 
 
-class MembersLoss(nn.Module):
+class EnsembleLoss(nn.Module):
     """The loss of each member: in training on all rows but its own fold, else on its own fold alone.
 
     Targets hold two numbers per row: the target, and the row's fold.
@@ -145,9 +119,9 @@ class MembersLoss(nn.Module):
 
     numbers: Tensor
 
-    def __init__(self, loss_function: nn.Module, members: int) -> None:
+    def __init__(self, criterion: nn.Module, members: int) -> None:
         super().__init__()
-        self.each_row = type(loss_function)(reduction="none")
+        self.each_row = type(criterion)(reduction="none")
         self.register_buffer("numbers", torch.arange(members))
 
     def forward(self, scores: Tensor, targets: Tensor) -> Tensor:
@@ -170,7 +144,7 @@ class MembersLoss(nn.Module):
 
 
 def with_folds(targets: Tensor, folds: np.ndarray) -> Tensor:
-    """Targets and folds side by side, as MembersLoss takes them: shape (rows, 2)."""
+    """Targets and folds side by side, as EnsembleLoss takes them: shape (rows, 2)."""
     fold = torch.as_tensor(folds, device=targets.device)
     return torch.stack([targets, fold.to(targets.dtype)], dim=1)
 
@@ -183,30 +157,17 @@ def own_folds(inputs: Tensor, targets: Tensor, members: int) -> tuple[Tensor, Te
     fold = targets[:, 1]
     own = [torch.nonzero(fold == number).squeeze(1) for number in range(members)]
     rows = pad_sequence(own, batch_first=True)  # filled up with row 0
-    filled = pad_sequence([torch.ones_like(its) for its in own], batch_first=True) == 0
+    filled = pad_sequence([torch.ones_like(fold_rows) for fold_rows in own], batch_first=True) == 0
     own_targets = targets[rows]
     own_targets[..., 1].masked_fill_(filled, NO_FOLD)
     return inputs[rows], own_targets
 
 
-def build_ensemble(members: list[nn.Module], inputs: int) -> nn.Module:
-    """The members as one, of which each takes so many inputs; a single one stays as it is.
-
-    Raises CapstoneError when the student's network can't be computed side by side with others.
-    """
-    if len(members) == 1:
-        return members[0]
-    ensemble = Ensemble(members, inputs)
-    try:
-        ensemble.train()(torch.zeros(2, inputs))
-    except Exception as error:
-        raise CapstoneError(
-            f"Your NeuralNetwork can't be trained several times at once ({str(error).splitlines()[0]}): "
-            "set [network] members = 1."
-        ) from None
-    return ensemble
+def _set_weight(network: nn.Module, name: str, values: Tensor) -> None:
+    """Put a trainable weight in the place of one such as "layers.0.bias"; its shape may be another."""
+    layer_of(network, name)._parameters[name.split(".")[-1]] = nn.Parameter(values.detach())
 
 
-def _owner(network: nn.Module, name: str) -> nn.Module:
-    """The layer that a weight such as "layers.0.bias" belongs to."""
-    return network.get_submodule(name.rpartition(".")[0])
+def _set_buffer(network: nn.Module, name: str, values: Tensor) -> None:
+    """Put numbers that are not trained, such as batch norm's means, in the place of others."""
+    layer_of(network, name)._buffers[name.split(".")[-1]] = values.clone()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,82 +11,20 @@ import numpy as np
 import pandas as pd
 import torch
 from safetensors.torch import load_file, save_file
-from scipy.special import expit, softmax
 from torch import nn
 
 from capstone.core.errors import CapstoneError
-from capstone.core.project import call_student, load_attribute, package_name
-from capstone.data.kinds import class_names
+from capstone.core.project import package_name
 from capstone.data.preprocessing import Preprocessor
-from capstone.training.ensemble import Ensemble, build_ensemble
+from capstone.training.batches import ROWS_AT_ONCE
+from capstone.training.devices import use_threads_for
 from capstone.training.health import describe_layers
-from capstone.training.layers import write_in_place
-from capstone.training.loop import predict_scores
+from capstone.training.network import build_model, encoding_of, members_of
 from capstone.training.piecewise_linear import PiecewiseLinear
+from capstone.training.target import Target
 from capstone.training.temperature import fit_temperature, rescale
 
 WEIGHTS, ARCHITECTURE, PREPROCESSING = "model.safetensors", "model.json", "preprocessing.skops"
-
-
-@dataclass(frozen=True)
-class Target:
-    """What the network predicts: a standardised number, or one of the classes."""
-
-    name: str
-    problem: str
-    classes: list[str] = field(default_factory=list)
-    mean: float = 0.0
-    scale: float = 1.0
-    temperature: float = (
-        1.0  # classes: how much less sure than the network says; see calibration.py
-    )
-
-    @classmethod
-    def fit(cls, train: pd.Series, problem: str, positive: object = "") -> Self:
-        """Learn mean and spread, or the classes, from the training part."""
-        name = str(train.name)
-        if problem == "regression":
-            return cls(
-                name, problem, mean=float(train.mean()), scale=float(train.std(ddof=0)) or 1.0
-            )
-        return cls(name, problem, classes=class_names(train, positive))
-
-    @property
-    def outputs(self) -> int:
-        """Neurons in the output layer."""
-        return len(self.classes) if self.problem == "multiclass" else 1
-
-    def truth(self, values: pd.Series) -> np.ndarray:
-        """The true numbers, or the number of each row's class, shape (rows,)."""
-        if self.problem == "regression":
-            return values.to_numpy(dtype=np.float64, copy=True)
-        numbers = {name: number for number, name in enumerate(self.classes)}
-        return values.astype(str).map(numbers).to_numpy(dtype=np.int64, copy=True)
-
-    def tensor(self, values: pd.Series, device: torch.device) -> torch.Tensor:
-        """What the loss function compares with: standardised numbers, 0.0/1.0, or class numbers."""
-        truth = self.truth(values)
-        if self.problem == "regression":
-            truth = (truth - self.mean) / self.scale
-        kind = torch.int64 if self.problem == "multiclass" else torch.float32
-        return torch.tensor(truth, dtype=kind, device=device)
-
-    def prediction(self, scores: np.ndarray) -> np.ndarray:
-        """Network outputs as numbers in the target's unit, or as probabilities (rows, classes)."""
-        if self.problem == "regression":
-            return scores * self.scale + self.mean
-        if self.problem == "binary":
-            positive = expit(scores)
-            return np.column_stack([1 - positive, positive])
-        return softmax(scores, axis=1)
-
-    def columns(self, prediction: np.ndarray) -> dict[str, np.ndarray]:
-        """The prediction as columns of a table: `prediction`, and `probability_<class>` for classes."""
-        if self.problem == "regression":
-            return {"prediction": prediction}
-        chosen = np.array(self.classes)[prediction.argmax(axis=1)]
-        shares = {f"probability_{name}": prediction[:, i] for i, name in enumerate(self.classes)}
-        return {"prediction": chosen, **shares}
 
 
 @dataclass
@@ -111,8 +48,7 @@ class TrainedModel:
 
         folds  predict each row by the one member that never learnt from it
         """
-        device = next(self.network.parameters()).device
-        scores = predict_scores(self.network, torch.from_numpy(matrix).to(device))
+        scores = predict_scores(self.network, matrix)
         members = self.architecture["members"]
         if members == 1:
             prediction = self.target.prediction(scores)
@@ -139,11 +75,9 @@ class TrainedModel:
 
     def layers(self) -> list[dict[str, Any]]:
         """The layers of the network; of one member, when there are several."""
-        encoding, network = one_member(self.network)
-        device = next(network.parameters()).device
-        return describe_layers(
-            network, encoding(torch.zeros(2, self.architecture["inputs"], device=device))
-        )
+        device = next(self.network.parameters()).device
+        rows = torch.zeros(2, self.architecture["inputs"], device=device)
+        return describe_layers(members_of(self.network)[0], encoding_of(self.network)(rows))
 
     def save(self, folder: Path) -> None:
         """Write weights, architecture and preprocessing; nothing in them is code."""
@@ -187,60 +121,14 @@ class TrainedModel:
         return cls(Preprocessor.load(folder / PREPROCESSING), network, target, architecture)
 
 
-def build_model(
-    root: Path,
-    architecture: dict[str, Any],
-    encoding: PiecewiseLinear | None = None,
-    prepare: Callable[..., Any] | None = None,
-) -> nn.Module:
-    """As many of the student's networks as there are members, side by side, behind the encoding.
+@torch.inference_mode()
+def predict_scores(network: nn.Module, matrix: np.ndarray) -> np.ndarray:
+    """The network's raw outputs as float64: shape (rows,), or (rows, classes) for multiclass.
 
-    prepare  is called with each of them and its number, from 0, e.g. to copy weights into it
+    Of several members, each its own: the last dimension is the members'.
     """
-    ours = ("members", "pieces")
-    arguments = {name: value for name, value in architecture.items() if name not in ours}
-    if encoding:
-        arguments["inputs"] += len(encoding.column)
-    networks = [build_network(root, arguments) for _ in range(architecture["members"])]
-    if prepare:
-        for number, network in enumerate(networks):
-            prepare(network, number=number)
-    network = build_ensemble(networks, arguments["inputs"])
-    return nn.Sequential(encoding, network) if encoding else network
-
-
-def one_member(model: nn.Module, number: int = 0) -> tuple[nn.Module, nn.Module]:
-    """The encoding, and the student's network: the one of that number, when there are several."""
-    encoding: nn.Module = nn.Identity()
-    if isinstance(model, nn.Sequential) and isinstance(model[0], PiecewiseLinear):
-        encoding, model = model
-    return encoding, model.member(number) if isinstance(model, Ensemble) else model
-
-
-def all_members(model: nn.Module) -> tuple[nn.Module, list[nn.Module]]:
-    """The encoding, and each of the student's networks."""
-    encoding, first = one_member(model)
-    ensemble = model[1] if isinstance(model, nn.Sequential) and model[0] is encoding else model
-    if not isinstance(ensemble, Ensemble):
-        return encoding, [first]
-    return encoding, [ensemble.member(number) for number in range(ensemble.size)]
-
-
-def build_network(root: Path, architecture: dict[str, Any]) -> nn.Module:
-    """The student's NeuralNetwork with these arguments, checked on two rows of zeros."""
-    network: nn.Module = call_student(
-        load_attribute(root, "network", "NeuralNetwork"), root, **architecture
-    )
-    if not list(network.parameters()):
-        raise CapstoneError(
-            f"NeuralNetwork in src/{package_name(root)}/network.py has no weights to train: give it a layer."
-        )
-    rows = torch.zeros(2, architecture["inputs"])
-    shape = tuple(call_student(network.eval(), root, rows).shape)
-    if shape != (2, architecture["outputs"]):
-        raise CapstoneError(
-            f"NeuralNetwork in src/{package_name(root)}/network.py returns shape {shape} for 2 rows, "
-            f"but (2, {architecture['outputs']}) is needed: see its output layer."
-        )
-    write_in_place(network, architecture["inputs"])
-    return network
+    network.eval()
+    inputs = torch.from_numpy(matrix).to(next(network.parameters()).device)
+    use_threads_for(len(inputs))
+    blocks = [network(block).squeeze(1).cpu() for block in inputs.split(ROWS_AT_ONCE)]
+    return torch.cat(blocks).numpy().astype(np.float64)

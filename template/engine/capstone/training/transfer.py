@@ -2,70 +2,62 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from capstone.core.errors import CapstoneError
-from capstone.core.settings import Settings
-from capstone.runs.folder import LATEST, Run, read_run
 from capstone.training.layers import linear_layers
-from capstone.training.model import TrainedModel, one_member
 from capstone.training.piecewise_linear import PiecewiseLinear
 
-
-def name_the_start(settings: Settings, root: Path) -> Settings:
-    """The settings with "runs/LATEST" as the run that it means now: `capstone reproduce` needs the same one."""
-    place = settings.training.start_from
-    if not place or Path(place).name != LATEST:
-        return settings
-    run = read_run(root / "runs")
-    training = settings.training.model_copy(update={"start_from": f"runs/{run.id}"})
-    return settings.model_copy(update={"training": training})
+if TYPE_CHECKING:
+    from capstone.training.model import TrainedModel
 
 
-def start_from(
-    network: nn.Module,
-    number: int,
-    names: list[str],
-    source: TrainedModel,
-) -> None:
-    """Copy the body of an earlier run's network into this one, the one of that number among several.
+def copy_body(old: nn.Module, new: nn.Module, known: list[str], names: list[str]) -> None:
+    """Copy the body of an earlier network into a new one. The head (the last layer) stays new: the task is another.
 
-    names  of this network's inputs. They are matched by name; one that the earlier network did not know
-           starts at zero. The head (the last layer) stays new, since the task is another.
+    Parameters
+    ----------
+    old, new : nn.Module
+        The earlier network and the one to copy into.
+    known, names : list of str
+        What they take for inputs. They are matched by name; one that the earlier network did not know starts at zero.
+
+    Raises
+    ------
+    CapstoneError
+        When the two have other layers.
     """
-    known = all_names(source.preprocessor.inputs, source.architecture["pieces"])
-    layers = linear_layers(network)
+    layers = linear_layers(new)
     first, head = f"{layers[0]}.weight", f"{layers[-1]}."
-    # When the earlier run had fewer members, they come again from the first.
-    member = one_member(source.network, number % source.architecture["members"])[1]
-    old, new = member.state_dict(), network.state_dict()
-    body = {name: weights for name, weights in new.items() if not name.startswith(head)}
+    before, after = old.state_dict(), new.state_dict()
+    body = {name: weights for name, weights in after.items() if not name.startswith(head)}
     for name, weights in body.items():
-        same = name in old and old[name].shape[:1] == weights.shape[:1]
-        if not same or (name != first and old[name].shape != weights.shape):
+        same = name in before and before[name].shape[:1] == weights.shape[:1]
+        if not same or (name != first and before[name].shape != weights.shape):
+            hidden = [old.get_submodule(layer).out_features for layer in linear_layers(old)[:-1]]
             raise CapstoneError(
                 "[training] start_from: the network of that run has other layers; set [network] hidden "
-                f"to {source.architecture['hidden']}, as it was there."
+                f"to {hidden}, as it was there."
             )
-        body[name] = old[name]
-    matched = torch.zeros_like(new[first])
+        body[name] = before[name]
+    matched = torch.zeros_like(after[first])
     for position, name in enumerate(names):
         if name in known:
-            matched[:, position] = old[first][:, known.index(name)]
-    network.load_state_dict({**new, **body, first: matched})
+            matched[:, position] = before[first][:, known.index(name)]
+    new.load_state_dict({**after, **body, first: matched})
 
 
-def load_source(run: Run, inputs: list[str], root: Path) -> TrainedModel:
-    """The model of an earlier run. Raises CapstoneError when it has nothing in common with this one."""
-    source = TrainedModel.load(run.folder, root)
-    if not set(inputs) & set(source.preprocessor.inputs):
+def check_source(source: TrainedModel, run: str, inputs: list[str]) -> list[str]:
+    """What to say of the earlier run's model. Raises CapstoneError when it has nothing in common with this one."""
+    known = len(set(inputs) & set(source.preprocessor.inputs))
+    if not known:
         raise CapstoneError(
-            f"[training] start_from: {run.id} was trained on other columns; none has the same name."
+            f"[training] start_from: {run} was trained on other columns; none has the same name."
         )
-    return source
+    return [f"starting from {run}: {known} of {len(inputs)} inputs are known there; a new head"]
 
 
 def adopt_pieces(inputs: list[str], source: TrainedModel) -> PiecewiseLinear | None:
@@ -82,9 +74,10 @@ def adopt_pieces(inputs: list[str], source: TrainedModel) -> PiecewiseLinear | N
     )
 
 
-def all_names(inputs: list[str], pieces: dict[str, list[float]] | None) -> list[str]:
+def input_names(inputs: list[str], encoding: nn.Module | None) -> list[str]:
     """Names of what the network gets: the inputs, and then their pieces."""
-    if not pieces:
+    if not isinstance(encoding, PiecewiseLinear):
         return inputs
+    pieces = encoding.pieces()
     places = zip(pieces["column"], pieces["start"], strict=True)
     return inputs + [f"{inputs[int(column)]} from {start}" for column, start in places]

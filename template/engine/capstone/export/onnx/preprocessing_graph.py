@@ -13,8 +13,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from capstone.data.preprocessing import DATE_PARTS, Preprocessor
 from capstone.export.onnx.network_graph import OPSET, Parts, add_members
-from capstone.training.model import Target, TrainedModel, all_members
+from capstone.training.model import TrainedModel
+from capstone.training.network import encoding_of, members_of
 from capstone.training.piecewise_linear import PiecewiseLinear
+from capstone.training.target import Target
 
 DAY = 86_400.0  # seconds
 MARCH_OF_0 = 719_468  # days from 1 March of the year 0 to 1 January 1970
@@ -24,7 +26,7 @@ def build_graph(model: TrainedModel, columns: dict[str, Any]) -> onnx.ModelProto
     """The whole graph. Inputs are the columns, see serving/inference/arrays.py; the one output is `prediction`."""
     parts = Parts(columns)
     matrix = preprocess(parts, model.preprocessor)
-    encoding, networks = all_members(model.network)
+    encoding, networks = encoding_of(model.network), members_of(model.network)
     width = len(model.preprocessor.inputs)
     with_ones = False
     if isinstance(encoding, PiecewiseLinear):

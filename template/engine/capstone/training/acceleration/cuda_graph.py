@@ -1,8 +1,8 @@
-"""On an NVIDIA card: the five steps are recorded once an epoch, and played back for batch after batch.
+"""On an NVIDIA card: `Trainer.train_step` is recorded once an epoch, and played back for batch after batch.
 
 A card has computed a small network's step long before Python has asked for its forty operations one by one.
-A CUDA graph asks for them all at once, which is some ten times as fast. The operations are those of training.py, on the
-same rows in the same order, so the weights are the same to the last bit.
+A CUDA graph asks for them all at once, which is some ten times as fast. What is recorded is `train_step` itself, so the
+weights are the same to the last bit.
 """
 
 from __future__ import annotations
@@ -12,66 +12,58 @@ import random
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from capstone.training.distributed import Team
-from capstone.training.loop import Batches, batches, train_epoch
-from capstone.training.optimizer import QuickAdamW
+if TYPE_CHECKING:
+    from capstone.training.loop import Trainer
+
+Step = Callable[[Tensor, Tensor], None]
 
 
-class ReplayedEpoch:
-    """Takes the place of `train_epoch`. What can't be recorded is computed as it is there."""
+def accelerated(trainer: Trainer) -> Step:
+    """What takes a step for a batch: the trainer's own `train_step`, or a recording of it where that is quicker."""
+    on_a_card = trainer.loss_sum.device.type == "cuda"
+    return RecordedSteps(trainer) if on_a_card else trainer.train_step
 
-    def __init__(self) -> None:
+
+class RecordedSteps:
+    """Takes steps by playing back a recording. What can't be recorded is computed by `train_step`."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer = trainer
         self.recordable: bool | None = None  # known once a step has been watched
+        self.epoch = 0  # that the recording was made in: the next one has another learning rate
+        self.batch: tuple[Tensor, Tensor] | None = None  # where the recording finds its batch
         self.replay: Callable[[], None] = lambda: None
         self.pool: Any = None  # the card's memory that each recording takes over from the last
 
-    def __call__(
-        self,
-        network: nn.Module,
-        train: tuple[Tensor, Tensor],
-        loss_function: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        batch_size: int,
-        team: Team,
-        cut: Batches = batches,
-    ) -> float:
-        """One pass over the training part. Returns the mean loss."""
-        if self.recordable is False or not isinstance(optimizer, QuickAdamW):
-            return train_epoch(network, train, loss_function, optimizer, batch_size, team, cut)
-        network.train()
-        loss_function.train()
-        total, rows = torch.zeros((), device=train[0].device), 0
+    def __call__(self, inputs: Tensor, targets: Tensor) -> None:
+        """The five steps for one batch."""
+        trainer = self.trainer
+        plain = partial(trainer.train_step, inputs, targets)
+        if len(inputs) < trainer.batch_size or self.recordable is False or not self._is_set_up():
+            plain()
+        elif self.recordable is None:
+            self.recordable = stays_on_the_card(plain, trainer.model)
+        else:
+            epoch = len(trainer.history.epochs) + 1
+            if self.batch is None or self.epoch != epoch:
+                self.batch = torch.empty_like(inputs), torch.empty_like(targets)
+                self.epoch = epoch
+                self._record(partial(trainer.train_step, *self.batch))
+            self.batch[0].copy_(inputs)
+            self.batch[1].copy_(targets)
+            self.replay()
 
-        def learn(inputs: Tensor, targets: Tensor) -> None:
-            optimizer.zero_grad()  # 1. zero the gradients
-            outputs = network(inputs).squeeze(1)  # 2. forward pass
-            loss = loss_function(outputs, targets)  # 3. compute the loss
-            loss.backward()  # 4. backward pass
-            optimizer.step()  # 5. update the weights
-            total.add_(loss.detach(), alpha=len(inputs))
-
-        place: tuple[Tensor, Tensor] | None = None  # where the recording finds its batch
-        for inputs, targets in cut(*train, batch_size, team):
-            rows += len(inputs)
-            # The first two steps set up the optimiser's memory.
-            if len(inputs) < batch_size or not optimizer.memory or self.recordable is False:
-                learn(inputs, targets)
-            elif self.recordable is None:
-                self.recordable = stays_on_the_card(partial(learn, inputs, targets), network)
-            else:
-                if place is None:
-                    place = torch.empty_like(inputs), torch.empty_like(targets)
-                    self._record(partial(learn, *place))
-                place[0].copy_(inputs)
-                place[1].copy_(targets)
-                self.replay()
-        return total.item() / rows
+    def _is_set_up(self) -> bool:
+        """Whether the optimizer has its memory of every weight: its first step makes it."""
+        optimizer = self.trainer.optimizer
+        weights = (weight for group in optimizer.param_groups for weight in group["params"])
+        return all(weight in optimizer.state for weight in weights if weight.requires_grad)
 
     def _record(self, step: Callable[[], None]) -> None:
         """Make `replay` play the step; where there is no room on the card to record it, take the step itself."""
@@ -108,26 +100,26 @@ def record(step: Callable[[], None], pool: Any) -> Callable[[], None]:
     return graph.replay
 
 
-def stays_on_the_card(step: Callable[[], None], network: nn.Module) -> bool:
+def stays_on_the_card(step: Callable[[], None], model: nn.Module) -> bool:
     """Do the step; whether nothing in it was decided by Python, which a recording would never ask again."""
-    before = python_state(network)
-    with warnings.catch_warnings(record=True) as said:
+    before = python_state(model)
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         torch.cuda.set_sync_debug_mode("warn")  # of each number that is read from the card
         try:
             step()
         finally:
             torch.cuda.set_sync_debug_mode("default")
-    read = any("synchronizing CUDA operation" in str(one.message) for one in said)
-    return not read and python_state(network) == before
+    read = any("synchronizing CUDA operation" in str(one.message) for one in caught)
+    return not read and python_state(model) == before
 
 
-def python_state(network: nn.Module) -> list[Any]:
+def python_state(model: nn.Module) -> list[Any]:
     """What a forward pass may decide by outside the card: counters of its layers, and Python's random numbers."""
     numpy: Any = np.random.get_state(legacy=False)
     own = [
         (name, value)
-        for layer in network.modules()
+        for layer in model.modules()
         for name, value in vars(layer).items()
         if isinstance(value, bool | int | float | str)
     ]

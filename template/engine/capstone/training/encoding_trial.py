@@ -7,7 +7,7 @@ from capstone.training.batches import RowsInMemory, batch_size_for, epochs_for
 from capstone.training.loop import Trainer
 from capstone.training.network import NetworkBuilder
 from capstone.training.piecewise_linear import PiecewiseLinear, fit_pieces
-from capstone.training.training_data import TrainingData, some_members
+from capstone.training.training_data import TrainingData, encoded_once, some_members
 from capstone.training.transfer import adopt_pieces
 
 SHARE_OF_EPOCHS, MOST_EPOCHS = 5, 20  # a trial takes a fifth of the epochs, and at most so many
@@ -49,8 +49,9 @@ def choose_encoding(
 
     def best_loss(encoding: PiecewiseLinear | None) -> float:
         network = builder.build(encoding, trial.members, trial.train.device)
-        trainer = trainer_class(network, trial.criterion, short, settings.seed)
-        history = trainer.fit(trial.train, trial.validation)
+        network, data = encoded_once(network, trial)
+        trainer = trainer_class(network, data.criterion, short, settings.seed)
+        history = trainer.fit(data.train, data.validation)
         if history.interrupted:  # nothing is worth keeping yet
             raise KeyboardInterrupt
         return history.best_loss

@@ -12,7 +12,7 @@ from capstone.training.history import History
 from capstone.training.loop import Callback, Trainer
 from capstone.training.model import TrainedModel
 from capstone.training.network import NetworkBuilder
-from capstone.training.training_data import TrainingData
+from capstone.training.training_data import TrainingData, encoded_once
 
 
 def train_model(
@@ -54,6 +54,7 @@ def train_model(
         architecture = builder.architecture(encoding, data.members)
         model = TrainedModel(builder.preprocessor, network, builder.target, architecture)
         say([reason, *describe(model, data.members)])
+        network, data = encoded_once(network, data)
         trainer = trainer_class(network, data.criterion, training, settings.seed)
         history = trainer.fit(data.train, data.validation, callbacks)
     return model, history

@@ -141,16 +141,17 @@ def build_network(root: Path, architecture: dict[str, Any]) -> nn.Module:
 
 def encoding_of(model: nn.Module) -> nn.Module:
     """What stands before the networks of a model: the encoding of numbers, or nothing."""
-    return _split(model)[0]
+    return split_model(model)[0]
 
 
 def members_of(model: nn.Module) -> list[nn.Module]:
     """The student's networks in a model; of an ensemble, copies that can be used alone."""
-    network = _split(model)[1]
+    network = split_model(model)[1]
     return network.members() if isinstance(network, Ensemble) else [network]
 
 
-def _split(model: nn.Module) -> tuple[nn.Module, nn.Module]:
+def split_model(model: nn.Module) -> tuple[nn.Module, nn.Module]:
+    """The encoding of numbers, which may be nothing, and the network or the ensemble behind it."""
     if isinstance(model, nn.Sequential) and isinstance(model[0], PiecewiseLinear):
         return model[0], model[1]
     return nn.Identity(), model

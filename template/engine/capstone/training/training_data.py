@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,7 +13,10 @@ from torch import nn
 from capstone.training.batches import Batch, RowsInMemory, TrainingRows
 from capstone.training.ensemble import EnsembleLoss, own_folds, with_folds
 from capstone.training.loop import CRITERIA
+from capstone.training.network import split_model
+from capstone.training.piecewise_linear import PiecewiseLinear
 
+MOST_ENCODED = 2**26  # numbers, 256 MB of them, that may be encoded before training
 TRIAL_ROWS = 2500  # held out are enough to choose by: of a large table, some members try alone
 
 
@@ -76,3 +79,21 @@ def some_members(data: TrainingData) -> TrainingData:
     criterion = copy.deepcopy(data.criterion)
     criterion.numbers = torch.arange(few, device=inputs.device)
     return TrainingData(data.train, (inputs[:few], targets[:few]), criterion, few)
+
+
+def encoded_once(model: nn.Module, data: TrainingData) -> tuple[nn.Module, TrainingData]:
+    """The model without its encoding of numbers, and rows that are encoded already.
+
+    The encoding is not trained, so every epoch would compute the same again. Both stay as they are where the encoded
+    rows would take too much memory, or where the rows are read from a file.
+    """
+    encoding, networks = split_model(model)
+    rows = data.train
+    if not isinstance(encoding, PiecewiseLinear) or not isinstance(rows, RowsInMemory):
+        return model, data
+    held_out, targets = data.validation
+    count = len(rows) + held_out.shape[:-1].numel()
+    if count * (rows.inputs.shape[1] + len(encoding.column)) > MOST_ENCODED:
+        return model, data
+    train = RowsInMemory(encoding(rows.inputs), rows.targets)
+    return networks, replace(data, train=train, validation=(encoding(held_out), targets))

@@ -19,7 +19,7 @@ from tests.helpers import PROBLEMS, ROOT, copy_template, files_of, must_run, run
 # Releases as they were: `nox -s record -- v0.1.0` makes such a file. Updates from each are tested.
 BUNDLES = sorted((ROOT / "tests" / "releases").glob("*.bundle"))
 NONE_YET = pytest.mark.skip(reason="no release is recorded yet: `nox -s record` keeps one")
-RECORDED = [bundle.stem for bundle in BUNDLES] or [pytest.param("", marks=NONE_YET)]
+RECORDED: list[object] = [bundle.stem for bundle in BUNDLES] or [pytest.param("", marks=NONE_YET)]
 NOW = "v0.1.0"  # what the working copy is called here; recorded releases are older
 README = "README.md"
 FEATURES = "src/my_capstone/features.py"

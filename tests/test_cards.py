@@ -94,7 +94,7 @@ def handed_in(render: Render, tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = Path(shutil.copytree(made, tmp_path_factory.mktemp("done") / "my-capstone"))
     edit(project / "capstone.toml", 'epochs = "auto"', "epochs = 3")
     edit(project / "capstone.toml", "bootstrap = 1000", "bootstrap = 20")
-    shutil.rmtree(project / "tests" / "capstone")  # the rule on tests would take half a minute
+    shutil.rmtree(project / "engine" / "tests")  # the rule on tests would take half a minute
     must_run("git", "init", "--quiet", cwd=project)
     must_run(tool("pre-commit"), "install", cwd=project)
     for command in ("run", "reproduce", "card"):

@@ -209,8 +209,8 @@ def test_the_notebook_runs_from_top_to_bottom(own: Finished) -> None:
     project = own("regression")
     notebook = nbformat.read(project / "notebooks" / "explore.ipynb", as_version=4)
     assert all(not cell.get("outputs") for cell in notebook.cells)
-    path = str(project / "src")
-    start = nbformat.v4.new_code_cell(f"import sys\nsys.path.insert(0, {path!r})")
+    paths = [str(project / name) for name in ("engine", "src")]
+    start = nbformat.v4.new_code_cell(f"import sys\nsys.path[:0] = {paths!r}")
     notebook.cells.insert(0, start)
     resources = {"metadata": {"path": str(project / "notebooks")}}
     NotebookClient(notebook, timeout=120, kernel_name="python3", resources=resources).execute()

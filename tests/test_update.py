@@ -18,6 +18,8 @@ from tests.helpers import PROBLEMS, ROOT, copy_template, files_of, must_run, run
 
 # Releases as they were: `nox -s record -- v0.1.0` makes such a file. Updates from each are tested.
 BUNDLES = sorted((ROOT / "tests" / "releases").glob("*.bundle"))
+NONE_YET = pytest.mark.skip(reason="no release is recorded yet: `nox -s record` keeps one")
+RECORDED: list[object] = [bundle.stem for bundle in BUNDLES] or [pytest.param("", marks=NONE_YET)]
 NOW = "v0.1.0"  # what the working copy is called here; recorded releases are older
 README = "README.md"
 FEATURES = "src/my_capstone/features.py"
@@ -172,7 +174,7 @@ MATRIX = [
 ]
 
 
-@pytest.mark.parametrize("old", [bundle.stem for bundle in BUNDLES])
+@pytest.mark.parametrize("old", RECORDED)
 @pytest.mark.parametrize(
     "answers",
     [
@@ -289,7 +291,7 @@ def rename_test(project: Path) -> dict[str, str]:
 
 def windows_lines(project: Path) -> dict[str, str]:
     """An editor on Windows saves one of our files with CRLF; .gitattributes mends that in the commit."""
-    path = project / "engine" / "capstone" / "errors.py"
+    path = project / "engine" / "capstone" / "core" / "errors.py"
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
     return {}
 

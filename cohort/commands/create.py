@@ -1,0 +1,42 @@
+"""`cohort create`."""
+
+from __future__ import annotations
+
+from cohort.classroom.config import load, read_roster
+from cohort.classroom.outcome import exit_code
+from cohort.commands.options import CreateOptions
+from cohort.output import tables
+from cohort.projects.create import create
+from cohort.projects.isolation import isolated
+from cohort.projects.session import session
+from cohort.projects.workbench import Workbench
+
+
+def create_class(options: CreateOptions) -> int:
+    """One repository per row; a bad row is named, and the others are made."""
+    class_ = load(options.folder)
+    path = options.roster or class_.folder / class_.settings.class_.roster
+    students, bad = read_roster(class_, path)
+    students = [one for one in students if not options.only or one.name in options.only]
+    with (
+        session(class_) as at,
+        tables.progress("Creating", len(students), options.json) as advance,
+    ):
+        release = at.releases.get(options.to or at.releases.newest)
+        bench = Workbench(class_, at.releases)
+        run = at.ledger.begin("create", release.name)
+        outcomes = []
+        try:
+            students.reverse()
+            while students:  # a row of the roster is forgotten once it is made: there are thousands
+                student = students.pop()
+                outcome = isolated(student, lambda one: create(bench, one, release, options.bare))
+                at.ledger.note(run, student.name, "created", outcome.as_dict())
+                outcomes.append(outcome.without_empty())
+                advance(outcome)
+        finally:
+            bench.close()
+        at.ledger.end(run)
+    problems = [f"{path.name}, {sentence}" for sentence in bad]
+    tables.show("Created", outcomes, options.json, problems)
+    return max(exit_code(outcomes), 3 if bad else 0)

@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
-from cohort.commands.status import COLUMNS
 
 from capstone.card_numbers import _overall
+from cohort.commands.status import COLUMNS
 from cohort.output.tables import text_table
 from tests.classes import (
     Cohort,

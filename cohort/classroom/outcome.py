@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -43,12 +44,15 @@ class Outcome:
     notes: list[str] = field(default_factory=list)
     diffs: dict[str, str] = field(default_factory=dict)
 
-    def without_empty(self) -> Outcome:
-        """The same, to be kept and read: what is empty is one object for all of them."""
+    def compact(self) -> None:
+        """Thousands have the same paths and words: one text each, not one per student."""
+        for name in ("now", "to", "branch", "state", "text"):
+            setattr(self, name, sys.intern(getattr(self, name)))
+        shared = {sys.intern(path): sys.intern(what) for path, what in self.changes.items()}
+        self.changes = shared
         for name, nothing in NOTHING.items():
             if not getattr(self, name):
                 setattr(self, name, nothing)
-        return self
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 from cohort.classroom.config import load
@@ -10,6 +9,7 @@ from cohort.classroom.ledger import Ledger
 from cohort.classroom.outcome import WORDS
 from cohort.commands.options import Options
 from cohort.output.tables import plain_text
+from cohort.text import to_json
 
 
 def show_history(options: Options, student: str) -> int:
@@ -20,7 +20,7 @@ def show_history(options: Options, student: str) -> int:
     steps = ledger.history(student)
     ledger.close()
     if options.json:
-        print(json.dumps({"steps": steps}, indent=2))
+        print(to_json({"steps": steps}, indent=2))
         return 0
     for step in steps:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(step["at"]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 from cohort.classroom.config import load
@@ -12,6 +11,7 @@ from cohort.commands.options import Options
 from cohort.git import process
 from cohort.output.tables import BLOCK, plain_text, progress, text_table
 from cohort.projects.status import KNOWN, Standing, look
+from cohort.text import to_json
 
 COLUMNS = (
     *("student", "release", "behind", "update waiting", "last update"),
@@ -32,15 +32,16 @@ def show_status(options: Options, dirty: bool) -> int:
     updated = ledger.last_update()
     plans = ledger.plans(class_.releases[-1])
     ledger.close()
-    standings = []
+    found = {}
     with progress("Reading", len(students), options.json) as advance:
-        for standing in look(class_, students, dirty):
+        for standing in look(class_, students, dirty, options.jobs):
             standing.updated = updated.get(standing.student)
             standing.to_come = _to_come(standing, plans.get(standing.student))
-            standings.append(standing)
+            found[standing.student] = standing
             advance(standing)
+    standings = [found[student.name] for student in students]
     if options.json:
-        print(json.dumps({"projects": [standing.as_dict() for standing in standings]}, indent=2))
+        print(to_json({"projects": [standing.as_dict() for standing in standings]}, indent=2))
     else:
         _table(standings, dirty)
     states = {standing.state for standing in standings}

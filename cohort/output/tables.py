@@ -5,7 +5,6 @@ Only the bar is rich's, and only on a terminal: for thousands of rows its tables
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -19,6 +18,7 @@ from pathlib import Path
 from rich.cells import cell_len
 
 from cohort.classroom.outcome import CLEAN, CONFLICT, ERROR, REFUSED, WORDS, Outcome
+from cohort.text import to_json, visible_text
 
 NARROWEST = 8  # a column of a table: so those of `cohort status` fit into 80 characters
 BLOCK = 200  # rows of a table
@@ -55,9 +55,7 @@ def show(
     """One line per student, what is to be done by hand, and a sum."""
     if as_json:
         projects = [outcome.as_dict() for outcome in outcomes]
-        print(
-            json.dumps({"title": title, "projects": projects, "problems": list(problems)}, indent=2)
-        )
+        print(to_json({"title": title, "projects": projects, "problems": problems}, indent=2))
         return
     print(title)
     columns = ("student", "state", "from", "files", "branch", "what to know")
@@ -117,10 +115,8 @@ def in_colour(text: str, colour: int) -> str:
 
 
 def plain_text(text: str) -> str:
-    """A text that may be a stranger's, with nothing in it that steers a terminal."""
-    if text.isprintable():
-        return text
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    """A text that may be a stranger's, for one line of a table."""
+    return visible_text(text)
 
 
 def write_plan_page(path: Path, to: str, outcomes: Sequence[Outcome]) -> None:

@@ -21,26 +21,29 @@ LONGEST_NUMBER = 100  # characters
 class Reader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """YAML in which a plain word is a number, a truth or nothing only where YAML 1.1 and YAML 1.2 agree on it.
 
-    copier writes answers with YAML 1.1, and quotes a text that YAML 1.1 would take for something else. YAML 1.2 takes
-    more texts for numbers (08, 1e3, 0o7), and YAML 1.1 did so with others (1:30, 0b1, 2024-01-01). Here all of these are
-    texts, so what copier wrote reads as what it was, and nothing can be written that is costly to read.
+    copier writes answers with YAML 1.1, and quotes a text that YAML 1.1 would take for something else. YAML 1.2
+    takes more texts for numbers (08, 1e3, 0o7); YAML 1.1 did so with others (1:30, 0b1, 2024-01-01). Here all of
+    these are texts: what copier wrote reads as what it was, and nothing can be written that is costly to read.
     """
 
     yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
 
 
-NUMBER = re.compile(r"[-+]?[0-9]+|0x[0-9a-fA-F]+|[-+]?[0-9]*\.?[0-9]*([eE][-+]?[0-9]+)?")
-PLAIN = {
+PLAIN = {  # the words of each kind, and the letters with which they begin
     "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     "bool": (r"true|True|TRUE|false|False|FALSE", list("tTfF")),
-    "int": (r"[-+]?(0|[1-9][0-9]*)|0x[0-9a-fA-F]+", list("-+0123456789")),
+    "int": (r"[-+]?(?:0|[1-9][0-9]*)|0x[0-9a-fA-F]+", list("-+0123456789")),
     "float": (
-        r"([-+]?[0-9]+\.[0-9]*|\.[0-9]+)([eE][-+][0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        r"(?:[-+]?[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+][0-9]+)?"
+        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
         list("-+.0123456789"),
     ),
 }
-for kind, (words, first) in PLAIN.items():
-    Reader.add_implicit_resolver(f"tag:yaml.org,2002:{kind}", re.compile(f"({words})$"), first)
+for _kind, (_words, _first) in PLAIN.items():
+    Reader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_kind}", re.compile(rf"(?:{_words})\Z"), _first
+    )
+NUMBER = re.compile(f"{PLAIN['int'][0]}|{PLAIN['float'][0]}")
 SHORTCUTS = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
 
 

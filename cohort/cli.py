@@ -44,6 +44,7 @@ Part = Annotated[
 Jobs = Annotated[int, typer.Option(min=0, help="Processes at a time; 0: one per core.")]
 Engine = Annotated[str, typer.Option(help="git, or copier: copier itself in a clone, to compare.")]
 HERE = Path(".")
+INTERRUPTED = 130  # what typer makes of Ctrl-C
 
 
 @app.command()
@@ -240,6 +241,8 @@ def main() -> None:
             stream.reconfigure(encoding="utf-8", errors="replace")
     try:
         code = app(standalone_mode=False)
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
     except CohortError as error:
         code = _complain(str(error), error.exit_code)
     except (OSError, sqlite3.Error) as error:

@@ -48,11 +48,16 @@ class Outcome:
         """Thousands have the same paths and words: one text each, not one per student."""
         for name in ("now", "to", "branch", "state", "text"):
             setattr(self, name, sys.intern(getattr(self, name)))
-        shared = {sys.intern(path): sys.intern(what) for path, what in self.changes.items()}
-        self.changes = shared
+        for name in ("changes", "diffs"):
+            texts = getattr(self, name).items()
+            setattr(self, name, {sys.intern(path): sys.intern(what) for path, what in texts})
+
+    def without_empty(self) -> Outcome:
+        """The same, to be kept and read: what is empty is one object for all of them."""
         for name, nothing in NOTHING.items():
             if not getattr(self, name):
                 setattr(self, name, nothing)
+        return self
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -29,6 +29,7 @@ def create_class(options: CreateOptions) -> int:
 
         def note(outcome: Outcome) -> None:
             outcome.compact()
+            outcome.without_empty()
             at.ledger.note(run, outcome.student, "created", outcome.as_dict())
             advance(outcome)
 

@@ -32,14 +32,13 @@ def show_status(options: Options, dirty: bool) -> int:
     updated = ledger.last_update()
     plans = ledger.plans(class_.releases[-1])
     ledger.close()
-    found = {}
+    standings = []
     with progress("Reading", len(students), options.json) as advance:
         for standing in look(class_, students, dirty, options.jobs):
             standing.updated = updated.get(standing.student)
             standing.to_come = _to_come(standing, plans.get(standing.student))
-            found[standing.student] = standing
+            standings.append(standing)
             advance(standing)
-    standings = [found[student.name] for student in students]
     if options.json:
         print(to_json({"projects": [standing.as_dict() for standing in standings]}, indent=2))
     else:

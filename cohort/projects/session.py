@@ -20,7 +20,7 @@ from cohort.git import process
 from cohort.projects import isolation, pool
 from cohort.projects.fetching import fetch
 from cohort.projects.isolation import Failed, R, isolated
-from cohort.projects.workbench import Job, Workbench, update
+from cohort.projects.workbench import COPIER_SECONDS, Job, Workbench, update
 from cohort.template.releases import Releases
 
 Told = Callable[[Outcome], None]
@@ -72,7 +72,7 @@ def update_task(at: Session, job: Job) -> Task[Outcome]:
     """An update, or the plan of one."""
     at.releases.get(job.to)
     failed = partial(Outcome, to=job.to, branch=at.class_.branch(job.to))
-    return Task(partial(update, job), failed, 300.0 if job.engine == "copier" else 0.0)
+    return Task(partial(update, job), failed, COPIER_SECONDS if job.engine == "copier" else 0.0)
 
 
 def over_class(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
@@ -58,7 +59,18 @@ class Standing:
 def look(
     class_: Class, students: Sequence[Student], dirty: bool = False, jobs: int = 0
 ) -> Iterator[Standing]:
-    """Read the newest commit of each project, in no order; nothing is written, nothing but a cache is fetched."""
+    """Read the newest commit of each project; nothing is written, nothing but a cache is fetched."""
+    waiting, found = deque(student.name for student in students), dict[str, Standing]()
+    for standing in _in_no_order(class_, students, dirty, jobs):
+        found[standing.student] = standing
+        while waiting and waiting[0] in found:
+            yield found.pop(waiting.popleft())
+
+
+def _in_no_order(
+    class_: Class, students: Sequence[Student], dirty: bool, jobs: int
+) -> Iterator[Standing]:
+    """Several together first; then alone those with whom something is wrong."""
     unreachable = fetch(class_, students, Standing)
     yield from unreachable.values()
     scratch = process.make_bare(class_.cache / "reading")

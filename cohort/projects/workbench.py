@@ -18,6 +18,7 @@ from cohort.projects.merge import Place
 from cohort.projects.plan import Plan, Planner, changes_as_paths
 from cohort.template.releases import Release, Releases
 
+COPIER_SECONDS = 300.0  # for copier itself on one project
 OURS = b"Update the template from "
 
 

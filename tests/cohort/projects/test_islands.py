@@ -123,6 +123,11 @@ def card(project: Path, value: str) -> None:
     commit_all(project, "Card")
 
 
+def file(project: Path, path: str, content: str | bytes) -> None:
+    write(project, {path: content})
+    commit_all(project, "A file")
+
+
 def latin_name(project: Path) -> None:
     """An honest student's file, renamed on an old machine; and a conflict of which it is a side."""
     text = (project / "engine.py").read_text().replace("line 5 ", "my line ")
@@ -198,16 +203,13 @@ NASTY: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
     "infinite": (lambda p: answer(p, "colour: .inf"), FITTING),
     "a list": (lambda p: answer(p, "title: [[[a]]]"), ()),
     "no address": (lambda p: answer(p, "_src_path: 'http://['"), READERS),
-    "no text": (lambda p: (write(p, {ANSWERS: b"\xff\xfe"}), commit_all(p, "x"))[1], READERS),
+    "no text": (lambda p: file(p, ANSWERS, b"\xff\xfe"), READERS),
     "NUL in a name": (lambda p: answer(p, 'package_name: "a\\0b"'), FITTING),
     "surrogate": (lambda p: answer(p, 'title: "\\uD800"'), READERS),
     "number in the card": (lambda p: card(p, ":".join(["59"] * 200)), ()),
     "long number in the card": (lambda p: card(p, "0x" + "f" * 20_000), ()),
     "infinity in the card": (lambda p: card(p, ".inf"), ()),
-    "newlines in a document": (
-        lambda p: (write(p, {"docs/data_ethics.md": "\n" * 250_000}), commit_all(p, "x"))[1],
-        (),
-    ),
+    "newlines in a document": (lambda p: file(p, "docs/data_ethics.md", "\n" * 250_000), ()),
     "latin name": (latin_name, ()),
     "control name": (control_name, ()),
     "odd mode": (lambda p: commit_tree(p, entry(p, b"1\xff0644", b"zzz")), READERS),

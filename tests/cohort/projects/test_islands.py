@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import multiprocessing
 import os
 import signal
 import sys
@@ -17,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cohort.classroom import stores
 from cohort.commands import create as create_command
-from cohort.projects import isolation, pool, status
+from cohort.projects import isolation, pool, report, status
 from cohort.projects import workbench as work
 from cohort.projects.isolation import OutOfTimeError, at_most
 from tests.classes import (
@@ -197,6 +198,7 @@ FITTING = ("plan", "update", "report", "verify")  # what asks whether answers fi
 NASTY: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
     "sexagesimal answer": (lambda p: answer(p, "colour: " + ":".join(["59"] * 200)), FITTING),
     "sexagesimal title": (lambda p: answer(p, "title: " + ":".join(["59"] * 200)), ()),
+    "sexagesimal float": (lambda p: answer(p, "title: " + ":".join(["59"] * 200) + ".5"), ()),
     "sexagesimal commit": (lambda p: answer(p, "_commit: " + ":".join(["59"] * 200)), READERS),
     "long integer": (lambda p: answer(p, "colour: 0x" + "f" * 20_000), READERS),
     "long key": (lambda p: answer(p, "? 0x" + "f" * 20_000 + "\n: 1"), READERS),
@@ -207,6 +209,7 @@ NASTY: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
     "NUL in a name": (lambda p: answer(p, 'package_name: "a\\0b"'), FITTING),
     "surrogate": (lambda p: answer(p, 'title: "\\uD800"'), READERS),
     "number in the card": (lambda p: card(p, ":".join(["59"] * 200)), ()),
+    "float in the card": (lambda p: card(p, ":".join(["59"] * 200) + ".5"), ()),
     "long number in the card": (lambda p: card(p, "0x" + "f" * 20_000), ()),
     "infinity in the card": (lambda p: card(p, ".inf"), ()),
     "newlines in a document": (lambda p: file(p, "docs/data_ethics.md", "\n" * 250_000), ()),
@@ -570,6 +573,55 @@ def test_a_git_that_hangs_for_all_is_waited_for_once(
     monkeypatch.setattr(status, "TOGETHER_SECONDS", 1.0)
     assert cohort(classroom, "status").code == 0
     assert waited.all() == ["once"]
+
+
+WORDS = (
+    *(
+        "\n",
+        " ",
+        "\t",
+        "- ",
+        "- [",
+        "- [ ] ",
+        "-\n",
+        "\n \n",
+        "By ",
+        "By a, the network is ",
+        ". On 1",
+    ),
+    *(
+        "By a, the network is . On 1,",
+        "---\n",
+        "---\r\n",
+        "---",
+        "a: ",
+        "[More Information",
+        "** By x",
+    ),
+)
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_no_document_is_costly_to_read(word: str) -> None:
+    """A quarter of a megabyte of one word, alone and after what an expression begins with."""
+    for begin in ("", "---\n", "By a, the network is ", "- [x"):
+        text = (begin + word * report.LARGEST)[: report.LARGEST]
+        started = time.process_time()
+        for expression in (report.BOX, report.AGAINST, report.FRONT):
+            list(expression.finditer(text))
+        report._scores(text)
+        assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize("command", ["plan", "verify", "audit", "report", "status"])
+def test_it_is_the_same_where_no_process_forks(
+    cohort: Cohort, classroom: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """As on Windows and macOS: what is to be done is sent to a process that knows nothing yet."""
+    (classroom / EVE / ".git" / "HEAD").unlink()
+    monkeypatch.setattr(pool, "FORKS", False)
+    monkeypatch.setattr(pool, "CONTEXT", multiprocessing.get_context("spawn"))
+    check(cohort(classroom, *COMMANDS[command]), command, command != "verify", {*DONE, "no update"})
 
 
 # ---- cohort itself ------------------------------------------------------------------------------------

@@ -148,6 +148,7 @@ def test_a_merge_key_merges_nothing() -> None:
 
 TOO_MUCH = {
     "sexagesimal": ":".join(["59"] * 200),
+    "sexagesimal float": ":".join(["59"] * 200) + ".5",
     "hexadecimal": "0x" + "f" * 20_000,
     "decimal": "9" * 20_000,
     "float": "9" * 20_000 + ".0",

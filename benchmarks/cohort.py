@@ -165,7 +165,7 @@ def work_in_bare(project: Path, chance: random.Random) -> None:
         line = "    # Your libraries: add them below this line.\n"
         pins = pins.replace(line, f'{line}    "seaborn~=0.13",\n')
     files = {"pyproject.toml": pins, "notes.md": f"{chance.random()}\n"}
-    parts = ["commit refs/heads/main\ncommitter Bench <bench@example.org> 1700000000 +0000\n"]
+    parts = ["commit refs/heads/main\ncommitter Workbench <bench@example.org> 1700000000 +0000\n"]
     parts += ["data 4\nWork\nfrom refs/heads/main^0\n"]
     for name, text in files.items():
         parts.append(f"M 100644 inline {name}\ndata {len(text.encode())}\n{text}\n")
@@ -334,7 +334,7 @@ def main() -> None:
     lines = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "gitconfig").write_text("[user]\nname = Bench\nemail = bench@example.org\n")
+        (folder / "gitconfig").write_text("[user]\nname = Workbench\nemail = bench@example.org\n")
         os.environ |= {"GIT_CONFIG_GLOBAL": str(folder / "gitconfig"), "GIT_CONFIG_NOSYSTEM": "1"}
         template = releases(folder / "template")
         for size in sizes:

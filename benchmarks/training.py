@@ -27,13 +27,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "template" / "engin
 
 import psutil
 import torch
+from capstone.training.acceleration.compiled import STEPS, CompiledEpoch, compiler
 from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from capstone.core.settings import Training
 from capstone.training import loop as training
-from capstone.training.acceleration.compiled import STEPS, CompiledEpoch, compiler
 from capstone.training.devices import in_bf16
 from capstone.training.distributed import Team
 from capstone.training.ensemble import build_ensemble

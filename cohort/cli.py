@@ -9,7 +9,16 @@ from typing import Annotated
 
 import typer
 
+from cohort import faults
+from cohort.commands.options import (
+    CreateOptions,
+    Options,
+    PlanOptions,
+    ReportOptions,
+    UpdateOptions,
+)
 from cohort.errors import CohortError
+from cohort.text import visible_text
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,6 +44,7 @@ Part = Annotated[
 Jobs = Annotated[int, typer.Option(min=0, help="Processes at a time; 0: one per core.")]
 Engine = Annotated[str, typer.Option(help="git, or copier: copier itself in a clone, to compare.")]
 HERE = Path(".")
+INTERRUPTED = 130  # what typer makes of Ctrl-C
 
 
 @app.command()
@@ -49,7 +59,7 @@ def init(
     folder: Folder = HERE,
 ) -> None:
     """Write class.toml, and a first class.csv, into a folder."""
-    from cohort.starting import start_class
+    from cohort.commands.init import start_class
 
     start_class(folder, template, release or [], forge)
 
@@ -64,26 +74,28 @@ def create(
         bool, typer.Option(help="Make bare repositories, without a work tree.")
     ] = False,
     only: Only = None,
+    jobs: Jobs = 0,
     json: Json = False,
     folder: Folder = HERE,
 ) -> None:
     """Make one repository per row of the roster. What exists is left alone."""
-    from cohort.commands import create_class
+    from cohort.commands.create import create_class
 
-    sys.exit(create_class(folder, roster, to, bare, only, json))
+    sys.exit(create_class(CreateOptions(folder, tuple(only or ()), to, json, jobs, roster, bare)))
 
 
 @app.command()
 def status(
     dirty: Annotated[bool, typer.Option(help="Also look for work that is not committed.")] = False,
     only: Only = None,
+    jobs: Jobs = 0,
     json: Json = False,
     folder: Folder = HERE,
 ) -> None:
     """Say at which release each project is, and whether an update waits for its student."""
-    from cohort.overview import show_status
+    from cohort.commands.status import show_status
 
-    sys.exit(show_status(folder, dirty, only, json))
+    sys.exit(show_status(Options(folder, tuple(only or ()), json=json, jobs=jobs), dirty))
 
 
 @app.command()
@@ -98,9 +110,12 @@ def plan(
     folder: Folder = HERE,
 ) -> None:
     """Say what an update would change, merge and leave to do. Writes nothing into any project."""
-    from cohort.commands import plan_class
+    from cohort.commands.plan import plan_class
 
-    sys.exit(plan_class(folder, to, only, part, html, jobs, engine, json))
+    options = PlanOptions(
+        folder, tuple(only or ()), to, json, part=part, jobs=jobs, engine=engine, html=html
+    )
+    sys.exit(plan_class(options))
 
 
 @app.command()
@@ -120,23 +135,22 @@ def update(
     folder: Folder = HERE,
 ) -> None:
     """Write a branch with the update into each project. Never touches a student's branch or files."""
-    from cohort.commands import update_class
+    from cohort.commands.update import update_class
 
-    sys.exit(
-        update_class(
-            folder,
-            to,
-            only,
-            part,
-            canary,
-            jobs,
-            push=push,
-            resume=resume,
-            markers=markers,
-            engine=engine,
-            as_json=json,
-        )
+    options = UpdateOptions(
+        folder,
+        tuple(only or ()),
+        to,
+        json,
+        part=part,
+        jobs=jobs,
+        engine=engine,
+        canary=canary,
+        push=push,
+        resume=resume,
+        markers=markers,
     )
+    sys.exit(update_class(options))
 
 
 @app.command()
@@ -144,29 +158,32 @@ def rollback(
     to: To = "",
     only: Only = None,
     push: Annotated[bool, typer.Option(help="Delete the branches on servers too.")] = False,
+    jobs: Jobs = 0,
     json: Json = False,
     folder: Folder = HERE,
 ) -> None:
     """Delete the branches that update made, where nobody has worked on them."""
-    from cohort.rounds import rollback_class
+    from cohort.commands.rollback import rollback_class
 
-    sys.exit(rollback_class(folder, to, only, push, json))
+    sys.exit(rollback_class(Options(folder, tuple(only or ()), to, json, jobs), push))
 
 
 @app.command()
-def verify(to: To = "", only: Only = None, json: Json = False, folder: Folder = HERE) -> None:
+def verify(
+    to: To = "", only: Only = None, jobs: Jobs = 0, json: Json = False, folder: Folder = HERE
+) -> None:
     """Say whether each update branch is, bit by bit, what cohort makes of the student's commit."""
-    from cohort.rounds import verify_class
+    from cohort.commands.verify import verify_class
 
-    sys.exit(verify_class(folder, to, only, json))
+    sys.exit(verify_class(Options(folder, tuple(only or ()), to, json, jobs)))
 
 
 @app.command()
-def audit(only: Only = None, json: Json = False, folder: Folder = HERE) -> None:
+def audit(only: Only = None, jobs: Jobs = 0, json: Json = False, folder: Folder = HERE) -> None:
     """Name the template's files that a student changed; protected ones (CI, checks, tests) count as 2."""
-    from cohort.rounds import audit_class
+    from cohort.commands.audit import audit_class
 
-    sys.exit(audit_class(folder, only, json))
+    sys.exit(audit_class(Options(folder, tuple(only or ()), json=json, jobs=jobs)))
 
 
 @app.command()
@@ -182,9 +199,9 @@ def adopt(
     folder: Folder = HERE,
 ) -> None:
     """Give a project a valid answers file again, on the branch template/adopt."""
-    from cohort.rounds import adopt_class
+    from cohort.commands.adopt import adopt_class
 
-    sys.exit(adopt_class(folder, student, answer or [], push, json))
+    sys.exit(adopt_class(Options(folder, (student,), json=json), answer or [], push))
 
 
 @app.command()
@@ -194,9 +211,9 @@ def history(
     folder: Folder = HERE,
 ) -> None:
     """Say what cohort did to one project, and when, newest first."""
-    from cohort.overview import show_history
+    from cohort.commands.history import show_history
 
-    sys.exit(show_history(folder, student, json))
+    sys.exit(show_history(Options(folder, json=json), student))
 
 
 @app.command()
@@ -207,13 +224,14 @@ def report(
     ] = None,
     to: To = "",
     only: Only = None,
+    jobs: Jobs = 0,
     json: Json = False,
     folder: Folder = HERE,
 ) -> None:
     """Write one page of the whole class: releases, updates, scores, checklists, who may need help."""
-    from cohort.rounds import report_class
+    from cohort.commands.report import report_class
 
-    sys.exit(report_class(folder, to, only, html, checks, json))
+    sys.exit(report_class(ReportOptions(folder, tuple(only or ()), to, json, jobs, html, checks)))
 
 
 def main() -> None:
@@ -223,18 +241,22 @@ def main() -> None:
             stream.reconfigure(encoding="utf-8", errors="replace")
     try:
         code = app(standalone_mode=False)
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
     except CohortError as error:
-        print(f"cohort: {error}", file=sys.stderr)
-        code = error.exit_code
+        code = _complain(str(error), error.exit_code)
     except (OSError, sqlite3.Error) as error:
-        print(f"cohort: {error}. Is the disk full, or the cache folder damaged?", file=sys.stderr)
-        code = 3
+        code = _complain(f"{error}. Is the disk full, or the cache folder damaged?")
     except (KeyboardInterrupt, typer.Abort):
-        print("cohort: stopped. `cohort update --resume` goes on with an update.", file=sys.stderr)
-        code = 3
+        code = _complain("stopped. `cohort update --resume` goes on with an update.")
     except Exception as error:
-        if not hasattr(error, "format_message"):  # a mistake on the command line
-            raise
-        print(f"cohort: {error.format_message()} See `cohort --help`.", file=sys.stderr)
-        code = 3
+        if hasattr(error, "format_message"):  # a mistake on the command line
+            code = _complain(f"{error.format_message()} See `cohort --help`.")
+        else:
+            code = _complain(faults.sentence(error, "a command"))
     sys.exit(code or 0)
+
+
+def _complain(sentence: str, code: int = 3) -> int:
+    print(visible_text(f"cohort: {sentence}"), file=sys.stderr)
+    return code

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 import torch
+from capstone.training.acceleration.compiled import STEPS, CompiledEpoch, compiler
 from torch import nn
 
 from capstone.core.errors import CapstoneError
 from capstone.core.settings import Training
 from capstone.training.acceleration import compiled
-from capstone.training.acceleration.compiled import STEPS, CompiledEpoch, compiler
 from capstone.training.checkpoint import Checkpoint
 from capstone.training.ensemble import build_ensemble
 from capstone.training.loop import Epoch, train_model

@@ -56,8 +56,8 @@ ELSEWHERE = {
         "test_deployment.py::test_it_starts_by_the_lines_of_its_own_page",
     ),
     "capstone check --json": "test_cards.py::test_programs_get_json",
-    "cohort report --checks checks": "test_cohort_class.py::test_the_report_shows_what_students_committed",
-    "cohort audit": "test_cohort_class.py::test_audit_names_what_was_changed",
+    "cohort report --checks checks": "cohort/commands/test_class.py::test_the_report_shows_what_students_committed",
+    "cohort audit": "cohort/commands/test_class.py::test_audit_names_what_was_changed",
 }
 # A run that learns next to nothing: what is tested is that each line does what it says.
 SHORT = {

@@ -1,0 +1,1 @@
+"""A class: class.toml, the roster, where the repositories are, and the ledger of what was done."""

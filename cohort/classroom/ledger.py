@@ -1,0 +1,135 @@
+"""The ledger: what was done to whom, and when. One SQLite file beside the caches."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cohort.classroom.outcome import CLEAN, CONFLICT, Outcome
+from cohort.errors import CohortError
+from cohort.text import to_json
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS runs (
+    id INTEGER PRIMARY KEY, command TEXT, target TEXT, started REAL, ended REAL);
+CREATE TABLE IF NOT EXISTS steps (
+    run INTEGER REFERENCES runs, student TEXT, step TEXT, at REAL, about TEXT);
+CREATE INDEX IF NOT EXISTS steps_of_student ON steps (student, at);
+CREATE TABLE IF NOT EXISTS releases (name TEXT PRIMARY KEY, commit_name TEXT);
+CREATE TABLE IF NOT EXISTS plans (
+    student TEXT PRIMARY KEY, target TEXT, head TEXT, state TEXT, paths TEXT);
+"""
+
+
+class Ledger:
+    """What happened. A step is on disk when `note` returns, so a killed run can be resumed."""
+
+    def __init__(self, cache: Path) -> None:
+        cache.mkdir(parents=True, exist_ok=True)
+        self._connection = sqlite3.connect(
+            cache / "ledger.sqlite", isolation_level=None, timeout=30
+        )
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.execute("PRAGMA cache_size = -200")  # KB: nothing is read twice
+        self._connection.executescript(SCHEMA)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def begin(self, command: str, target: str) -> int:
+        """A new run; returns its number."""
+        row = (command, target, time.time())
+        made = self._connection.execute(
+            "INSERT INTO runs (command, target, started) VALUES (?, ?, ?)", row
+        )
+        return int(made.lastrowid or 0)
+
+    def end(self, run: int) -> None:
+        self._connection.execute("UPDATE runs SET ended = ? WHERE id = ?", (time.time(), run))
+
+    def unfinished(self, command: str, target: str) -> int | None:
+        """The newest run of this kind, if it did not come to its end."""
+        row = self._connection.execute(
+            "SELECT id, ended FROM runs WHERE command = ? AND target = ? ORDER BY id DESC LIMIT 1",
+            (command, target),
+        ).fetchone()
+        return row[0] if row and row[1] is None else None
+
+    def note(self, run: int, student: str, step: str, about: dict[str, Any]) -> None:
+        """Write down a step."""
+        row = (run, student, step, time.time(), to_json(about))
+        self._connection.execute("INSERT INTO steps VALUES (?, ?, ?, ?, ?)", row)
+
+    def steps(self, run: int, step: str) -> dict[str, Outcome]:
+        """What was written down for a step of a run, per student."""
+        rows = self._connection.execute(
+            "SELECT student, about FROM steps WHERE run = ? AND step = ? ORDER BY at", (run, step)
+        )
+        return {student: Outcome(**json.loads(about)) for student, about in rows}
+
+    def history(self, student: str, most: int = 20) -> list[dict[str, Any]]:
+        """What was done to a student's repository, newest first."""
+        rows = self._connection.execute(
+            "SELECT runs.command, target, step, at, about FROM steps JOIN runs ON runs.id = run "
+            "WHERE student = ? ORDER BY at DESC LIMIT ?",
+            (student, most),
+        )
+        names = ("command", "target", "step", "at", "about")
+        return [dict(zip(names, row, strict=True)) | {"about": json.loads(row[4])} for row in rows]
+
+    def last_update(self) -> dict[str, float]:
+        """When each student's newest update was written."""
+        rows = self._connection.execute(
+            "SELECT student, MAX(at) FROM steps WHERE step = 'done' AND "
+            "json_extract(about, '$.wrote') GROUP BY student"
+        )
+        return dict(rows.fetchall())
+
+    def keep_plan(self, outcome: Outcome) -> None:
+        """Remember what an update of a student's commit would do, for `cohort status`."""
+        if outcome.state not in (CLEAN, CONFLICT):
+            return
+        paths = to_json([one["path"] for one in outcome.conflicts])
+        row = (outcome.student, outcome.to, outcome.head, outcome.state, paths)
+        self._connection.execute("INSERT OR REPLACE INTO plans VALUES (?, ?, ?, ?, ?)", row)
+
+    def plans(self, target: str) -> dict[str, tuple[str, str, list[str]]]:
+        """The newest plan of each student for a release: commit, state, files in conflict."""
+        rows = self._connection.execute(
+            "SELECT student, head, state, paths FROM plans WHERE target = ?", (target,)
+        )
+        return {student: (head, state, json.loads(paths)) for student, head, state, paths in rows}
+
+    def hold_releases(self, commits: dict[str, str]) -> None:
+        """Remember each release's commit. Raises CohortError when one was moved since."""
+        known = dict(self._connection.execute("SELECT name, commit_name FROM releases").fetchall())
+        for name, commit in commits.items():
+            if known.get(name, commit) != commit:
+                raise CohortError(
+                    f"The release {name} was {known[name][:12]} and is now {commit[:12]}: someone moved the "
+                    "tag. Ask who; to accept it, delete the cache folder."
+                )
+        rows = list(commits.items())
+        self._connection.executemany("INSERT OR IGNORE INTO releases VALUES (?, ?)", rows)
+
+
+@contextmanager
+def alone(cache: Path) -> Iterator[None]:
+    """Hold the class for oneself. The lock ends with the process, even when that is killed."""
+    cache.mkdir(parents=True, exist_ok=True)
+    lock = sqlite3.connect(cache / "lock.sqlite", isolation_level=None, timeout=0)
+    try:
+        lock.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError:
+        lock.close()
+        raise CohortError("Another cohort is at work on this class; wait for it to end.") from None
+    try:
+        yield
+    finally:
+        lock.close()

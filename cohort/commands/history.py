@@ -1,0 +1,33 @@
+"""`cohort history`."""
+
+from __future__ import annotations
+
+import time
+
+from cohort.classroom.config import load
+from cohort.classroom.ledger import Ledger
+from cohort.classroom.outcome import WORDS
+from cohort.commands.options import Options
+from cohort.output.tables import plain_text
+from cohort.text import to_json
+
+
+def show_history(options: Options, student: str) -> int:
+    """Print what was done to one project, newest first; returns the exit code."""
+    class_ = load(options.folder)
+    class_.students([student])  # names a student who is not in the roster
+    ledger = Ledger(class_.cache)
+    steps = ledger.history(student)
+    ledger.close()
+    if options.json:
+        print(to_json({"steps": steps}, indent=2))
+        return 0
+    for step in steps:
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(step["at"]))
+        about = step["about"]
+        state, commit = WORDS.get(about["state"], about["state"]), about["commit"][:12]
+        cells = (step["command"], step["target"], step["step"], state, commit, about["message"])
+        print(plain_text(f"{when}  {'  '.join(text for text in cells if text)}"))
+    if not steps:
+        print(f"Nothing has been done to {student} yet.")
+    return 0

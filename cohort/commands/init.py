@@ -1,0 +1,92 @@
+"""`cohort init`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cohort.classroom.config import FILE, is_address, load
+from cohort.errors import CohortError
+
+CLASS = """\
+# The class. Paths count from this file.
+
+[template]
+url = {url}
+# The releases that projects may be at, and be updated to. Nothing else is ever rendered.
+releases = [{releases}]
+# Other spellings of the address that answers files may hold, such as "gh:you/template".
+also_known_as = []
+
+[class]
+roster = "class.csv"         # a column "student", if you like "repository", and one per answer
+repositories = "students"    # where projects without a "repository" are
+remote = ""                  # or their address, such as "https://github.com/my-class/{{student}}.git"
+branch_prefix = "template/"  # updates go to branches template/<release>
+cache = ".cohort"            # caches and the ledger; may be deleted
+
+[forge]
+kind = "{forge}"             # github, gitlab or none: how pull requests are opened
+file_remotes = false         # may a "repository" be a file:// address? Only for tests.
+
+# [audit]
+# protected = ["/.github/", "/engine/"]   # what `cohort audit` names when changed
+"""
+ROSTER = "student,project_name,author_name\nada,My Capstone,Ada Lovelace\n"
+
+
+def start_class(folder: Path, template: str, releases: list[str], forge: str) -> None:
+    """Write class.toml and class.csv; neither is ever overwritten."""
+    if forge not in ("github", "gitlab", "none"):
+        raise CohortError(f"--forge {forge} is unknown; use github, gitlab or none.")
+    path = folder / FILE
+    if path.exists():
+        raise CohortError(f"{path} exists; change it there.")
+    url = template if is_address(template) else str(Path(template).resolve())
+    folder.mkdir(parents=True, exist_ok=True)
+    names = releases or _all_releases(url)
+    quoted = ", ".join(f'"{name}"' for name in names)
+    text = CLASS.format(url=_toml(url), releases=quoted, forge=forge)
+    path.write_text(text, encoding="utf-8", newline="\n")
+    try:
+        class_ = load(folder)
+    except CohortError:
+        path.unlink()
+        raise
+    print(
+        f"Wrote {path}: {len(names)} allowed release{'s' * (len(names) != 1)}, newest {names[-1]}."
+    )
+    roster = folder / class_.settings.class_.roster
+    if not roster.exists():
+        roster.write_text(ROSTER, encoding="utf-8", newline="\n")
+        print(f"Wrote {roster} with one student as an example. Now fill it in, then: cohort create")
+
+
+def _toml(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _all_releases(url: str) -> list[str]:
+    """The tags of the template that are versions, oldest first."""
+    import tempfile
+
+    from packaging.version import InvalidVersion, Version
+
+    from cohort.git import process
+
+    with tempfile.TemporaryDirectory() as home:
+        process.prepare(Path(home), files=not is_address(url), network=True)
+        command = ("ls-remote", "--tags", "--refs", "--", url)
+        lines = process.run(Path(home), *command).decode().splitlines()
+    versions = {}
+    for line in lines:
+        name = line.split("refs/tags/", 1)[-1]
+        try:
+            versions[name] = Version(name)
+        except InvalidVersion:
+            continue
+    if not versions:
+        raise CohortError(
+            f"{url} has no tag that is a version, such as v1.0.0; tag a release there."
+        )
+    return sorted(versions, key=versions.__getitem__)

@@ -1,0 +1,1 @@
+"""Forges such as GitHub and GitLab: pull requests."""

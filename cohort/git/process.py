@@ -1,0 +1,189 @@
+"""Run git where nothing of a student's can steer it.
+
+Every git of ours has a GIT_DIR that we made, with a configuration that we wrote. A student's repository is
+never a GIT_DIR: its folder of objects is read as an "alternate", and its references and loose objects are read as
+files. So its configuration, hooks, filters, fsmonitor and merge drivers are never looked at.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import IO
+
+from cohort.errors import CohortError
+
+SECONDS = 60  # for one git command on one project
+OLDEST = (2, 38)  # `git merge-tree --write-tree`
+CONFIG = """\
+[core]
+    hooksPath = /dev/null
+    fsmonitor = false
+    attributesFile = /dev/null
+    excludesFile = /dev/null
+    bigFileThreshold = 16m
+    commitGraph = false
+    multiPackIndex = false
+[gc]
+    auto = 0
+[maintenance]
+    auto = false
+[fastimport]
+    unpackLimit = 1
+[fetch]
+    fsckObjects = true
+    unpackLimit = 1
+[protocol]
+    allow = never
+[advice]
+    detachedHead = false
+[merge]
+    renames = true
+    directoryRenames = false
+[user]
+    name = cohort
+    email = cohort@localhost
+"""
+PROTOCOLS = ("https", "ssh")
+# What an instructor may need to reach a server, from the own configuration: never a student's.
+OWN_SETTINGS = r"^(credential\..*|http\..*|core\.sshcommand|ssh\.variant)$"
+
+
+class GitError(CohortError):
+    """git failed. The sentence ends with what git said."""
+
+
+def executable() -> str:
+    """Where git is."""
+    return _find(os.environ.get("PATH", ""))
+
+
+@lru_cache
+def _find(path: str) -> str:
+    found = shutil.which("git", path=path)
+    if found is None:
+        raise CohortError("git is not installed; get it from https://git-scm.com and try again.")
+    return found
+
+
+def prepare(home: Path, *, files: bool = False, network: bool = False) -> None:
+    """Write the one configuration that our git reads. `files`: may repositories be fetched from paths?"""
+    home.mkdir(parents=True, exist_ok=True)
+    allowed = [*PROTOCOLS, "file"] if files else PROTOCOLS
+    lines = [CONFIG, *(f'[protocol "{name}"]\n    allow = always\n' for name in allowed)]
+    text = "".join(lines)
+    path = home / "gitconfig"
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        beside = home / f"gitconfig.{os.getpid()}"
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    if network:
+        _borrow_own_settings(home)
+
+
+def _borrow_own_settings(home: Path) -> None:
+    """Copy how the instructor logs in and reaches servers into the configuration of our git."""
+    command = [executable(), "config", "--global", "--null", "--get-regexp", OWN_SETTINGS]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=SECONDS)
+    for entry in done.stdout.decode(errors="replace").split("\0"):
+        name, _, value = entry.partition("\n")
+        if name:
+            run(home, "config", "--file", str(home / "gitconfig"), "--add", name, value)
+
+
+def environment(home: Path, git_dir: Path | None = None) -> dict[str, str]:
+    """The whole environment of a git command: short, so that nothing of ours leaks in by chance."""
+    kept = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "SSH_AUTH_SOCK", "SSL_CERT_FILE")
+    env = {name: os.environ[name] for name in kept if name in os.environ}
+    env |= {
+        "HOME": str(home),
+        "LC_ALL": "C",
+        "GIT_CONFIG_GLOBAL": str(home / "gitconfig"),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_ALLOC_LIMIT": "256m",  # a bomb ends git, not the machine
+        "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=20",
+    }
+    if git_dir is not None:
+        env["GIT_DIR"] = str(git_dir)
+    return env
+
+
+def run(
+    home: Path,
+    *arguments: str,
+    git_dir: Path | None = None,
+    cwd: Path | None = None,
+    stdin: bytes = b"",
+    seconds: float = SECONDS,
+    codes: tuple[int, ...] = (0,),
+    env: dict[str, str] | None = None,
+) -> bytes:
+    """Run one git command to its end; returns what it printed. Raises GitError, also when it hangs."""
+    what = f"git {arguments[0]}"
+    try:
+        done = subprocess.run(
+            [executable(), *arguments],
+            cwd=cwd or home,
+            env=environment(home, git_dir) | (env or {}),
+            input=stdin,
+            capture_output=True,
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise GitError(f"{what} took more than {seconds:g} seconds and was ended.") from None
+    if done.returncode not in codes:
+        said = done.stderr.decode(errors="replace").strip() or f"code {done.returncode}"
+        raise GitError(f"{what} failed: {' '.join(said.split())[:400]}")
+    return done.stdout
+
+
+@contextmanager
+def start(
+    home: Path, *arguments: str, git_dir: Path, env: dict[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A git command to talk with. It is ended with the block, whatever happens."""
+    process = subprocess.Popen(
+        [executable(), *arguments],
+        cwd=home,
+        env=environment(home, git_dir) | env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        for pipe in (process.stdin, process.stdout):
+            _close(pipe)
+        try:
+            process.wait(1)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _close(pipe: IO[bytes] | None) -> None:
+    if pipe is not None:
+        with suppress(OSError):  # git has ended before
+            pipe.close()
+
+
+def make_bare(folder: Path) -> Path:
+    """An empty bare repository of ours: what `git init` makes, without its process. Safe to repeat."""
+    for part in ("objects/pack", "objects/info", "refs/heads"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    config = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
+    for name, text in {"HEAD": "ref: refs/heads/none\n", "config": config}.items():
+        if not (folder / name).is_file() or (folder / name).stat().st_size == 0:
+            (folder / name).write_text(text, encoding="ascii", newline="\n")
+    return folder

@@ -1,0 +1,129 @@
+"""What the commands print: a progress bar, a table, or JSON.
+
+Only the bar is rich's, and only on a terminal: for thousands of rows its tables take seconds and megabytes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import textwrap
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import zip_longest
+from pathlib import Path
+
+from rich.cells import cell_len
+
+from cohort.classroom.outcome import CLEAN, CONFLICT, ERROR, REFUSED, WORDS, Outcome
+from cohort.text import to_json, visible_text
+
+NARROWEST = 8  # a column of a table: so those of `cohort status` fit into 80 characters
+BLOCK = 200  # rows of a table
+RED, GREEN, YELLOW = 31, 32, 33  # as terminals number them
+COLOURS = {CONFLICT: YELLOW, REFUSED: RED, ERROR: RED, CLEAN: GREEN, "created": GREEN}
+
+
+@contextmanager
+def progress(what: str, total: int, quiet: bool) -> Iterator[Callable[[object], None]]:
+    """A bar on standard error, if that is a terminal. Gives what to call for each that is done."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    # No thread of rich's own: the processes are forked from this one.
+    with Progress(
+        *columns, console=Console(stderr=True), transient=True, auto_refresh=False
+    ) as bar:
+        task = bar.add_task(what, total=total)
+
+        def advance(_: object) -> None:
+            bar.advance(task)
+            bar.refresh()
+
+        yield advance
+
+
+def show(
+    title: str, outcomes: Sequence[Outcome], as_json: bool, problems: Sequence[str] = ()
+) -> None:
+    """One line per student, what is to be done by hand, and a sum."""
+    if as_json:
+        projects = [outcome.as_dict() for outcome in outcomes]
+        print(to_json({"title": title, "projects": projects, "problems": problems}, indent=2))
+        return
+    print(title)
+    columns = ("student", "state", "from", "files", "branch", "what to know")
+    # In blocks, each with the heading again.
+    for start in range(0, max(1, len(outcomes)), BLOCK):
+        block = outcomes[start : start + BLOCK]
+        colours = [COLOURS.get(outcome.state, 0) for outcome in block]
+        print("", *text_table(columns, [_cells(one) for one in block], colours), "", sep="\n")
+    for problem in problems:
+        print(in_colour(plain_text(problem), RED))
+    counts = Counter(WORDS.get(outcome.state, outcome.state) for outcome in outcomes)
+    parts = [f"{number} {word}" for word, number in counts.most_common()]
+    wrote = sum(outcome.wrote for outcome in outcomes)
+    print(f"{', '.join(parts) or 'No student'}. Written: {wrote}.")
+
+
+def _cells(outcome: Outcome) -> list[str]:
+    about = outcome.message or "; ".join(f"{c['path']}: {c['what']}" for c in outcome.conflicts)
+    cells = (
+        outcome.student,
+        WORDS.get(outcome.state, outcome.state),
+        outcome.now,
+        str(len(outcome.changes) or ""),
+        outcome.branch if outcome.commit else "",
+        about or "; ".join(outcome.notes),
+    )
+    return [plain_text(cell) for cell in cells]
+
+
+def text_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], colours: Sequence[int] = ()
+) -> Iterator[str]:
+    """The lines of a table. What is too wide is wrapped, the widest column first; a row may have a colour."""
+    widths = [max(map(cell_len, column)) for column in zip(columns, *rows, strict=True)]
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else 160
+    while sum(widths) + 2 * len(widths) > room and max(widths) > NARROWEST:
+        widths[widths.index(max(widths))] -= 1
+    painted = colours or [0] * len(rows)
+    for row, colour in zip([columns, *rows], [0, *painted], strict=True):
+        wrapped = [
+            [cell] if cell_len(cell) <= width else textwrap.wrap(cell, width)
+            for cell, width in zip(row, widths, strict=True)
+        ]
+        for line in zip_longest(*wrapped, fillvalue=""):
+            cells = zip(line, widths, strict=True)
+            text = "  ".join(cell + " " * (width - cell_len(cell)) for cell, width in cells)
+            yield " " + in_colour(text.rstrip(), colour)
+        if row is columns:
+            yield " " + "─" * (sum(widths) + 2 * len(widths) - 2)
+
+
+def in_colour(text: str, colour: int) -> str:
+    """A text in a colour, where a terminal shows it and nobody has asked for none."""
+    if not colour or not sys.stdout.isatty() or "NO_COLOR" in os.environ:
+        return text
+    return f"\x1b[{colour}m{text}\x1b[0m"
+
+
+def plain_text(text: str) -> str:
+    """A text that may be a stranger's, for one line of a table."""
+    return visible_text(text)
+
+
+def write_plan_page(path: Path, to: str, outcomes: Sequence[Outcome]) -> None:
+    """The plan as one page with every diff."""
+    from cohort.output.pages import page
+
+    path.write_text(
+        page("plan.html.jinja", to=to, outcomes=outcomes, words=WORDS), encoding="utf-8"
+    )
+    print(f"Wrote {path}.")

@@ -1,0 +1,1 @@
+"""What is done with one project, and with project after project."""

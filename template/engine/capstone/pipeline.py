@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from capstone.core.files import PARTIAL, write_csv, write_json, write_text
-from capstone.core.project import apply_step, clean_table, package_name
+from capstone.core.project import package_name
 from capstone.core.settings import Settings
 from capstone.core.step import step
 from capstone.data.kinds import feature_columns
@@ -19,6 +19,7 @@ from capstone.data.preprocessing import Preprocessor
 from capstone.data.reading import fingerprint, read_table
 from capstone.data.schema import describe_columns
 from capstone.data.splitting import assign_folds, split_rows
+from capstone.data.user_steps import apply_step, clean_table
 from capstone.data.validation import (
     check_columns,
     check_enough_rows,

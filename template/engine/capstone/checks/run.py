@@ -16,8 +16,8 @@ from capstone.core.errors import CapstoneError, short_list
 from capstone.core.settings_file import FILE_NAME
 from capstone.core.text import verdict_sentence
 from capstone.data.kinds import column_kind, find_date_format, to_dates
+from capstone.data.leaks import suspected_leaks
 from capstone.data.splitting import duplicate_groups
-from capstone.reporting.data_page import suspected_leaks
 from capstone.runs.folder import VERDICT, count_test_looks
 from capstone.runs.verify import read_json, read_predictions, read_settings
 

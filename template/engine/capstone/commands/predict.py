@@ -12,11 +12,11 @@ import pandas as pd
 
 from capstone.core.errors import CapstoneError
 from capstone.core.files import PARTIAL
-from capstone.core.project import apply_step
 from capstone.core.settings_file import load_settings
 from capstone.data.chunks import Chunk, read_chunks
 from capstone.data.reading import PREDICTIONS, read_table
 from capstone.data.schema import check_new_table
+from capstone.data.user_steps import apply_step
 from capstone.runs.folder import Run
 from capstone.serving.inference.frames import frame_for_graph
 from capstone.serving.inference.model import ServedModel

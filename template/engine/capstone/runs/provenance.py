@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import platform
-import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import tomli_w
 import torch
 
+from capstone.core.git import git_state
 from capstone.core.project import package_name
 from capstone.core.settings import Settings
 from capstone.training.devices import describe_device
@@ -89,29 +89,6 @@ def installed_versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = "not installed"
     return found
-
-
-def git_state(root: Path) -> dict[str, Any]:
-    """The commit that the project is at, and whether files have changed since; None without git."""
-    commit = git(root, "rev-parse", "HEAD")
-    changes = git(root, "status", "--porcelain")
-    return {"commit": commit or None, "dirty": None if changes is None else bool(changes)}
-
-
-def git(root: Path, *arguments: str) -> str | None:
-    """Output of a git command in the project, or None when it failed or git is not installed."""
-    try:
-        done = subprocess.run(
-            ["git", *arguments],
-            cwd=root,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-        )
-    except OSError:
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def resolved_toml(settings: Settings) -> str:

@@ -14,7 +14,7 @@ import torch
 
 from capstone.core.git import git_state
 from capstone.core.project import package_name
-from capstone.core.settings import Settings
+from capstone.core.settings import Settings, flatten
 from capstone.training.devices import describe_device
 from capstone.training.history import History
 
@@ -68,27 +68,21 @@ def training_identity(root: Path, settings: Settings, sha256: str) -> dict[str, 
     values = settings.model_dump(mode="json", include=sections)
     for key in ("device", "checkpoint_seconds"):
         del values["training"][key]
-    flat = {
-        f"{section}.{key}": value
-        for section, its in values.items()
-        if isinstance(its, dict)
-        for key, value in its.items()
-    }
     package = root / "src" / package_name(root)
     code = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(package.glob("*.py"))))
     names = {"the table's bytes": sha256, "your package's code": code.hexdigest()}
-    return {"seed": settings.seed, **flat, **names}
+    return {**flatten(values), **names}
 
 
 def installed_versions() -> dict[str, str]:
     """Versions of Python, the system and the libraries that the numbers come from."""
-    found = {"python": platform.python_version(), "system": platform.platform()}
+    versions = {"python": platform.python_version(), "system": platform.platform()}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            versions[name] = "not installed"
+    return versions
 
 
 def resolved_toml(settings: Settings) -> str:

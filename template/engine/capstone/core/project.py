@@ -14,7 +14,8 @@ from types import ModuleType
 from typing import Any
 
 from capstone.core.errors import CapstoneError
-from capstone.core.settings_file import FILE_NAME
+
+FILE_NAME = "capstone.toml"
 
 
 def find_root(start: Path | None = None) -> Path:

@@ -104,4 +104,5 @@ def _read_table(path: Path) -> pd.DataFrame:
 
 
 # To be deleted as soon as the report uses the names above.
-Story, read_story = RunResults, read_results
+Story = RunResults
+read_story = read_results

@@ -38,7 +38,21 @@ class Overview:
 def look_at(table: pd.DataFrame, data: Data, sha256: str, sample: str = "") -> Overview:
     """Rows, kinds, gaps, copies, useless columns, class balance and suspected leaks of a raw table.
 
-    sample  of a table too large for memory: which of its rows these are
+    Parameters
+    ----------
+    table : DataFrame
+        As `read_table` gives it.
+    data : Data
+        Section [data] of the settings.
+    sha256 : str
+        The table's `fingerprint`.
+    sample : str
+        Of a table too large for memory: which of its rows these are.
+
+    Returns
+    -------
+    Overview
+        `headline` and `notes` in words; `columns`, `target` and `first_rows` as tables.
     """
     rows, width = table.shape
     columns = pd.DataFrame([_column_line(table[name], data) for name in table])

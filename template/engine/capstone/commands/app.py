@@ -100,7 +100,7 @@ def reproduce(
 @app.command()
 def compare() -> None:
     """List the finished runs: scores, and what changed in the settings between them."""
-    from capstone.commands.compare import as_page, comparison
+    from capstone.commands.compare import compared_page, comparison
     from capstone.core.files import write_text
     from capstone.core.project import find_root
     from capstone.reporting.charts import write_script
@@ -109,7 +109,7 @@ def compare() -> None:
     print("\n".join(comparison(root / "runs")))
     write_script(root / "runs")
     target = root / "runs" / "compare.html"
-    write_text(target, as_page(root / "runs"))
+    write_text(target, compared_page(root / "runs"))
     print(f"\nThe same as a page: {target.relative_to(root)}")
 
 
@@ -125,10 +125,11 @@ def explain(
     from rich.console import Console
     from rich.table import Table
 
-    from capstone.commands.explain import as_page, explain_row, in_unit
+    from capstone.commands.explain import explain_row
     from capstone.core.files import write_text
     from capstone.core.project import find_root
     from capstone.reporting.charts import write_script
+    from capstone.reporting.explanation_page import explanation_page, in_unit
     from capstone.runs.folder import read_run
 
     root = find_root()
@@ -142,7 +143,7 @@ def explain(
     Console().print(shown)
     write_script(root / "runs")
     target = run.folder / f"explain_{''.join(c if c.isalnum() else '_' for c in row)[:60]}.html"
-    write_text(target, as_page(found, run))
+    write_text(target, explanation_page(found, run.id))
     print(f"The same as a page: {target.relative_to(root)}")
 
 

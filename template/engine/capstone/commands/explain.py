@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,47 +12,10 @@ from capstone.core.settings_file import load_settings
 from capstone.data.reading import fingerprint
 from capstone.evaluation.explanation import explain
 from capstone.pipeline import RunOptions
-from capstone.reporting import charts
-from capstone.reporting.pages import chart, page, short, text
+from capstone.reporting.explanation_page import RowExplanation
 from capstone.runs.folder import Run
 from capstone.streaming.pipeline import open_pipeline
 from capstone.training.model import TrainedModel
-
-
-@dataclass(frozen=True)
-class RowExplanation:
-    """One row's prediction, taken apart.
-
-    columns  column, value, and `moved`: its SHAP value, the largest first
-    base     what is predicted on average; base and all of `moved` add up to `predicted`
-    output   what is explained: "price", or "probability of yes"
-    """
-
-    row: str
-    part: str
-    output: str
-    base: float
-    predicted: float
-    truth: str
-    columns: pd.DataFrame
-    method: str
-
-    @property
-    def is_share(self) -> bool:
-        """Whether a probability is explained."""
-        return self.output.startswith("probability of ")
-
-    @property
-    def sentences(self) -> list[str]:
-        """The explanation in words, without the table."""
-        predicted, base = in_unit(self.predicted, self.is_share), in_unit(self.base, self.is_share)
-        first = self.columns.iloc[0]
-        way = "raises" if first["moved"] > 0 else "lowers"
-        by = in_unit(first["moved"], self.is_share, move=True)
-        return [
-            f"Row {self.row} ({self.part} part): {self.output} {predicted}; the truth is {self.truth}.",
-            f"On average {base} is predicted. {first['column']} = {first['value']} {way} it most: {by}.",
-        ]
 
 
 def explain_row(root: Path, run: Run, wanted: str) -> RowExplanation:
@@ -123,35 +85,3 @@ def _shown(value: object) -> str:
     if pd.isna(value):
         return "(missing)"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def in_unit(value: float, is_share: bool, move: bool = False) -> str:
-    """A number of the target's unit, or a percentage; a move of it has its sign, or is in points."""
-    sign = "+" if move and value > 0 else ""
-    if is_share:
-        return f"{sign}{value * 100:.1f} {'points' if move else '%'}"
-    return sign + short(value)
-
-
-def as_page(found: RowExplanation, run: Run) -> str:
-    """The explanation as a page that stands alone, with a waterfall from the average to this row."""
-    shown = found.columns.head(15)
-    labels = [f"{line.column} = {str(line.value)[:30]}" for line in shown.itertuples()]
-    rest = float(found.columns["moved"].iloc[15:].sum())
-    moves = shown["moved"].tolist()
-    if len(found.columns) > 15:
-        labels, moves = [*labels, "all other columns"], [*moves, rest]
-    first = found.columns.iloc[0]
-    return page(
-        f"Why this prediction? Row {found.row}",
-        text(*found.sentences, lead=True),
-        chart(
-            f"{first['column']} counts most for this row",
-            charts.waterfall(labels, moves, found.base, "waterfall", found.output),
-            found.columns.rename(columns={"moved": "moves the prediction by"}),
-            f"From what is predicted on average to this row's prediction; {found.method}.",
-        ),
-        text(f"Run {run.id}. What moves a prediction is not what causes the outcome."),
-        report=True,
-        head=charts.script(False),
-    )

@@ -30,150 +30,233 @@ MEANINGS = {
 }
 
 
-def quality(story: Story) -> str:
+def answer(results: Story) -> str:
+    """The first paragraph: how good it is; where it loses to a simpler model, that comes first."""
+    sentences = [quality(results), verdict(results.metrics["beats"])]
+    loses = "worse" in results.metrics["beats"].values()
+    return " ".join(reversed(sentences) if loses else sentences)
+
+
+def quality(results: Story) -> str:
     """How good the predictions are, in the problem's own terms."""
-    model, dummy = story.metrics["model"], story.metrics["baselines"]["dummy"]
-    rows = f"{len(story.rows):,} rows that it had never seen"
-    if story.problem == "regression":
+    model, dummy = results.metrics["model"], results.metrics["baselines"]["dummy"]
+    name, classes = results.target.name, results.target.classes
+    rows = f"{len(results.rows):,} rows that it had never seen"
+    if results.problem == "regression":
         mae = model["mae"]
         return (
-            f'On {rows}, the predicted "{story.target.name}" was off by {short(mae["value"])} on '
-            f"average (between {short(mae['low'])} and {short(mae['high'])}, with 95 % certainty). "
-            f"Always saying the average would be off by {short(dummy['mae']['value'])}."
+            f'On {rows}, the predicted "{name}" was off by {short(mae["value"])} on average '
+            f"(95 % confidence interval: {short(mae['low'])} to {short(mae['high'])}). "
+            f"Predicting the average every time would be off by {short(dummy['mae']['value'])} on average."
         )
-    right = model["accuracy"]
-    said = (
-        f'On {rows}, the network named the right "{story.target.name}" for {right["value"]:.0%} '
-        f"(between {right['low']:.0%} and {right['high']:.0%}, with 95 % certainty). "
-        f"Always naming the most frequent one would be right for {dummy['accuracy']['value']:.0%}."
+    accuracy = model["accuracy"]
+    sentences = (
+        f'On {rows}, the network predicted "{name}" correctly for {accuracy["value"]:.0%} '
+        f"(95 % confidence interval: {accuracy['low']:.0%} to {accuracy['high']:.0%}). "
+        f"Always predicting the most common answer would be correct for {dummy['accuracy']['value']:.0%}."
     )
-    if story.problem == "binary":
+    if results.problem == "binary":
         auc = model["roc_auc"]["value"]
-        said += (
-            f' Shown one row that is "{story.target.classes[1]}" and one that is not, it ranks '
-            f"them rightly {auc:.0%} of the time."
+        sentences += (
+            f' Given one row that is "{classes[1]}" and one that is not, it gives the first the higher '
+            f"probability {auc:.0%} of the time."
         )
-    return said
+    return sentences
 
 
-def verdict(story: Story) -> str:
-    """Whether it is better than something simple; when it is not, that comes first."""
-    beats = story.metrics["beats"]
-    lost = _names(name for name, how in beats.items() if how == "worse")
-    open_ = _names(name for name, how in beats.items() if how == "undecided")
-    won = _names(name for name, how in beats.items() if how == "better")
+def verdict(beats: dict[str, str]) -> str:
+    """Whether the network is better than the simpler models.
+
+    beats  "better", "worse" or "undecided" against each of them
+    """
+    lost = _names(name for name, outcome in beats.items() if outcome == "worse")
+    undecided = _names(name for name, outcome in beats.items() if outcome == "undecided")
+    won = _names(name for name, outcome in beats.items() if outcome == "better")
     if lost:
         return (
             f"The network loses to {lost} on the same data. Use that instead, or find out what it "
             "sees and the network does not."
         )
-    if open_:
-        more = f"; better than {won}, beyond chance" if won else ""
+    if undecided:
+        more = f" It is better than {won}, beyond chance." if won else ""
         return (
-            f"It is about as good as {open_}: on so many rows the difference may be chance{more}."
+            f"There is no clear difference from {undecided}: with this many rows it could be chance."
+            + more
         )
     return f"It is better than {won}, beyond what chance explains."
 
 
-def _names(which: Iterable[str]) -> str:
-    *names, last = [NAMES[name] for name in which] or [""]
+def _names(models: Iterable[str]) -> str:
+    *names, last = [NAMES[name] for name in models] or [""]
     return f"{', '.join(names)} and {last}" if names else last
 
 
-def decision(story: Story) -> str:
-    """What to do, and what it would have come to."""
-    told = story.metrics["decisions"]
-    unit, cost = told["unit"], told["cost"]
-    taken = ", ".join(f'"{name}" for {rows:,}' for name, rows in told["actions"].items())
-    rule = better_rule(told)
-    best, simple, sure = f'"{told[rule]}" for all', cost[rule], told["saved_against"][rule]
-    said = f"Following decisions.py on these rows means {taken}. "
-    said += f"It would have cost {short(cost['followed'])} {unit}; "
-    if sure["low"] > 0:
-        return said + (
-            f"the better simple rule, {best}, {short(simple)} {unit}: "
-            f"{short(simple - cost['followed'])} {unit} saved "
-            f"(between {short(sure['low'])} and {short(sure['high'])})."
+def decision(decisions: dict[str, Any]) -> str:
+    """What to do, and what it would have cost."""
+    unit, cost = decisions["unit"], decisions["cost"]
+    actions = ", ".join(f'"{name}" for {rows:,}' for name, rows in decisions["actions"].items())
+    rule = better_rule(decisions)
+    simple, saved = short(cost[rule]), decisions["saved_against"][rule]
+    for_all = f'"{decisions[rule]}" for all'
+    sentences = (
+        f"Following decisions.py on these rows means {actions}. "
+        f"It would have cost {short(cost['followed'])} {unit}; "
+    )
+    if saved["low"] > 0:
+        return sentences + (
+            f"the better simple rule, {for_all}, {simple} {unit}: "
+            f"{short(cost[rule] - cost['followed'])} {unit} saved "
+            f"(between {short(saved['low'])} and {short(saved['high'])})."
         )
-    if sure["high"] < 0:
-        return said + (
-            f"{best} would have cost only {short(simple)} {unit}. Don't follow it as it is."
+    if saved["high"] < 0:
+        return sentences + (
+            f"{for_all} would have cost only {simple} {unit}. Don't follow it as it is."
         )
-    return said + (
-        f"{best} {short(simple)} {unit}. The difference may be chance, so the simple rule is as good."
+    return sentences + (
+        f"{for_all} {simple} {unit}. The difference may be chance, so the simple rule is as good."
     )
 
 
-def better_rule(told: dict[str, Any]) -> str:
+def better_rule(decisions: dict[str, Any]) -> str:
     """Which of the simple rules would have cost less: "nothing" or "everyone" (act on none, or on all)."""
-    return min(("nothing", "everyone"), key=lambda rule: told["cost"][rule])
+    return min(("nothing", "everyone"), key=lambda rule: decisions["cost"][rule])
 
 
-def unfair(story: Story) -> list[str]:
-    """For each sensitive column whom the model gets wrong in one direction."""
-    said = []
-    for name, its in story.metrics["groups"].items():
-        if "note" in its:
-            said.append(f'"{name}": {its["note"]}.')
-            continue
-        found = its["finding"]
-        residual, group = found["residual"], f'"{found["group"]}"'
-        by = short(abs(residual["value"]))
-        if found["class"]:
-            by = f"{abs(residual['value']) * 100:.1f} percentage points"
-        what = f'"{found["class"]}"' if found["class"] else f'"{story.target.name}"'
-        way = "low" if residual["value"] > 0 else "high"
-        if found["clear"]:
-            said.append(
-                f"Predictions for {name} {group} lean one way: {what} is {by} too {way} there on average."
-            )
-        else:
-            said.append(
-                f"By {name}, no group is clearly predicted too high or too low; the largest gap is {by}, {group}."
-            )
-    return said
+def one_sided(results: Story) -> list[str]:
+    """For each sensitive column the group that the model gets wrong in one direction."""
+    return [
+        _one_sided(name, compared, results.target.name)
+        for name, compared in results.metrics["groups"].items()
+    ]
 
 
-def limits(story: Story) -> list[str]:
+def _one_sided(name: str, compared: dict[str, Any], target: str) -> str:
+    if "note" in compared:
+        return f'"{name}": {compared["note"]}.'
+    finding = compared["finding"]
+    residual, group, label = finding["residual"]["value"], finding["group"], finding["class"]
+    by = f"{abs(residual) * 100:.1f} percentage points" if label else short(abs(residual))
+    if not finding["clear"]:
+        return (
+            f"By {name}, no group is clearly predicted too high or too low; "
+            f'the largest gap is {by}, "{group}".'
+        )
+    direction = "low" if residual > 0 else "high"
+    return (
+        f'Predictions for {name} "{group}" lean one way: "{label or target}" is {by} '
+        f"too {direction} there on average."
+    )
+
+
+def largest_gaps(compared: dict[str, Any]) -> str:
+    """How far the groups of a column are apart."""
+    gaps, label = compared["gaps"], compared["finding"]["class"]
+    if "mae_difference" in gaps:
+        return f"Largest difference of the average error between two groups: {short(gaps['mae_difference'])}."
+    gap = gaps[label]
+    return (
+        f'Deciding for "{label}": the most and the least often chosen group differ by '
+        f"{gap['demographic_parity_difference']:.0%} of their rows (demographic parity; ratio "
+        f"{gap['demographic_parity_ratio']:.2f}); hits or false alarms differ by up to "
+        f"{gap['equalized_odds_difference']:.0%} (equalised odds; ratio {gap['equalized_odds_ratio']:.2f}). "
+        "0 % and 1 would be equal."
+    )
+
+
+def proxy_sentence(name: str, proxy: dict[str, Any], used: bool) -> str:
+    """Whether the features give the sensitive column away.
+
+    used  whether the column is a feature itself
+    """
+    if used:
+        return f"{name} is one of the features, so the network sees it directly."
+    conclusion = (
+        "So other columns stand in for it: leaving it out does not hide it."
+        if proxy["proxy"]
+        else "So no combination of features stands in for it."
+    )
+    return (
+        f"From the features left, {name} is guessed with a balanced accuracy of {proxy['score']:.0%}; "
+        f"chance gives {proxy['chance']:.0%}. {conclusion}"
+    )
+
+
+def intervals_sentence(intervals: dict[str, Any]) -> str:
+    """Whether the prediction intervals hold as many truths as they should."""
+    coverage, level = intervals["coverage"], intervals["level"]
+    kept = "keep" if coverage["low"] <= level <= coverage["high"] else "do not keep"
+    widths = " / ".join(short(width) for width in intervals["half_widths"])
+    return (
+        "Prediction intervals (split conformal, fitted on validation rows, a width for each quarter of the "
+        f"predictions: ± {widths}) {kept} their promise: they hold {coverage['value']:.1%} of the truths (95 % "
+        f"interval {coverage['low']:.1%} to {coverage['high']:.1%}), where {level:.0%} was meant."
+    )
+
+
+def temperature_sentence(temperature: float) -> str:
+    """What calibration did to the probabilities."""
+    if temperature == 1:
+        return "No scaling was needed: a temperature did not help on validation rows."
+    fault, change = ("confident", "softened") if temperature > 1 else ("cautious", "sharpened")
+    return (
+        f"Predicted probabilities were too {fault} and were {change} (temperature {temperature:.2f}, "
+        "fitted on validation rows)."
+    )
+
+
+def threshold_sentence(threshold: dict[str, Any]) -> str:
+    """From which probability on acting pays, and what it costs on the test rows."""
+    return (
+        f"Acting pays from a probability of {threshold['value']:.3f} on. That was chosen on validation rows, where a "
+        f"false alarm costs {short(threshold['cost_false_positive'])} and a missed case "
+        f"{short(threshold['cost_false_negative'])} (capstone.toml, [decision]). "
+        f"On the test rows it costs {short(threshold['test']['cost'])}, against "
+        f"{short(threshold['test_at_half']['cost'])} at 0.5."
+    )
+
+
+def limits(results: Story) -> list[str]:
     """What this run can't say, each in one sentence."""
-    info, data = story.run.info, story.settings.data
-    said = []
+    info, data = results.run.info, results.settings.data
+    sentences = []
     if info["quick"]:
-        said.append("This was a quick run, to see that every step works: judge nothing by it.")
-    said.append(
-        f"It was measured on {len(story.rows):,} rows of the same table. On data of another place, time or "
+        sentences.append("This was a quick run, to see that every step works: judge nothing by it.")
+    sentences.append(
+        f"It was measured on {len(results.rows):,} rows of the same table. On data of another place, time or "
         "kind it may do worse."
     )
     if sampled := what_was_sampled(info):
-        said.append(sampled)
+        sentences.append(sampled)
     looks = info["test_looks"]
     if looks > 1:
-        said.append(
+        sentences.append(
             f"The test rows were looked at {looks} times in this project; the more often results guided "
             "choices, the rosier they are."
         )
-    said.append(
+    sentences.append(
         "What moves a prediction is not what causes the outcome: changing a column in the world need not change it."
     )
     if data.sensitive and data.use_sensitive:
-        said.append(f"The network uses the sensitive columns: {', '.join(data.sensitive)}.")
+        sentences.append(f"The network uses the sensitive columns: {', '.join(data.sensitive)}.")
     elif data.sensitive:
-        said.append(
+        sentences.append(
             f"{', '.join(data.sensitive)} is kept out of the network, which does not make it blind to it."
         )
     else:
-        said.append("No sensitive column was named, so nobody knows whom it treats worse.")
-    for name, its in story.metrics["groups"].items():
-        small = its["too_small"]
+        sentences.append("No sensitive column was named, so nobody knows whom it treats worse.")
+    for name, compared in results.metrics["groups"].items():
+        small = compared["too_small"]
         if small["groups"]:
-            said.append(
+            sentences.append(
                 f"{name}: {small['groups']} groups with {small['rows']} rows in all are too small to judge."
             )
-        if its["missing"] > 0.2:
-            said.append(f"{name} is missing in {its['missing']:.0%} of the rows.")
+        if compared["missing"] > 0.2:
+            sentences.append(f"{name} is missing in {compared['missing']:.0%} of the rows.")
     if info["git"]["dirty"]:
-        said.append("Files were not committed when it ran: the commit alone does not reproduce it.")
-    return said
+        sentences.append(
+            "Files were not committed when it ran: the commit alone does not reproduce it."
+        )
+    return sentences
 
 
 def better(metric: str) -> str:

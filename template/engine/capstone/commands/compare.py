@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from capstone.core.errors import CapstoneError
+from capstone.core.settings import flatten
 from capstone.core.text import number, verdict_sentence
 from capstone.reporting.comparison_page import comparison_page
 from capstone.runs.folder import Run, list_runs
@@ -54,10 +55,4 @@ def flat_settings(run: Run) -> dict[str, Any]:
         sections = tomllib.loads((run.folder / "settings.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    flat: dict[str, Any] = {}
-    for name, value in sections.items():
-        if isinstance(value, dict):
-            flat |= {f"{name}.{key}": item for key, item in value.items()}
-        else:
-            flat[name] = value
-    return flat
+    return flatten(sections)

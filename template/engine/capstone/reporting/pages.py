@@ -8,6 +8,8 @@ from datetime import datetime
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from capstone.core.text import number
+
 LONGEST_CELL = 120  # characters
 
 
@@ -68,8 +70,6 @@ def cell(value: object) -> str:
     return words if len(words) <= LONGEST_CELL else f"{words[: LONGEST_CELL - 3]}..."
 
 
-def short(value: float, digits: int = 3) -> str:
-    """A number as people read it, of three digits or of as many as it has: 71,708 or 0.897 or 0.00012."""
-    if value != value:
-        return ""
-    return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
+def short(value: float | None) -> str:
+    """A number of any size in three digits: 71,708 or 0.897 or 0.00012."""
+    return number(value, ".3g")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from capstone.core.text import MODELS
 from capstone.evaluation.calibration import calibration_table
 from capstone.evaluation.error_analysis import (
     confusion,
@@ -18,13 +19,12 @@ from capstone.reporting import charts
 from capstone.reporting.pages import Chart, short
 from capstone.reporting.report.sentences import (
     MEANINGS,
-    NAMES,
     better,
     intervals_sentence,
     temperature_sentence,
     threshold_sentence,
 )
-from capstone.runs.results import Story
+from capstone.runs.results import RunResults
 
 MOST_CURVES = 7  # of one chart
 MOST_POINTS = 40  # of a curve, in the numbers behind its chart
@@ -50,7 +50,7 @@ class Details:
     training: Chart
 
 
-def details(results: Story) -> Details:
+def details(results: RunResults) -> Details:
     """The section "The details"."""
     regression = results.problem == "regression"
     return Details(
@@ -62,7 +62,7 @@ def details(results: Story) -> Details:
     )
 
 
-def _scores(results: Story) -> pd.DataFrame:
+def _scores(results: RunResults) -> pd.DataFrame:
     metrics = results.metrics
     return pd.DataFrame(
         [
@@ -70,10 +70,10 @@ def _scores(results: Story) -> pd.DataFrame:
                 "metric": name,
                 "meaning": MEANINGS[name],
                 "better": better(name),
-                NAMES["model"]: short(score["value"]),
+                MODELS["model"]: short(score["value"]),
                 "95 % interval": f"{short(score['low'])} to {short(score['high'])}",
                 **{
-                    NAMES[other]: short(scores[name]["value"])
+                    MODELS[other]: short(scores[name]["value"])
                     for other, scores in metrics["baselines"].items()
                 },
                 "validation": short(metrics["validation"][name]),
@@ -83,7 +83,7 @@ def _scores(results: Story) -> pd.DataFrame:
     )
 
 
-def _regression_charts(results: Story) -> list[Chart]:
+def _regression_charts(results: RunResults) -> list[Chart]:
     truth, prediction, name = results.truth(), results.prediction(), results.target.name
     deciles = error_by_decile(truth, prediction)
     residuals = prediction - truth
@@ -126,7 +126,7 @@ def _error_by_decile(deciles: pd.DataFrame) -> Chart:
     )
 
 
-def _class_charts(results: Story) -> list[Chart]:
+def _class_charts(results: RunResults) -> list[Chart]:
     """Of two classes the curves of the second, else those of the first seven."""
     truth, prediction, classes = results.truth(), results.prediction(), results.target.classes
     shown = classes[1:] if len(classes) == 2 else classes[:MOST_CURVES]
@@ -152,7 +152,7 @@ def _confusion(counts: pd.DataFrame) -> Chart:
 
 
 def _roc(
-    results: Story, happened: dict[str, np.ndarray], probability: dict[str, np.ndarray]
+    results: RunResults, happened: dict[str, np.ndarray], probability: dict[str, np.ndarray]
 ) -> Chart:
     points = {name: roc_points(happened[name], probability[name]) for name in happened}
     area = results.metrics["model"]["roc_auc"]["value"]
@@ -169,7 +169,7 @@ def _roc(
 
 
 def _precision(
-    results: Story, happened: dict[str, np.ndarray], probability: dict[str, np.ndarray]
+    results: RunResults, happened: dict[str, np.ndarray], probability: dict[str, np.ndarray]
 ) -> Chart:
     points = {name: precision_points(happened[name], probability[name]) for name in happened}
     area = results.metrics["model"]["pr_auc"]["value"]
@@ -185,7 +185,7 @@ def _precision(
 
 
 def _calibration(
-    results: Story, happened: dict[str, np.ndarray], probability: dict[str, np.ndarray]
+    results: RunResults, happened: dict[str, np.ndarray], probability: dict[str, np.ndarray]
 ) -> Chart:
     points = {name: calibration_table(happened[name], probability[name]) for name in happened}
     calibration = results.metrics["calibration"]
@@ -220,7 +220,7 @@ def _thinned(table: pd.DataFrame) -> pd.DataFrame:
     return table.iloc[:: max(1, len(table) // MOST_POINTS)]
 
 
-def _threshold(results: Story) -> Threshold:
+def _threshold(results: RunResults) -> Threshold:
     threshold = results.metrics["threshold"]
     scores = pd.DataFrame(
         {"at the threshold": threshold["test"], "at 0.5": threshold["test_at_half"]}
@@ -231,7 +231,7 @@ def _threshold(results: Story) -> Threshold:
     )
 
 
-def _training(results: Story) -> Chart:
+def _training(results: RunResults) -> Chart:
     history, info = results.history, results.run.info
     drawing = charts.lines(
         {

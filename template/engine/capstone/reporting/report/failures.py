@@ -12,7 +12,7 @@ from capstone.evaluation.error_analysis import FEWEST_IN_SLICE, row_errors
 from capstone.reporting import charts
 from capstone.reporting.pages import Chart, short
 from capstone.reporting.report.sentences import largest_gaps, one_sided, proxy_sentence
-from capstone.runs.results import Story
+from capstone.runs.results import RunResults
 
 RULES = {
     "demographic_parity": "a threshold per group, equally often chosen",
@@ -65,7 +65,7 @@ class Failures:
     worst_rows: pd.DataFrame
 
 
-def failures(results: Story) -> Failures:
+def failures(results: RunResults) -> Failures:
     """The section "Whom does it fail?"."""
     used = results.settings.data.use_sensitive
     return Failures(
@@ -85,7 +85,7 @@ def failures(results: Story) -> Failures:
     )
 
 
-def _groups(results: Story, name: str, compared: dict[str, Any]) -> Groups:
+def _groups(results: RunResults, name: str, compared: dict[str, Any]) -> Groups:
     scores = _scores(name, compared["by_group"])
     return Groups(
         chart=_residuals(results, name, compared),
@@ -96,7 +96,7 @@ def _groups(results: Story, name: str, compared: dict[str, Any]) -> Groups:
     )
 
 
-def _residuals(results: Story, name: str, compared: dict[str, Any]) -> Chart:
+def _residuals(results: RunResults, name: str, compared: dict[str, Any]) -> Chart:
     """In which direction each group is predicted wrong."""
     finding, label = compared["finding"], compared["finding"]["class"]
     residuals = {line["group"]: line["residual"] for line in compared["by_group"] if line["judged"]}
@@ -152,7 +152,7 @@ def _equal_treatment(rules: list[dict[str, Any]]) -> pd.DataFrame | None:
     return table.rename(columns=lambda name: str(name).replace("_", " "))
 
 
-def _slices(results: Story) -> Slices:
+def _slices(results: RunResults) -> Slices:
     worst, average = results.metrics["slices"]["worst"], results.metrics["slices"]["all"]["error"]
     regression = results.problem == "regression"
     overall = f"{short(average)} on average" if regression else f"{average:.0%} of the rows wrong"
@@ -171,7 +171,7 @@ def _slices(results: Story) -> Slices:
     return Slices(overall, FEWEST_IN_SLICE, chart)
 
 
-def _worst_rows(results: Story) -> pd.DataFrame:
+def _worst_rows(results: RunResults) -> pd.DataFrame:
     """The rows with the largest errors, or with the smallest probability of the true class."""
     truth, prediction = results.truth(), results.prediction()
     if results.problem == "regression":

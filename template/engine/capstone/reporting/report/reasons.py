@@ -10,7 +10,7 @@ from capstone.core.text import MISSING
 from capstone.data.kinds import find_date_format, to_dates
 from capstone.reporting import charts
 from capstone.reporting.pages import Chart
-from capstone.runs.results import Story
+from capstone.runs.results import RunResults
 
 MOST_BARS, MOST_SWARMS, MOST_DEPENDENCE = 20, 10, 3
 MOST_VALUES = 12  # of a column, shown one by one; more numbers are shown in tenths
@@ -48,7 +48,7 @@ class _Explained:
         return self.importance["column"].head(most).tolist()
 
 
-def reasons(results: Story) -> Reasons | None:
+def reasons(results: RunResults) -> Reasons | None:
     """The section "Why does it predict this?"; None where nothing was explained."""
     explained = _explained(results)
     if explained is None:
@@ -71,7 +71,7 @@ def reasons(results: Story) -> Reasons | None:
     )
 
 
-def _explained(results: Story) -> _Explained | None:
+def _explained(results: RunResults) -> _Explained | None:
     if results.shap is None or results.shap_values is None:
         return None
     table, classes = results.shap_values, results.target.classes
@@ -93,7 +93,7 @@ def _columns_after(prefix: str, table: pd.DataFrame) -> pd.DataFrame:
     return table[columns].rename(columns=lambda name: str(name).removeprefix(prefix))
 
 
-def _class_to_show(results: Story) -> str:
+def _class_to_show(results: RunResults) -> str:
     """Of several classes the one where a group was found to be treated differently, else the first."""
     findings = [
         compared["finding"]

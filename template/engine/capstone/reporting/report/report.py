@@ -10,6 +10,7 @@ import pandas as pd
 
 from capstone.core.files import write_text
 from capstone.core.settings import Project
+from capstone.core.text import MODELS
 from capstone.reporting import charts
 from capstone.reporting.charts import Plotly
 from capstone.reporting.pages import Chart, render_page, short
@@ -18,7 +19,6 @@ from capstone.reporting.report.failures import failures
 from capstone.reporting.report.reasons import reasons
 from capstone.reporting.report.sentences import (
     MEANINGS,
-    NAMES,
     answer,
     better,
     better_rule,
@@ -26,7 +26,7 @@ from capstone.reporting.report.sentences import (
     limits,
 )
 from capstone.runs.folder import Run
-from capstone.runs.results import Story, read_story
+from capstone.runs.results import RunResults, read_results
 
 FILE, STANDALONE = "report.html", "report_standalone.html"
 
@@ -60,7 +60,7 @@ def write_report(run: Run, standalone: bool = False) -> Path:
     CapstoneError
         When a file of the run is missing, cut short or of another run.
     """
-    results = read_story(run)
+    results = read_results(run)
     if not standalone:
         charts.write_script(run.folder.parent)
     path = run.folder / (STANDALONE if standalone else FILE)
@@ -68,7 +68,7 @@ def write_report(run: Run, standalone: bool = False) -> Path:
     return path
 
 
-def report_page(results: Story, standalone: bool = False) -> str:
+def report_page(results: RunResults, standalone: bool = False) -> str:
     """The whole page."""
     project, metrics = results.settings.project, results.metrics
     metric = metrics["primary_metric"]
@@ -99,7 +99,7 @@ def _byline(project: Project, finished: str) -> str:
     return f"{project.name}. {by}{course}. {finished[:10]}."
 
 
-def tiles(results: Story) -> list[Tile]:
+def tiles(results: RunResults) -> list[Tile]:
     """Three or four numbers to remember."""
     metrics = results.metrics
     if results.problem == "regression":
@@ -175,12 +175,12 @@ def costs(decisions: dict[str, Any]) -> Chart:
 def _models(metrics: dict[str, Any], metric: str) -> Chart:
     """The network beside the simpler models, by the metric that decides."""
     models = {"model": metrics["model"], **metrics["baselines"]}
-    scores = {NAMES[name]: score[metric] for name, score in models.items()}
+    scores = {MODELS[name]: score[metric] for name, score in models.items()}
     drawing = charts.dots(
         scores,
         "models",
         f"{metric} on the test rows, with 95 % intervals ({better(metric)} is better)",
-        highlighted=NAMES["model"],
+        highlighted=MODELS["model"],
     )
     outcomes = list(metrics["beats"].values())
     table = pd.DataFrame(

@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from capstone.core.text import MODELS
 from capstone.evaluation.metrics import LOWER_IS_BETTER
 from capstone.reporting.pages import short
 from capstone.runs.provenance import what_was_sampled
-from capstone.runs.results import Story
+from capstone.runs.results import RunResults
 
-NAMES = {
-    "model": "your network",
-    "dummy": "always the same answer",
-    "linear": "a linear model",
-    "gradient_boosting": "gradient boosting",
-}
 # What each metric says, for readers who never heard of it.
 MEANINGS = {
     "r2": "share of the differences between rows that is explained (1 is perfect)",
@@ -30,14 +25,14 @@ MEANINGS = {
 }
 
 
-def answer(results: Story) -> str:
+def answer(results: RunResults) -> str:
     """The first paragraph: how good it is; where it loses to a simpler model, that comes first."""
     sentences = [quality(results), verdict(results.metrics["beats"])]
     loses = "worse" in results.metrics["beats"].values()
     return " ".join(reversed(sentences) if loses else sentences)
 
 
-def quality(results: Story) -> str:
+def quality(results: RunResults) -> str:
     """How good the predictions are, in the problem's own terms."""
     model, dummy = results.metrics["model"], results.metrics["baselines"]["dummy"]
     name, classes = results.target.name, results.target.classes
@@ -87,7 +82,7 @@ def verdict(beats: dict[str, str]) -> str:
 
 
 def _names(models: Iterable[str]) -> str:
-    *names, last = [NAMES[name] for name in models] or [""]
+    *names, last = [MODELS[name] for name in models] or [""]
     return f"{', '.join(names)} and {last}" if names else last
 
 
@@ -122,7 +117,7 @@ def better_rule(decisions: dict[str, Any]) -> str:
     return min(("nothing", "everyone"), key=lambda rule: decisions["cost"][rule])
 
 
-def one_sided(results: Story) -> list[str]:
+def one_sided(results: RunResults) -> list[str]:
     """For each sensitive column the group that the model gets wrong in one direction."""
     return [
         _one_sided(name, compared, results.target.name)
@@ -215,7 +210,7 @@ def threshold_sentence(threshold: dict[str, Any]) -> str:
     )
 
 
-def limits(results: Story) -> list[str]:
+def limits(results: RunResults) -> list[str]:
     """What this run can't say, each in one sentence."""
     info, data = results.run.info, results.settings.data
     sentences = []

@@ -21,10 +21,10 @@ from capstone.checks.repository import NOT_SEARCHED
 from capstone.checks.rules import RULES
 from capstone.core.settings import Data
 from capstone.data.reading import fingerprint, read_table
-from capstone.reporting.card.card import table_facts
+from capstone.reporting.card.datasheet import table_facts
 from capstone.reporting.card.front_matter import License, check_front_matter
-from capstone.reporting.card.groups import decision_rule, overlapping_groups, single_groups
 from capstone.reporting.card.markdown_blocks import TODO, cell, code, contents, fill
+from capstone.reporting.card.model_card import decision_rule, overlapping_groups, single_groups
 from capstone.runs.verify import RUN_FILES
 from tests.helpers import ROOT, Capstone, Render, call, must_run, tool
 

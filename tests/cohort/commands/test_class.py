@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from capstone.reporting.card.numbers import _overall
+from capstone.reporting.card.model_card import scores_block
 from cohort.commands.status import COLUMNS
 from cohort.output.tables import text_table
 from tests.classes import (
@@ -41,8 +41,8 @@ model-index:
 
 
 # As `capstone card` writes it.
-NUMBERS = _overall(
-    {"rows": {"test": 1200}},
+NUMBERS = scores_block(
+    1200,
     {
         "primary_metric": "r2",
         "model": {"r2": {"value": 0.7, "low": 0.6, "high": 0.8}},

@@ -10,7 +10,7 @@ from capstone.checks.ethics_checklist import CHECKLIST, ITEMS, open_items
 from capstone.checks.personal_data import suspected_columns
 from capstone.checks.project_state import Open, Work
 from capstone.core.errors import short_list
-from capstone.reporting.card.card import DATASHEET, MODEL_CARD, run_blocks, run_of_card, table_facts
+from capstone.reporting.card.datasheet import DATASHEET, MOST_COLUMNS, table_facts
 from capstone.reporting.card.front_matter import check_front_matter
 from capstone.reporting.card.markdown_blocks import (
     code,
@@ -19,7 +19,7 @@ from capstone.reporting.card.markdown_blocks import (
     open_points,
     read_document,
 )
-from capstone.reporting.card.numbers import MOST_COLUMNS
+from capstone.reporting.card.model_card import MODEL_CARD, model_card_blocks, run_of_card
 
 DATASHEET_SECTIONS = (
     *("Motivation", "Composition", "Collection process", "Preprocessing"),
@@ -90,7 +90,7 @@ def numbers_are_the_runs(work: Work) -> str:
     named = run_of_card(work.card, path)
     if not named:
         raise Open(f"{path} has no numbers yet", "`capstone card` writes them")
-    written, true = contents(work.card, path), run_blocks(work.whole_run)
+    written, true = contents(work.card, path), model_card_blocks(work.whole_run)
     if absent := sorted(set(true) - set(written)):
         raise Open(
             f"{path} lacks {short_list(absent)}", "`capstone card` says which lines to put back"

@@ -10,7 +10,7 @@ from capstone.core.text import number
 from capstone.evaluation.metrics import LOWER_IS_BETTER
 from capstone.reporting import charts
 from capstone.reporting.charts import Plotly
-from capstone.reporting.pages import Chart, render_page
+from capstone.reporting.rendering import Chart, render_page
 from capstone.runs.folder import Run
 
 
@@ -40,11 +40,10 @@ def comparison_page(runs: list[Run], settings: dict[str, dict[str, Any]]) -> str
     return render_page(
         "comparison.html",
         title="Runs side by side",
-        answer=(
-            f"{best} has the best {metric}, {number(scores[best]['value'])}. "
-            f"{worse} of the other {len(comparable) - 1} runs lie outside its interval. "
-            "Choose by the validation score: choosing the best test score makes it too rosy."
-        ),
+        best=best,
+        best_score=scores[best]["value"],
+        metric=metric,
+        worse=worse,
         chart=Chart(
             f"{best} scored best" if worse else "No run is clearly better than another",
             charts.dots(

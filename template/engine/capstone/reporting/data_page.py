@@ -22,7 +22,7 @@ from capstone.data.leaks import suspected_leaks
 from capstone.data.schema import describe_column
 from capstone.data.splitting import duplicate_groups
 from capstone.data.validation import check_target
-from capstone.reporting.pages import render_page
+from capstone.reporting.rendering import render_page
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from capstone.reporting import charts
 from capstone.reporting.charts import Plotly
-from capstone.reporting.pages import Chart, render_page, short
+from capstone.reporting.rendering import Chart, render_page, short
 
 MOST_COLUMNS = 15  # in the chart; the others are one bar together
 LONGEST_VALUE = 30  # characters, in the chart

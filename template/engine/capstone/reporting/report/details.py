@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,14 +16,8 @@ from capstone.evaluation.error_analysis import (
     roc_points,
 )
 from capstone.reporting import charts
-from capstone.reporting.pages import Chart, short
-from capstone.reporting.report.sentences import (
-    MEANINGS,
-    better,
-    intervals_sentence,
-    temperature_sentence,
-    threshold_sentence,
-)
+from capstone.reporting.rendering import Chart, short
+from capstone.reporting.report.sentences import MEANINGS, better, temperature_sentence
 from capstone.runs.results import RunResults
 
 MOST_CURVES = 7  # of one chart
@@ -31,35 +25,15 @@ MOST_POINTS = 40  # of a curve, in the numbers behind its chart
 ENDS = pd.Series([0.0, 1.0])
 
 
-@dataclass(frozen=True)
-class Threshold:
-    """What acting from the threshold on comes to, in words and beside 0.5."""
-
-    sentence: str
-    scores: pd.DataFrame
-
-
-@dataclass(frozen=True)
-class Details:
-    """What the section shows; `intervals` is of regression, `threshold` of two classes."""
-
-    scores: pd.DataFrame
-    charts: list[Chart]
-    intervals: str
-    threshold: Threshold | None
-    training: Chart
-
-
-def details(results: RunResults) -> Details:
-    """The section "The details"."""
+def details(results: RunResults) -> dict[str, object]:
+    """What the section "The details" shows."""
     regression = results.problem == "regression"
-    return Details(
-        scores=_scores(results),
-        charts=_regression_charts(results) if regression else _class_charts(results),
-        intervals=intervals_sentence(results.metrics["intervals"]) if regression else "",
-        threshold=_threshold(results) if "threshold" in results.metrics else None,
-        training=_training(results),
-    )
+    return {
+        "scores": _scores(results),
+        "diagnostics": _regression_charts(results) if regression else _class_charts(results),
+        "threshold_scores": _threshold_scores(results.metrics.get("threshold")),
+        "training": _training(results),
+    }
 
 
 def _scores(results: RunResults) -> pd.DataFrame:
@@ -220,15 +194,12 @@ def _thinned(table: pd.DataFrame) -> pd.DataFrame:
     return table.iloc[:: max(1, len(table) // MOST_POINTS)]
 
 
-def _threshold(results: RunResults) -> Threshold:
-    threshold = results.metrics["threshold"]
-    scores = pd.DataFrame(
-        {"at the threshold": threshold["test"], "at 0.5": threshold["test_at_half"]}
-    )
-    return Threshold(
-        sentence=threshold_sentence(threshold),
-        scores=scores.rename_axis("on the test rows").reset_index(),
-    )
+def _threshold_scores(threshold: dict[str, Any] | None) -> pd.DataFrame | None:
+    """What acting from the threshold on comes to, beside 0.5; only of two classes."""
+    if threshold is None:
+        return None
+    scores = {"at the threshold": threshold["test"], "at 0.5": threshold["test_at_half"]}
+    return pd.DataFrame(scores).rename_axis("on the test rows").reset_index()
 
 
 def _training(results: RunResults) -> Chart:

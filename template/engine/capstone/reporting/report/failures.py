@@ -10,8 +10,7 @@ import pandas as pd
 
 from capstone.evaluation.error_analysis import FEWEST_IN_SLICE, row_errors
 from capstone.reporting import charts
-from capstone.reporting.pages import Chart, short
-from capstone.reporting.report.sentences import largest_gaps, one_sided, proxy_sentence
+from capstone.reporting.rendering import Chart, short
 from capstone.runs.results import RunResults
 
 RULES = {
@@ -26,74 +25,34 @@ WORST_ROWS = 10
 class Groups:
     """How the groups of one column fare.
 
-    hidden           the number of small groups that `scores` leaves out
     equal_treatment  what rules that treat the groups alike would cost; None where rows are too few
     """
 
     chart: Chart
     scores: pd.DataFrame
-    hidden: int
-    largest_gaps: str
     equal_treatment: pd.DataFrame | None
 
 
-@dataclass(frozen=True)
-class SensitiveColumn:
-    """A sensitive column, or a pair of them; `groups` is None where none can be judged."""
-
-    name: str
-    groups: Groups | None
-    proxy: str
-
-
-@dataclass(frozen=True)
-class Slices:
-    """The parts of the table with the largest errors; `chart` is None where none stands out."""
-
-    overall: str
-    smallest: int
-    chart: Chart | None
-
-
-@dataclass(frozen=True)
-class Failures:
-    """What the section shows."""
-
-    sentences: list[str]
-    columns: list[SensitiveColumn]
-    slices: Slices
-    worst_rows: pd.DataFrame
-
-
-def failures(results: RunResults) -> Failures:
-    """The section "Whom does it fail?"."""
-    used = results.settings.data.use_sensitive
-    return Failures(
-        sentences=one_sided(results),
-        columns=[
-            SensitiveColumn(
-                name,
-                groups=None if "note" in compared else _groups(results, name, compared),
-                proxy=proxy_sentence(name, compared["proxy"], used)
-                if compared.get("proxy")
-                else "",
+def failures(results: RunResults) -> dict[str, object]:
+    """What the section "Whom does it fail?" shows; `groups` of the columns where some can be judged."""
+    average = results.metrics["slices"]["all"]["error"]
+    regression = results.problem == "regression"
+    overall = f"{short(average)} on average" if regression else f"{average:.0%} of the rows wrong"
+    return {
+        "groups": {
+            name: Groups(
+                chart=_residuals(results, name, compared),
+                scores=_scores(name, compared["by_group"]),
+                equal_treatment=_equal_treatment(compared["equal_treatment"]),
             )
             for name, compared in results.metrics["groups"].items()
-        ],
-        slices=_slices(results),
-        worst_rows=_worst_rows(results),
-    )
-
-
-def _groups(results: RunResults, name: str, compared: dict[str, Any]) -> Groups:
-    scores = _scores(name, compared["by_group"])
-    return Groups(
-        chart=_residuals(results, name, compared),
-        scores=scores,
-        hidden=compared["groups"] - len(scores),
-        largest_gaps=largest_gaps(compared),
-        equal_treatment=_equal_treatment(compared["equal_treatment"]),
-    )
+            if "note" not in compared
+        },
+        "overall_error": overall,
+        "smallest_slice": FEWEST_IN_SLICE,
+        "slices": _slices(results.metrics["slices"]["worst"], average, overall, regression),
+        "worst_rows": _worst_rows(results),
+    }
 
 
 def _residuals(results: RunResults, name: str, compared: dict[str, Any]) -> Chart:
@@ -152,12 +111,12 @@ def _equal_treatment(rules: list[dict[str, Any]]) -> pd.DataFrame | None:
     return table.rename(columns=lambda name: str(name).replace("_", " "))
 
 
-def _slices(results: RunResults) -> Slices:
-    worst, average = results.metrics["slices"]["worst"], results.metrics["slices"]["all"]["error"]
-    regression = results.problem == "regression"
-    overall = f"{short(average)} on average" if regression else f"{average:.0%} of the rows wrong"
+def _slices(
+    worst: list[dict[str, Any]], average: float, overall: str, regression: bool
+) -> Chart | None:
+    """The parts of the table with the largest errors; None where none stands out."""
     if not worst:
-        return Slices(overall, FEWEST_IN_SLICE, None)
+        return None
     table = pd.DataFrame(worst)
     drawing = charts.bars(
         pd.Series([*table["error"], average], [*table["slice"], "all rows"]),
@@ -167,8 +126,7 @@ def _slices(results: RunResults) -> Slices:
     )
     factor = worst[0]["error"] / average if average else float("inf")
     title = f"Where {worst[0]['slice']}, errors are {factor:.1f} times as large as overall"
-    chart = Chart(title, drawing, table, f"Over all rows: {overall}.")
-    return Slices(overall, FEWEST_IN_SLICE, chart)
+    return Chart(title, drawing, table, f"Over all rows: {overall}.")
 
 
 def _worst_rows(results: RunResults) -> pd.DataFrame:

@@ -9,19 +9,11 @@ import pandas as pd
 from capstone.core.text import MISSING
 from capstone.data.kinds import find_date_format, to_dates
 from capstone.reporting import charts
-from capstone.reporting.pages import Chart
+from capstone.reporting.rendering import Chart
 from capstone.runs.results import RunResults
 
 MOST_BARS, MOST_SWARMS, MOST_DEPENDENCE = 20, 10, 3
 MOST_VALUES = 12  # of a column, shown one by one; more numbers are shown in tenths
-
-
-@dataclass(frozen=True)
-class Reasons:
-    """What the section shows."""
-
-    method: str
-    charts: list[Chart]
 
 
 @dataclass(frozen=True)
@@ -48,27 +40,20 @@ class _Explained:
         return self.importance["column"].head(most).tolist()
 
 
-def reasons(results: RunResults) -> Reasons | None:
-    """The section "Why does it predict this?"; None where nothing was explained."""
+def reasons(results: RunResults) -> list[Chart]:
+    """The charts of the section "Why does it predict this?"; none where nothing was explained."""
     explained = _explained(results)
     if explained is None:
-        return None
-    about = results.metrics["explanation"]
-    return Reasons(
-        method=(
-            f"{about['rows']:,} test rows were taken apart; the parts add up to the prediction, with an "
-            f"error of {about['additivity_error']:.0e} of its spread ({about['method']})."
+        return []
+    return [
+        _importance(explained, averaged=len(results.target.classes) > 2),
+        _swarm(explained),
+        *(
+            _dependence(explained, column, f"dependence-{number}")
+            for number, column in enumerate(explained.top(MOST_DEPENDENCE))
         ),
-        charts=[
-            _importance(explained, averaged=len(results.target.classes) > 2),
-            _swarm(explained),
-            *(
-                _dependence(explained, column, f"dependence-{number}")
-                for number, column in enumerate(explained.top(MOST_DEPENDENCE))
-            ),
-            _permutation(explained.importance, results.metrics["primary_metric"]),
-        ],
-    )
+        _permutation(explained.importance, results.metrics["primary_metric"]),
+    ]
 
 
 def _explained(results: RunResults) -> _Explained | None:

@@ -1,14 +1,18 @@
-"""Render the HTML pages from templates/: they open offline and ask no other host for anything."""
+"""Render pages and Markdown from templates/, which hold the words and the markup."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, UndefinedError
 
+from capstone.core.errors import CapstoneError
 from capstone.core.text import number
+from capstone.runs.folder import Run
 
 LONGEST_CELL = 120  # characters
 
@@ -32,30 +36,49 @@ def render_page(template: str, **values: object) -> str:
     Parameters
     ----------
     template
-        The name of a file in templates/.
+        The path of a file in templates/.
     values
         What the template shows. Every text is escaped, unless the template says that it is markup.
 
     Returns
     -------
     str
-        The page.
+        The page: it opens offline and asks no other host for anything.
 
     Raises
     ------
     jinja2.UndefinedError
-        When the template shows a value that it was not given.
+        When the template shows a value that there is not.
     """
-    environment = Environment(
+    page = environment(autoescape=True)
+    page.filters["cell"] = cell
+    return page.get_template(template).render(**values)
+
+
+def environment(autoescape: bool) -> Environment:
+    """The templates of this room, with filters for numbers."""
+    made = Environment(
         loader=PackageLoader("capstone.reporting", "templates"),
-        autoescape=True,
+        autoescape=autoescape,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["cell"] = cell
-    return environment.get_template(template).render(**values)
+    made.filters |= {"number": number, "short": short, "percent": percent, "count": count}
+    return made
+
+
+@contextmanager
+def made_by_this_version(run: Run) -> Iterator[None]:
+    """Turn what is missing in a run of another version into a CapstoneError."""
+    try:
+        yield
+    except (UndefinedError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise CapstoneError(
+            f"The run in {run.folder} can't be shown ({type(error).__name__}: {error}): "
+            "it was made by another version; make a new one with `capstone run`."
+        ) from None
 
 
 def cell(value: object) -> str:
@@ -73,3 +96,13 @@ def cell(value: object) -> str:
 def short(value: float | None) -> str:
     """A number of any size in three digits: 71,708 or 0.897 or 0.00012."""
     return number(value, ".3g")
+
+
+def percent(share: float, decimals: int = 0) -> str:
+    """A share as 85%."""
+    return f"{share:.{decimals}%}"
+
+
+def count(rows: int) -> str:
+    """A whole number with its thousands apart: 12,345."""
+    return f"{rows:,}"

@@ -108,11 +108,9 @@ def dots(
             hovertemplate="%{y}: %{x:.4g}<extra></extra>",
         )
     )
-    figure.update_yaxes(autorange="reversed", type="category")
-    figure.update_xaxes(title=axis)
     if zero_line:
         figure.add_vline(0, line_color=GREY, line_dash="dot")
-    return drawing(figure, name, 110 + 34 * len(scores))
+    return _with_labels(figure, name, axis, 110 + 34 * len(scores))
 
 
 def bars(values: pd.Series, name: str, axis: str, highlighted: str = "") -> str:
@@ -127,9 +125,15 @@ def bars(values: pd.Series, name: str, axis: str, highlighted: str = "") -> str:
             hovertemplate="%{y}: %{x:.4g}<extra></extra>",
         )
     )
+    height = 110 + 16 * sum(1 + len(wrap(label, 26)) for label in labels)
+    return _with_labels(figure, name, axis, height)
+
+
+def _with_labels(figure: go.Figure, name: str, axis: str, height: int) -> str:
+    """A figure with a row for each label, from top to bottom."""
     figure.update_yaxes(autorange="reversed", type="category")
     figure.update_xaxes(title=axis)
-    return drawing(figure, name, 110 + 16 * sum(1 + len(wrap(label, 26)) for label in labels))
+    return drawing(figure, name, height)
 
 
 def lines(curves: dict[str, tuple[pd.Series, pd.Series]], name: str, axes: tuple[str, str]) -> str:
@@ -220,9 +224,7 @@ def waterfall(labels: list[str], moves: list[float], base: float, name: str, axi
             totals={"marker": {"color": GREY}},
         )
     )
-    figure.update_yaxes(autorange="reversed", type="category")
-    figure.update_xaxes(title=axis)
-    return drawing(figure, name, 120 + 28 * (len(labels) + 2))
+    return _with_labels(figure, name, axis, 120 + 28 * (len(labels) + 2))
 
 
 def confusion_grid(counts: pd.DataFrame, name: str) -> str:

@@ -35,7 +35,8 @@ def comparison_page(runs: list[Run], settings: dict[str, dict[str, Any]]) -> str
     scores = {run.id: run.metrics["model"][metric] for run in comparable}
     pick = min if metric in LOWER_IS_BETTER else max
     best = pick(scores, key=lambda run_id: scores[run_id]["value"])
-    worse = sum(not _inside(score, scores[best]) for score in scores.values())
+    low, high = scores[best]["low"], scores[best]["high"]
+    outside = sum(not low <= score["value"] <= high for score in scores.values())
     table = _scores(comparable, metric)
     return render_page(
         "comparison.html",
@@ -43,9 +44,9 @@ def comparison_page(runs: list[Run], settings: dict[str, dict[str, Any]]) -> str
         best=best,
         best_score=scores[best]["value"],
         metric=metric,
-        worse=worse,
+        outside=outside,
         chart=Chart(
-            f"{best} scored best" if worse else "No run is clearly better than another",
+            f"{best} scored best" if outside else "No run is clearly better than another",
             charts.dots(
                 scores, "runs", f"{metric} on the test rows, with 95 % intervals", highlighted=best
             ),
@@ -55,11 +56,6 @@ def comparison_page(runs: list[Run], settings: dict[str, dict[str, Any]]) -> str
         settings=_different({run.id: settings[run.id] for run in comparable}),
         plotly=Plotly(path=charts.SCRIPT),
     )
-
-
-def _inside(score: dict[str, float], best: dict[str, float]) -> bool:
-    """Whether a score lies inside the best one's interval."""
-    return best["low"] <= score["value"] <= best["high"]
 
 
 def _scores(runs: list[Run], metric: str) -> pd.DataFrame:

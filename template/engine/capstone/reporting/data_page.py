@@ -94,9 +94,7 @@ def _column_line(column: pd.Series, data: Data) -> dict[str, Any]:
 def _values(column: pd.Series, about: dict[str, Any]) -> str:
     """A range, or the most frequent values with their shares."""
     if about["kind"] == "number":
-        low, middle, high = (
-            number(value, ".4g") for value in (about["low"], column.median(), about["high"])
-        )
+        low, middle, high = map(_number, (about["low"], column.median(), about["high"]))
         return f"{low} to {high}, median {middle}"
     if about["kind"] == "date":
         return f"{about['low'][:10]} to {about['high'][:10]}"
@@ -106,14 +104,17 @@ def _values(column: pd.Series, about: dict[str, Any]) -> str:
     return ", ".join(f"{value[:30]} ({share:.0%})" for value, share in shares.items())
 
 
+def _number(value: float) -> str:
+    """A number of the table; below 10,000 it may be a year, which has no comma."""
+    return number(value) if abs(value) >= 10_000 else f"{value:.4g}"
+
+
 def _target_table(target: pd.Series, data: Data) -> pd.DataFrame:
     """Class balance, or the target's distribution."""
     if data.problem == "regression":
         numbers = pd.to_numeric(target, errors="coerce")
         numbers = numbers.where(np.isfinite(numbers)).describe()
-        return pd.DataFrame(
-            {"figure": numbers.index, "value": [number(figure, ".4g") for figure in numbers]}
-        )
+        return pd.DataFrame({"figure": numbers.index, "value": [*map(_number, numbers)]})
     counts = target.value_counts(dropna=False)
     shares = [f"{count / len(target):.1%}" for count in counts]
     return pd.DataFrame(

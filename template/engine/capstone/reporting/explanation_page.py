@@ -82,8 +82,8 @@ def explanation_page(explained: RowExplanation, run_id: str) -> str:
             f"{columns['column'].iloc[0]} counts most for this row",
             _waterfall(explained),
             columns.rename(columns={"moved": "moves the prediction by"}),
-            f"From what is predicted on average to this row's prediction; {explained.method}.",
         ),
+        method=explained.method,
         run_id=run_id,
         plotly=Plotly(path=f"../{charts.SCRIPT}"),
     )

@@ -27,7 +27,6 @@ class Chart:
     title: str
     drawing: str
     numbers: pd.DataFrame
-    note: str = ""
 
 
 def render_page(template: str, **values: object) -> str:
@@ -65,7 +64,12 @@ def environment(autoescape: bool) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters |= {"number": number, "short": short, "percent": percent, "count": count}
+    made.filters |= {
+        "number": number,
+        "short": short,
+        "percent": "{:.0%}".format,
+        "count": "{:,}".format,
+    }
     return made
 
 
@@ -96,13 +100,3 @@ def cell(value: object) -> str:
 def short(value: float | None) -> str:
     """A number of any size in three digits: 71,708 or 0.897 or 0.00012."""
     return number(value, ".3g")
-
-
-def percent(share: float, decimals: int = 0) -> str:
-    """A share as 85%."""
-    return f"{share:.{decimals}%}"
-
-
-def count(rows: int) -> str:
-    """A whole number with its thousands apart: 12,345."""
-    return f"{rows:,}"

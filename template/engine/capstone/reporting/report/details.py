@@ -17,12 +17,12 @@ from capstone.evaluation.error_analysis import (
 )
 from capstone.reporting import charts
 from capstone.reporting.rendering import Chart, short
-from capstone.reporting.report.sentences import MEANINGS, better, temperature_sentence
+from capstone.reporting.report.sentences import MEANINGS, better
 from capstone.runs.results import RunResults
 
 MOST_CURVES = 7  # of one chart
 MOST_POINTS = 40  # of a curve, in the numbers behind its chart
-ENDS = pd.Series([0.0, 1.0])
+DIAGONAL = (pd.Series([0.0, 1.0]), pd.Series([0.0, 1.0]))
 
 
 def details(results: RunResults) -> dict[str, object]:
@@ -57,61 +57,80 @@ def _scores(results: RunResults) -> pd.DataFrame:
     )
 
 
-def _regression_charts(results: RunResults) -> list[Chart]:
+def _regression_charts(results: RunResults) -> dict[str, Chart]:
     truth, prediction, name = results.truth(), results.prediction(), results.target.name
-    deciles = error_by_decile(truth, prediction)
-    residuals = prediction - truth
-    mean = residuals.mean()
+    residuals, mae = prediction - truth, results.metrics["model"]["mae"]["value"]
+    mean, deciles = residuals.mean(), error_by_decile(truth, prediction)
     summary = pd.Series(residuals).describe().rename_axis("of prediction minus truth")
-    return [
-        Chart(
-            f"Predictions follow the truth, off by {short(results.metrics['model']['mae']['value'])} on average",
-            charts.scatter(
-                truth, prediction, "truth", (f"true {name}", f"predicted {name}"), diagonal=True
-            ),
+    axes = (f"true {name}", f"predicted {name}")
+    return {
+        "predictions": Chart(
+            f"Predictions follow the truth, off by {short(mae)} on average",
+            charts.scatter(truth, prediction, "truth", axes, diagonal=True),
             deciles,
         ),
-        Chart(
+        "residuals": Chart(
             f"Errors are {short(abs(mean))} too {'high' if mean > 0 else 'low'} on average",
-            charts.scatter(
-                prediction,
-                residuals,
-                "residuals",
-                (f"predicted {name}", "prediction minus truth"),
-            ),
+            charts.scatter(prediction, residuals, "residuals", (axes[1], "prediction minus truth")),
             summary.reset_index(name="value"),
         ),
-        _error_by_decile(deciles),
-    ]
+        "deciles": _error_by_decile(deciles),
+    }
 
 
 def _error_by_decile(deciles: pd.DataFrame) -> Chart:
     """Whether large predictions err more than small ones."""
-    errors = deciles["mean absolute error"].set_axis(
-        [
-            f"{short(low)} to {short(high)}"
-            for low, high in deciles[["lowest prediction", "highest prediction"]].to_numpy()
-        ]
-    )
+    ranges = deciles[["lowest prediction", "highest prediction"]].to_numpy()
+    labels = [f"{short(low)} to {short(high)}" for low, high in ranges]
+    errors = deciles["mean absolute error"].set_axis(labels)
     return Chart(
-        f"Errors are largest where {errors.index[errors.argmax()]} is predicted",
+        f"Errors are largest where {labels[errors.argmax()]} is predicted",
         charts.bars(errors, "deciles", "average error in each tenth of the predictions"),
         deciles,
     )
 
 
-def _class_charts(results: RunResults) -> list[Chart]:
+def _class_charts(results: RunResults) -> dict[str, Chart]:
     """Of two classes the curves of the second, else those of the first seven."""
     truth, prediction, classes = results.truth(), results.prediction(), results.target.classes
-    shown = classes[1:] if len(classes) == 2 else classes[:MOST_CURVES]
-    happened = {name: truth == classes.index(name) for name in shown}
-    probability = {name: prediction[:, classes.index(name)] for name in shown}
-    return [
-        _confusion(confusion(truth, prediction.argmax(axis=1), classes)),
-        _roc(results, happened, probability),
-        _precision(results, happened, probability),
-        _calibration(results, happened, probability),
-    ]
+    model, errors = results.metrics["model"], results.metrics["calibration"]["ece"]
+    numbers = [1] if len(classes) == 2 else range(min(len(classes), MOST_CURVES))
+    rows = {classes[number]: (truth == number, prediction[:, number]) for number in numbers}
+    roc = {name: roc_points(*of_class) for name, of_class in rows.items()}
+    precision = {name: precision_points(*of_class) for name, of_class in rows.items()}
+    calibration = {name: calibration_table(*of_class) for name, of_class in rows.items()}
+    worst = max(errors, key=lambda name: errors[name])
+    return {
+        "confusion": _confusion(confusion(truth, prediction.argmax(axis=1), classes)),
+        "roc": Chart(
+            f"ROC curve: the area under it is {model['roc_auc']['value']:.3f}, guessing gives 0.5",
+            charts.lines(
+                _curves(roc, "false positive rate", "true positive rate")
+                | {"(guessing)": DIAGONAL},
+                "roc",
+                ("false alarms among the others", "found among the true ones"),
+            ),
+            _stacked(roc),
+        ),
+        "precision": Chart(
+            f"Precision and recall: the area under the curve is {model['pr_auc']['value']:.3f}",
+            charts.lines(
+                _curves(precision, "recall", "precision"),
+                "precision",
+                ("recall: found among the true ones", "precision: right among the named"),
+            ),
+            _stacked(precision),
+        ),
+        "calibration": Chart(
+            f'Probabilities of "{worst}" are off by {errors[worst] * 100:.1f} percentage points on average',
+            charts.lines(
+                _curves(calibration, "said", "happened") | {"(right)": DIAGONAL},
+                "calibration",
+                ("predicted probability", "how often it happened"),
+            ),
+            _stacked(calibration),
+        ),
+    }
 
 
 def _confusion(counts: pd.DataFrame) -> Chart:
@@ -121,58 +140,6 @@ def _confusion(counts: pd.DataFrame) -> Chart:
         f'Most often confused: true "{true}" predicted as "{predicted}"',
         charts.confusion_grid(counts, "confusion"),
         counts.reset_index(),
-        "Named is what is most probable, whatever a mistake costs.",
-    )
-
-
-def _roc(
-    results: RunResults, happened: dict[str, np.ndarray], probability: dict[str, np.ndarray]
-) -> Chart:
-    points = {name: roc_points(happened[name], probability[name]) for name in happened}
-    area = results.metrics["model"]["roc_auc"]["value"]
-    return Chart(
-        f"ROC curve: the area under it is {area:.3f}, guessing gives 0.5",
-        charts.lines(
-            _curves(points, "false positive rate", "true positive rate")
-            | {"(guessing)": (ENDS, ENDS)},
-            "roc",
-            ("false alarms among the others", "found among the true ones"),
-        ),
-        _stacked(points),
-    )
-
-
-def _precision(
-    results: RunResults, happened: dict[str, np.ndarray], probability: dict[str, np.ndarray]
-) -> Chart:
-    points = {name: precision_points(happened[name], probability[name]) for name in happened}
-    area = results.metrics["model"]["pr_auc"]["value"]
-    return Chart(
-        f"Precision and recall: the area under the curve is {area:.3f}",
-        charts.lines(
-            _curves(points, "recall", "precision"),
-            "precision",
-            ("recall: found among the true ones", "precision: right among the named"),
-        ),
-        _stacked(points),
-    )
-
-
-def _calibration(
-    results: RunResults, happened: dict[str, np.ndarray], probability: dict[str, np.ndarray]
-) -> Chart:
-    points = {name: calibration_table(happened[name], probability[name]) for name in happened}
-    calibration = results.metrics["calibration"]
-    worst, error = max(calibration["ece"].items(), key=lambda item: item[1])
-    return Chart(
-        f'Probabilities of "{worst}" are off by {error * 100:.1f} percentage points on average',
-        charts.lines(
-            _curves(points, "said", "happened") | {"(right)": (ENDS, ENDS)},
-            "calibration",
-            ("predicted probability", "how often it happened"),
-        ),
-        _stacked(points),
-        temperature_sentence(calibration["temperature"]),
     )
 
 
@@ -213,4 +180,4 @@ def _training(results: RunResults) -> Chart:
         ("epoch", "loss"),
     )
     title = f"Training ended after {info['epochs']} epochs; epoch {info['best_epoch']} was the best"
-    return Chart(title, drawing, _thinned(history), info["ended"])
+    return Chart(title, drawing, _thinned(history))

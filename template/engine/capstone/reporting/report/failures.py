@@ -36,8 +36,6 @@ class Groups:
 def failures(results: RunResults) -> dict[str, object]:
     """What the section "Whom does it fail?" shows; `groups` of the columns where some can be judged."""
     average = results.metrics["slices"]["all"]["error"]
-    regression = results.problem == "regression"
-    overall = f"{short(average)} on average" if regression else f"{average:.0%} of the rows wrong"
     return {
         "groups": {
             name: Groups(
@@ -48,9 +46,9 @@ def failures(results: RunResults) -> dict[str, object]:
             for name, compared in results.metrics["groups"].items()
             if "note" not in compared
         },
-        "overall_error": overall,
+        "average_error": average,
         "smallest_slice": FEWEST_IN_SLICE,
-        "slices": _slices(results.metrics["slices"]["worst"], average, overall, regression),
+        "slices": _slices(results.metrics["slices"]["worst"], average, results.problem),
         "worst_rows": _worst_rows(results),
     }
 
@@ -111,9 +109,7 @@ def _equal_treatment(rules: list[dict[str, Any]]) -> pd.DataFrame | None:
     return table.rename(columns=lambda name: str(name).replace("_", " "))
 
 
-def _slices(
-    worst: list[dict[str, Any]], average: float, overall: str, regression: bool
-) -> Chart | None:
+def _slices(worst: list[dict[str, Any]], average: float, problem: str) -> Chart | None:
     """The parts of the table with the largest errors; None where none stands out."""
     if not worst:
         return None
@@ -121,12 +117,12 @@ def _slices(
     drawing = charts.bars(
         pd.Series([*table["error"], average], [*table["slice"], "all rows"]),
         "slices",
-        "average error" if regression else "share of wrong answers",
+        "average error" if problem == "regression" else "share of wrong answers",
         "all rows",
     )
     factor = worst[0]["error"] / average if average else float("inf")
     title = f"Where {worst[0]['slice']}, errors are {factor:.1f} times as large as overall"
-    return Chart(title, drawing, table, f"Over all rows: {overall}.")
+    return Chart(title, drawing, table)
 
 
 def _worst_rows(results: RunResults) -> pd.DataFrame:

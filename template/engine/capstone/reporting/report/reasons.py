@@ -40,20 +40,20 @@ class _Explained:
         return self.importance["column"].head(most).tolist()
 
 
-def reasons(results: RunResults) -> list[Chart]:
-    """The charts of the section "Why does it predict this?"; none where nothing was explained."""
+def reasons(results: RunResults) -> dict[str, Chart | list[Chart]] | None:
+    """The charts of the section "Why does it predict this?"; None where nothing was explained."""
     explained = _explained(results)
     if explained is None:
-        return []
-    return [
-        _importance(explained, averaged=len(results.target.classes) > 2),
-        _swarm(explained),
-        *(
+        return None
+    return {
+        "importance": _importance(explained, averaged=len(results.target.classes) > 2),
+        "swarm": _swarm(explained),
+        "dependence": [
             _dependence(explained, column, f"dependence-{number}")
             for number, column in enumerate(explained.top(MOST_DEPENDENCE))
-        ),
-        _permutation(explained.importance, results.metrics["primary_metric"]),
-    ]
+        ],
+        "permutation": _permutation(explained.importance, results.metrics["primary_metric"]),
+    }
 
 
 def _explained(results: RunResults) -> _Explained | None:
@@ -108,8 +108,6 @@ def _swarm(explained: _Explained) -> Chart:
         f"How each column moves {explained.output}, row by row",
         charts.swarm(top, explained.shap, explained.values, "swarm", explained.axis),
         explained.shap[top].describe().rename_axis("of the SHAP values").reset_index(),
-        "A dot is a row: to the right, the column raised its prediction. Orange is a high value of the column, "
-        "blue a low one, grey a word.",
     )
 
 
@@ -164,10 +162,5 @@ def _permutation(importance: pd.DataFrame, metric: str) -> Chart:
         "permutation",
         f"how much {metric} gets worse when the column is shuffled",
     )
-    return Chart(
-        f"{'Also for' if same else 'But for'} the score, {first} matters most",
-        drawing,
-        order[["column", "permutation_importance"]],
-        "SHAP asks what moves a prediction; shuffling asks what a good prediction needs. A column that moves "
-        "predictions but is not missed when shuffled moves them in vain, or others say the same.",
-    )
+    title = f"{'Also for' if same else 'But for'} the score, {first} matters most"
+    return Chart(title, drawing, order[["column", "permutation_importance"]])

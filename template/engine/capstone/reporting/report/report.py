@@ -129,7 +129,8 @@ def _models(metrics: dict[str, Any], metric: str) -> Chart:
             "your network is": ["-", *outcomes],
         }
     )
-    title = f"Your network beats {outcomes.count('better')} of {len(outcomes)} simpler models"
-    if "worse" in outcomes:
-        title += f" and loses to {outcomes.count('worse')}"
+    loses = f" and loses to {outcomes.count('worse')}" if "worse" in outcomes else ""
+    title = (
+        f"Your network beats {outcomes.count('better')} of {len(outcomes)} simpler models{loses}"
+    )
     return Chart(title, drawing, table)

@@ -54,17 +54,6 @@ def better_rule(decisions: dict[str, Any]) -> str:
     return min(("nothing", "everyone"), key=lambda rule: decisions["cost"][rule])
 
 
-def temperature_sentence(temperature: float) -> str:
-    """What calibration did to the probabilities."""
-    if temperature == 1:
-        return "No scaling was needed: a temperature did not help on validation rows."
-    fault, change = ("confident", "softened") if temperature > 1 else ("cautious", "sharpened")
-    return (
-        f"Predicted probabilities were too {fault} and were {change} (temperature {temperature:.2f}, "
-        "fitted on validation rows)."
-    )
-
-
 def better(metric: str) -> str:
     """Which direction is good."""
     return "lower" if metric in LOWER_IS_BETTER else "higher"

@@ -101,8 +101,3 @@ def _read_table(path: Path) -> pd.DataFrame:
         Exception
     ) as error:  # each reader has its own errors for a file that is missing or cut short
         raise not_whole(path, f"can't be read ({type(error).__name__})") from None
-
-
-# To be deleted as soon as the report uses the names above.
-Story = RunResults
-read_story = read_results

@@ -171,9 +171,8 @@ def api() -> str:
 
 def _signature(name: str, thing: Any) -> str:
     """How it is called; nothing for what is only raised or named."""
-    if isinstance(thing, type) and thing.__init__ in (Exception.__init__, object.__init__):
-        return ""
-    if getattr(thing, "_is_protocol", False):
+    is_protocol = getattr(thing, "_is_protocol", False)
+    if is_protocol or (isinstance(thing, type) and issubclass(thing, Exception)):
         return ""
     parameters = re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(inspect.signature(thing)))
     return f"```python\n{name}{parameters.removesuffix(' -> None')}\n```\n\n"

@@ -16,7 +16,7 @@ import pytest
 from capstone.reporting.report import report
 from capstone.reporting.report.sentences import verdict
 from capstone.runs.folder import read_run
-from capstone.runs.results import read_results
+from capstone.runs.results import read_story
 from tests.helpers import Capstone, Render, RunCapstone
 
 Finished = Callable[[str], Path]
@@ -161,10 +161,10 @@ def test_title_tile_and_sentence_say_the_same_about_money(
     told = run.metrics["decisions"]
     for rule in told["saved_against"].values():
         rule.update(low=low, high=high)
-    results = read_results(run)
-    page = unescape(report._what_to_do(results))
+    story = read_story(run)
+    page = unescape(report._what_to_do(story))
     assert title in page and sentence in page
-    assert tile in unescape(report._tiles(results))
+    assert tile in unescape(report._tiles(story))
 
 
 def test_a_tiny_test_part_is_enough(own: Finished, capstone: Capstone) -> None:
@@ -272,4 +272,4 @@ def test_the_report_can_be_read_on_a_desktop_a_phone_and_paper(
 )
 def test_simpler_models_are_listed_as_one_would_say_it(names: list[str], said: str) -> None:
     story: Any = SimpleNamespace(metrics={"beats": dict.fromkeys(names, "better")})
-    assert verdict(results) == f"It is better than {said}, beyond what chance explains."
+    assert verdict(story) == f"It is better than {said}, beyond what chance explains."

@@ -102,10 +102,10 @@ def features_sha256(root: Path) -> str:
 
 def load_attribute(root: Path, module: str, name: str) -> Any:
     """A function or class of the student's package, e.g. `clean` of features.py."""
-    found = getattr(load_module(root, module), name, None)
-    if not callable(found):
+    attribute = getattr(load_module(root, module), name, None)
+    if not callable(attribute):
         raise CapstoneError(f"src/{package_name(root)}/{module}.py has no {name}(): put it back.")
-    return found
+    return attribute
 
 
 def call_student(function: Callable[..., Any], root: Path, *args: Any, **kwargs: Any) -> Any:

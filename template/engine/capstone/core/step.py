@@ -41,8 +41,8 @@ def step(work: Callable[[Pipeline], str]) -> Callable[[Pipeline], Pipeline]:
                 raise
             what = str(error).splitlines()[:1] or [type(error).__name__]
             raise CapstoneError(
-                f"Memory is too small for {name}() ({what[0][:200]}): make [network] hidden, "
-                "members or max_categories smaller, or take fewer rows."
+                f"Memory is too small for {name}() ({what[0][:200]}): make [training] batch_size, "
+                "[network] hidden or members, or max_categories smaller, or take fewer rows."
             ) from None
         self.seconds[name] = time.perf_counter() - start
         self.say(f"{name:<9} {said} ({self.seconds[name]:.1f} s)")

@@ -59,6 +59,7 @@ def test_two_processes_learn_what_one_does(copy_of: Render) -> None:
         done = run(*launcher, *short, cwd=project, **environment(project))
         assert done.returncode == 0, done.stderr
         assert done.stdout.count("Open runs") == 1, "one process prints"
+        assert "Warning" not in done.stderr
         weights.append(load_file(newest(project) / "model.safetensors"))
         history = pd.read_csv(newest(project) / "history.csv")
         losses.append(history[["train_loss", "validation_loss"]].to_numpy())
@@ -271,8 +272,8 @@ def test_two_trainers_learn_what_one_does(together: list[dict[str, Any]], name: 
     alone = trained(name, Trainer)
     first, second = (found[name] for found in together)
     assert len(first["losses"]) == len(alone["losses"])
-    near = 1e-2 if name == "bfloat16" else 1e-4 if name == "stopped early" else 1e-5
-    assert torch.tensor(first["losses"]) == pytest.approx(torch.tensor(alone["losses"]), abs=near)
+    near = 1e-3 if name == "bfloat16" else 1e-5
+    assert first["losses"] == [pytest.approx(losses, abs=near) for losses in alone["losses"]]
     for key, weights in alone["weights"].items():
         torch.testing.assert_close(first["weights"][key], weights, rtol=0, atol=near)
         if "running" not in key:  # each process's batch norm has seen the first one's numbers

@@ -70,6 +70,9 @@ def run(
     root = find_root()
     settings = load_settings(root, [*(QUICK if quick else ()), *(set_ or ())])
 
+    if "TORCHELASTIC_RUN_ID" in os.environ:  # started by torchrun
+        # Read when PyTorch is imported: else every process warns that the network uses all its weights.
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     from capstone.commands.run import run as run_command
     from capstone.pipeline import RunOptions
 

@@ -5,11 +5,11 @@ PyTorch's DistributedDataParallel averages the gradients. So all take the same s
 take alone, but for rounding. The first process (rank 0) prints and writes; the others only train.
 """
 
-from __future__ import annotations
-
+# No `from __future__ import annotations`: PyTorch reads those of `weighted_average`.
 import io
 import os
 import signal
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -122,6 +122,8 @@ def joined(device: str) -> Iterator[int]:
                 f"use --nproc-per-node {cards}."
             )
         torch.cuda.set_device(card)
+    # The gradients of an ensemble's stacked weights lie in memory otherwise than PyTorch would lay them: no matter.
+    warnings.filterwarnings("ignore", "Grad strides do not match")
     dist.init_process_group(timeout=PATIENCE)
     before = signal.signal(signal.SIGTERM, _stop)  # torchrun sends it when a process has ended
     try:

@@ -16,7 +16,7 @@ from safetensors.torch import save
 from sklearn import datasets
 
 from capstone.commands.console import training_progress
-from capstone.training.loop import Epoch
+from capstone.training.history import Epoch
 from tests.helpers import PROBLEMS, Capstone, Render, RunCapstone, run
 
 # Tables that come with scikit-learn, brought in as a student would bring them.

@@ -141,8 +141,8 @@ def test_computed_at_once_members_learn_the_bits_that_they_learn_under_vmap(
             monkeypatch.setattr(ensembles, "side_by_side", lambda *_: None)
         ensemble = Ensemble(some(lambda: Chapter(wide)), wide)
         assert ensemble.at_once == at_once
-        model = nn.Sequential(encoding, ensemble) if encoded else ensemble
-        model, its = encoded_once(model, data)
+        whole: nn.Module = nn.Sequential(encoding, ensemble) if encoded else ensemble
+        model, its = encoded_once(whole, data)
         trainer = Trainer(model, its.criterion, Training(epochs=3, batch_size=32), seed=3)
         trainer.fit(its.train, its.validation)
         learned.append(ensemble.state_dict())

@@ -181,6 +181,19 @@ class NormalisesBatches(Chapter):
         self.layers.insert(1, nn.BatchNorm1d(8))
 
 
+class TakesTurns(Chapter):
+    """Of two layers, each second step uses one; a third is never used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.third = (nn.Linear(COLUMNS, 1) for _ in range(3))
+        self.steps = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.steps += self.training
+        return self.layers(x) + (self.first(x) if self.steps % 2 else self.second(x))
+
+
 class Drops(Chapter):
     """It notes which of its neurons are silenced in each step."""
 
@@ -204,6 +217,7 @@ CASES: dict[str, tuple[Callable[[], nn.Module], int, dict[str, Any]]] = {
     "a frozen body that is set free": (Chapter, 1, FROZEN),
     "members with frozen bodies": (Chapter, 4, FROZEN),
     "bfloat16": (Chapter, 4, {"precision": "bf16"}),
+    "layers that are not always used": (TakesTurns, 1, {}),
     "batches of three": (NormalisesBatches, 1, {"batch_size": 3, "epochs": 1}),
     "dropout": (Drops, 1, {"batch_size": 3, "epochs": 1}),
     "resumed": (Chapter, 4, {}),

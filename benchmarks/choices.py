@@ -79,16 +79,16 @@ CASES = {
             f"""
             import torch
             from torch import nn
-            from capstone.training.optimizer import make_optimizer
-            from capstone.training.distributed import Team
             from capstone.core.settings import Training
-            from capstone.training.loop import train_epoch
+            from capstone.training.batches import RowsInMemory
+            from capstone.training.loop import Trainer
             torch.set_num_threads({threads})
-            inputs, targets = torch.randn(300_000, 20), torch.randn(300_000)
+            rows = RowsInMemory(torch.randn(300_000, 20), torch.randn(300_000))
             network = nn.Sequential(nn.Linear(20, 64), nn.SiLU(), nn.Linear(64, 32), nn.SiLU(), nn.Linear(32, 1))
-            optimizer, loss = make_optimizer(network, Training()), nn.MSELoss()
+            trainer = Trainer(network, nn.MSELoss(), Training(), seed=0)
+            trainer.batch_size = 4096
             """,
-            "train_epoch(network, (inputs, targets), loss, optimizer, 4096, Team())",
+            "trainer.train_epoch(rows)",
         )
         for threads in (1, 2)
     },

@@ -6,9 +6,10 @@ What needs a card is marked gpu; elsewhere a "recording" is the work itself.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -17,12 +18,23 @@ from torch import Tensor, nn
 
 from capstone.core.settings import Training
 from capstone.training.acceleration import cuda_graph
-from capstone.training.acceleration.cuda_graph import ReplayedEpoch
+from capstone.training.acceleration.cuda_graph import RecordedSteps, accelerated
+from capstone.training.batches import Batch, RowsInMemory
 from capstone.training.checkpoint import Checkpoint
-from capstone.training.devices import in_bf16
 from capstone.training.ensemble import build_ensemble
-from capstone.training.loop import Epoch, set_seed, train_model
-from tests.test_members import COLUMNS, MEMBERS, Chapter, LooksAtTheBatch, a_lesson, some
+from capstone.training.history import Epoch
+from capstone.training.layers import body_and_head, freeze
+from capstone.training.loop import Callback, EachEpoch, Trainer
+from capstone.training.seed import set_seed
+from tests.test_members import (
+    COLUMNS,
+    MEMBERS,
+    Chapter,
+    LooksAtTheBatch,
+    in_memory,
+    some,
+    some_data,
+)
 
 EPOCHS = 6
 ROWS = 300  # batches of 32, and a shorter one at the end
@@ -94,30 +106,36 @@ class ReadsNumbers(WithDropout):
 DECIDED_BY_PYTHON = [ThrowsDice, AsksNumpy, AsksTorch, Counts]
 
 
-def learnt(
+def moved(rows: Batch, device: str) -> Batch:
+    return rows[0].to(device), rows[1].to(device)
+
+
+def make_trainer(
     kind: Callable[[], nn.Module],
-    one_pass: Callable[..., float] | None,
+    recorded: bool,
     members: int = 1,
     device: str = "cpu",
-    precision: str = "float32",
     settings: dict[str, Any] | None = None,
-    **how: Any,
-) -> dict[str, Tensor]:
-    """The weights after training."""
+) -> Trainer:
+    """What trains so many networks of a kind: by recorded steps, or by those that are computed one by one."""
     set_seed(5)
     network = build_ensemble(some(kind)[:members], COLUMNS).to(device)
-    lesson = a_lesson(ROWS)
-    train, loss = lesson.train, lesson.loss_function.to(device)
-    if members == 1:
-        train, loss = (train[0], train[1][:, 0]), nn.MSELoss()
-    held_out = train if members == 1 else lesson.validation
-    to_learn_from = train[0].to(device), train[1].to(device)
-    held_out = held_out[0].to(device), held_out[1].to(device)
-    if precision == "bf16":
-        network.forward = in_bf16(network.forward, device)
-    chosen = Training(epochs=EPOCHS, batch_size=32, patience=4, **(settings or {}))
-    train_model(network, to_learn_from, held_out, loss, chosen, seed=3, one_pass=one_pass, **how)
-    return network.state_dict()
+    chosen = {"epochs": EPOCHS, "batch_size": 32, "patience": 4, **(settings or {})}
+    criterion = some_data(ROWS, members).criterion.to(device)
+    trainer = Trainer(network, criterion, Training.model_validate(chosen), seed=3)
+    trainer.take_step = RecordedSteps(trainer) if recorded else trainer.train_step
+    return trainer
+
+
+def learn(trainer: Trainer, callbacks: Sequence[Callback] = ()) -> dict[str, Tensor]:
+    """The weights after training."""
+    device = trainer.loss_sum.device.type
+    members = getattr(trainer.network, "size", 1)
+    data = some_data(ROWS, members)
+    rows = in_memory(data)
+    train = RowsInMemory(*moved((rows.inputs, rows.targets), device))
+    trainer.fit(train, moved(data.validation, device), callbacks)
+    return trainer.network.state_dict()
 
 
 def same_bits(some: dict[str, Tensor], others: dict[str, Tensor]) -> bool:
@@ -149,6 +167,13 @@ def as_if_there_were_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", lambda mode: None)
 
 
+def test_steps_are_recorded_on_an_nvidia_card_alone() -> None:
+    trainer = make_trainer(Chapter, recorded=False)
+    assert accelerated(trainer) == trainer.train_step
+    on_a_card = SimpleNamespace(loss_sum=SimpleNamespace(device=torch.device("cuda")))
+    assert isinstance(accelerated(cast(Trainer, on_a_card)), RecordedSteps)
+
+
 @pytest.mark.parametrize(
     ("kind", "members"), [(Chapter, 1), (Chapter, MEMBERS), (LooksAtTheBatch, MEMBERS)]
 )
@@ -156,22 +181,20 @@ def test_a_step_is_recorded_once_an_epoch_and_learns_the_same(
     kind: Callable[[], nn.Module], members: int, recordings: Recordings
 ) -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    replayed = learnt(kind, ReplayedEpoch(), members, device)
+    recorded = learn(make_trainer(kind, True, members, device))
     assert len(recordings) == EPOCHS
-    assert same_bits(replayed, learnt(kind, None, members, device))
+    assert same_bits(recorded, learn(make_trainer(kind, False, members, device)))
 
 
 @pytest.mark.parametrize("kind", DECIDED_BY_PYTHON)
 def test_what_python_decides_anew_for_each_batch_is_not_recorded(
     kind: Callable[[], nn.Module], recordings: Recordings
 ) -> None:
-    assert same_bits(learnt(kind, ReplayedEpoch()), learnt(kind, None))
+    assert same_bits(learn(make_trainer(kind, True)), learn(make_trainer(kind, False)))
     assert not recordings
 
 
-def test_where_a_recording_fails_the_epoch_goes_on_without(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_where_a_recording_fails_training_goes_on_without(monkeypatch: pytest.MonkeyPatch) -> None:
     tried = []
 
     def refuse(work: Callable[[], None], pool: Any) -> None:
@@ -179,20 +202,37 @@ def test_where_a_recording_fails_the_epoch_goes_on_without(
         raise RuntimeError("operation not permitted when stream is capturing")
 
     monkeypatch.setattr(cuda_graph, "record", refuse)
-    assert same_bits(learnt(Chapter, ReplayedEpoch()), learnt(Chapter, None))
+    assert same_bits(learn(make_trainer(Chapter, True)), learn(make_trainer(Chapter, False)))
     assert len(tried) == 1, "it is not tried again"
 
 
-def test_with_a_frozen_body_the_plain_loop_is_used(recordings: Recordings) -> None:
+def test_no_step_is_recorded_before_the_optimizer_has_its_memory_of_every_weight() -> None:
+    trainer = make_trainer(Chapter, True, settings={"start_from": "runs/a", "freeze": "body"})
+    recorded, (body, _) = trainer.take_step, body_and_head(trainer.network)
+    assert isinstance(recorded, RecordedSteps)
+    batch = torch.randn(32, COLUMNS), torch.randn(32)
+    for frozen in (True, False):
+        freeze(body, frozen)
+        assert not recorded._is_set_up()
+        trainer.train_step(*batch)
+        assert recorded._is_set_up()
+
+
+def test_a_body_that_is_set_free_learns_the_same_by_recorded_steps(
+    recordings: Recordings,
+) -> None:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     frozen = {"start_from": "runs/a", "freeze": "body", "unfreeze_after": 2}
-    both = [learnt(Chapter, its, settings=frozen) for its in (ReplayedEpoch(), None)]
-    assert same_bits(*both)
-    assert not recordings
+    recorded, plain = (
+        learn(make_trainer(Chapter, kind, device=device, settings=frozen)) for kind in (True, False)
+    )
+    assert same_bits(recorded, plain)
+    assert len(recordings) == EPOCHS
 
 
 def test_stopped_and_resumed_it_gives_the_same_bits(tmp_path: Path, recordings: Recordings) -> None:
     kind, device = (WithDropout, "cuda") if torch.cuda.is_available() else (Chapter, "cpu")
-    whole = learnt(kind, ReplayedEpoch(), device=device)
+    whole = learn(make_trainer(kind, True, device=device))
 
     def stop(epoch: Epoch) -> None:
         if epoch.epoch == 3:
@@ -200,10 +240,9 @@ def test_stopped_and_resumed_it_gives_the_same_bits(tmp_path: Path, recordings: 
 
     path = tmp_path / "checkpoint.pt"
     with pytest.raises(OSError, match="power failure"):
-        own = Checkpoint(path, {})
-        learnt(kind, ReplayedEpoch(), device=device, checkpoint=own, on_epoch=stop)
-    again = Checkpoint(path, {})
-    resumed = learnt(kind, ReplayedEpoch(), device=device, checkpoint=again, resume=True)
+        learn(make_trainer(kind, True, device=device), [Checkpoint(path, {}), EachEpoch(stop)])
+    again = Checkpoint(path, {}, resume=True)
+    resumed = learn(make_trainer(kind, True, device=device), [again])
     assert same_bits(whole, resumed)
     assert len(recordings) == 2 * EPOCHS
 
@@ -217,17 +256,18 @@ def test_stopped_and_resumed_it_gives_the_same_bits(tmp_path: Path, recordings: 
 def test_on_a_card_a_recording_draws_and_keeps_what_the_plain_loop_does(
     kind: Callable[[], nn.Module], members: int, precision: str, recordings: Recordings
 ) -> None:
-    replayed = learnt(kind, ReplayedEpoch(), members, "cuda", precision)
+    settings = {"precision": precision}
+    recorded = learn(make_trainer(kind, True, members, "cuda", settings))
     assert len(recordings) == EPOCHS
-    assert same_bits(replayed, learnt(kind, None, members, "cuda", precision))
+    assert same_bits(recorded, learn(make_trainer(kind, False, members, "cuda", settings)))
 
 
 @pytest.mark.gpu
 @no_card
 def test_on_a_card_what_reads_numbers_from_it_is_computed_as_ever(recordings: Recordings) -> None:
     assert same_bits(
-        learnt(ReadsNumbers, ReplayedEpoch(), device="cuda"),
-        learnt(ReadsNumbers, None, device="cuda"),
+        learn(make_trainer(ReadsNumbers, True, device="cuda")),
+        learn(make_trainer(ReadsNumbers, False, device="cuda")),
     )
     assert not recordings
 
@@ -237,12 +277,13 @@ def test_on_a_card_what_reads_numbers_from_it_is_computed_as_ever(recordings: Re
 def test_on_a_card_a_recording_that_fails_changes_nothing(
     recordings: Recordings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unwatched(step: Callable[[], None], network: nn.Module) -> bool:
+    def unwatched(step: Callable[[], None], model: nn.Module) -> bool:
         step()
         return True
 
     monkeypatch.setattr(cuda_graph, "stays_on_the_card", unwatched)
-    tried = ReplayedEpoch()
-    replayed = learnt(ReadsNumbers, tried, device="cuda")
-    assert (len(recordings), tried.recordable) == (1, False)
-    assert same_bits(replayed, learnt(ReadsNumbers, None, device="cuda"))
+    trainer = make_trainer(ReadsNumbers, True, device="cuda")
+    learned, steps = learn(trainer), trainer.take_step
+    assert isinstance(steps, RecordedSteps)
+    assert (len(recordings), steps.recordable) == (1, False)
+    assert same_bits(learned, learn(make_trainer(ReadsNumbers, False, device="cuda")))

@@ -3,13 +3,11 @@
 Most of this needs no card; what does is marked gpu.
 """
 
-import functools
 import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,15 +17,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from capstone.core.errors import CapstoneError
 from capstone.core.settings import Training
-from capstone.streaming.prepared import PreparedRows
-from capstone.training.acceleration.cuda_graph import ReplayedEpoch
-from capstone.training.devices import card_memory, on_device, train_within_limits
-from capstone.training.distributed import Team
+from capstone.streaming.prepared import PreparedRows, RowShape
+from capstone.training.acceleration.cuda_graph import RecordedSteps
+from capstone.training.batches import Batch, RowsInMemory, TrainingRows
+from capstone.training.devices import card_memory, matrix_products, on_device
 from capstone.training.ensemble import build_ensemble
-from capstone.training.fit import lesson_with_folds
-from capstone.training.loop import History, batches, set_seed, train_epoch, train_model
-from capstone.training.optimizer import make_optimizer
+from capstone.training.loop import Trainer
+from capstone.training.seed import set_seed
 from tests.helpers import Capstone, Render
+from tests.test_members import Chapter, in_memory, some, some_data
 
 QUICK = ("run", "--quick", "--set", "network.dropout=0.2", "--set", "preprocessing.numbers=plain")
 FORWARD = "        return self.layers(x)\n"
@@ -70,31 +68,22 @@ def test_only_a_card_has_memory_of_its_own() -> None:
     assert card_memory(torch.device("cpu")) == card_memory(torch.device("mps")) == float("inf")
 
 
-def test_short_of_memory_the_batch_is_halved_once_from_the_very_start(
-    copy_of: Render, capstone: Capstone
-) -> None:
-    project = copy_of(problem="regression")
-    short_of_memory(project, most_rows=40)
-    code, said, error = capstone(project, *QUICK, "--set", "training.batch_size=64")
-    assert (code, error) == (0, "")
-    assert said.count("out of memory with batches of 64 rows: starting again with 32") == 1
-    run = latest(project)
-    assert json.loads((run / "run.json").read_text(encoding="utf-8"))["batch_size"] == 32
-    assert capstone(project, *QUICK, "--set", "training.batch_size=32")[0] == 0
-    weights = [(folder / "model.safetensors").read_bytes() for folder in (run, latest(project))]
-    assert weights[0] == weights[1], "the first try leaves no trace"
-
-
+@pytest.mark.parametrize("numbers", ["plain", "auto"])
 @pytest.mark.parametrize("error", [CARD, PROCESSOR])
-def test_when_half_the_batch_is_too_much_too_it_is_one_sentence(
-    copy_of: Render, capstone: Capstone, error: str
+def test_a_batch_too_large_for_memory_is_one_sentence(
+    copy_of: Render, capstone: Capstone, error: str, numbers: str
 ) -> None:
+    """Also while the encoding of numbers is tried."""
     project = copy_of(problem="regression")
     short_of_memory(project, 20, error)
-    code, _, said = capstone(project, *QUICK, "--set", "training.batch_size=64")
+    changes = ("training.batch_size=64", f"preprocessing.numbers={numbers}")
+    words = [word for change in changes for word in ("--set", change)]
+    code, _, said = capstone(project, *QUICK, *words)
     assert (code, said.count("\n")) == (2, 1), said
-    assert "memory is too small, even for batches of 32 rows" in said
+    assert "Memory is too small for train() (" in said
+    assert "make [training] batch_size, [network] hidden or members" in said
     assert not (project / "runs").exists() or not [*(project / "runs").glob("*Z-*")]
+    assert capstone(project, *QUICK, "--set", "training.batch_size=16")[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -111,10 +100,10 @@ def test_memory_that_is_short_elsewhere_is_one_sentence_too(
     error: Exception,
     named: str,
 ) -> None:
-    def fit(*_: object) -> None:
+    def train(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("capstone.pipeline.fit_model", fit)
+    monkeypatch.setattr("capstone.pipeline.train_model", train)
     code, _, said = capstone(copy_of(problem="regression"), *QUICK)
     assert (code, said.count("\n")) == (2, 1), said
     assert f"Memory is too small for train() ({named}" in said
@@ -142,17 +131,12 @@ def test_cuda_is_told_to_repeat_itself_before_it_starts(monkeypatch: pytest.Monk
 def test_a_lower_precision_is_for_training_on_cuda_alone(
     precision: str, device: str, while_training: str
 ) -> None:
-    seen = []
-
-    def learn(settings: Training) -> History:
-        seen.append(torch.get_float32_matmul_precision())
-        return History()
-
-    weights = SimpleNamespace(device=torch.device(device))  # as if it were there
-    network: Any = SimpleNamespace(state_dict=dict, parameters=lambda: iter([weights]))
-    settings = Training(precision=precision)  # type: ignore[arg-type]
-    train_within_limits(learn, network, settings, 100, lambda notes: None)
-    assert (*seen, torch.get_float32_matmul_precision()) == (while_training, "highest")
+    with matrix_products(precision, torch.device(device)):
+        assert torch.get_float32_matmul_precision() == while_training
+    assert torch.get_float32_matmul_precision() == "highest"
+    with pytest.raises(CapstoneError), matrix_products(precision, torch.device(device)):
+        raise CapstoneError("Training diverged.")
+    assert torch.get_float32_matmul_precision() == "highest"
 
 
 def test_in_bf16_products_are_rounded_while_training_and_never_afterwards() -> None:
@@ -162,10 +146,9 @@ def test_in_bf16_products_are_rounded_while_training_and_never_afterwards() -> N
         rows = torch.randn(100, 5)
         part, network = (rows, rows[:, 0] * rows[:, 1]), nn.Sequential(nn.Linear(5, 8), nn.SiLU())
         network.append(nn.Linear(8, 1))
-        network[2].register_forward_hook(lambda layer, given, scores: seen.append(scores.dtype))
-        learn = functools.partial(train_model, network, part, part, nn.MSELoss(), seed=1)
-        settings = Training(precision=precision, epochs=3)
-        train_within_limits(learn, network, settings, len(rows), lambda notes: None)
+        network[2].register_forward_hook(lambda layer, inputs, scores: seen.append(scores.dtype))
+        settings = Training.model_validate({"precision": precision, "epochs": 3})
+        Trainer(network, nn.MSELoss(), settings, seed=1).fit(RowsInMemory(*part), part)
         weights.append(torch.cat([its.detach().flatten() for its in network.parameters()]))
         assert {*seen} == {torch.bfloat16 if precision == "bf16" else torch.float32}
         seen.clear()
@@ -176,22 +159,17 @@ def test_in_bf16_products_are_rounded_while_training_and_never_afterwards() -> N
     assert 0 < (weights[0] - weights[1]).abs().max() < 0.02
 
 
-Given = tuple[nn.Module, tuple[Tensor, Tensor], nn.Module, torch.optim.Optimizer, int, Team]
 WAITS = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
 
 
-def lesson_of(members: int, device: str) -> Given:
-    """What train_epoch takes, for one network or several: 1,000 rows, to be cut into batches of 100."""
-    inputs = torch.randn(1000, 5, device=device)
-    train, loss = (inputs, inputs[:, 0]), cast(nn.Module, nn.MSELoss())
-    networks: list[nn.Module] = [
-        nn.Sequential(nn.Linear(5, 8), nn.SiLU(), nn.Linear(8, 1)) for _ in range(members)
-    ]
-    network = build_ensemble(networks, 5).to(device)
-    if members > 1:
-        lesson = lesson_with_folds(train, np.arange(1000) % members, loss)
-        train, loss = lesson.train, lesson.loss_function
-    return network, train, loss, make_optimizer(network, Training()), 100, Team()
+def a_trainer(members: int, device: str) -> tuple[Trainer, TrainingRows]:
+    """What trains one network or several, and 1,000 rows to learn from in batches of 100."""
+    data = some_data(1000, members)
+    model = build_ensemble(some(Chapter)[:members], 5).to(device)
+    trainer = Trainer(model, data.criterion.to(device), Training(), seed=3)
+    trainer.batch_size = 100
+    rows = in_memory(data)
+    return trainer, RowsInMemory(rows.inputs.to(device), rows.targets.to(device))
 
 
 class Reading(TorchDispatchMode):
@@ -211,44 +189,55 @@ class Reading(TorchDispatchMode):
 
 @pytest.mark.parametrize("members", [1, 4])
 def test_nothing_in_an_epoch_reads_from_the_device_until_its_end(members: int) -> None:
-    given = lesson_of(members, "cpu")
+    trainer, rows = a_trainer(members, "cpu")
     with Reading() as reading:
-        train_epoch(*given)
-    assert len(reading.noted) == 2, "the losses' sum and the count of rows"
-    loss = given[2]
-    loss.register_forward_hook(lambda layer, given, told: told.item() and None)
+        trainer.train_epoch(rows)
+    assert len(reading.noted) == 1, "the sum of the losses"
+    trainer.criterion.register_forward_hook(lambda layer, scores, loss: loss.item() and None)
     with Reading() as reading:
-        train_epoch(*given)
-    assert len(reading.noted) == 2 + 10, "a read in each batch would be seen"
+        trainer.train_epoch(rows)
+    assert len(reading.noted) == 1 + 10, "a read in each batch would be seen"
+
+
+class Watched:
+    """Rows to learn from; while they are learned from, the processor must not wait for the card."""
+
+    def __init__(self, rows: TrainingRows) -> None:
+        self.rows, self.device = rows, rows.device
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def make_batches(self, batch_size: int) -> Iterator[Batch]:
+        """Those of the rows."""
+        torch.cuda.set_sync_debug_mode("error")
+        yield from self.rows.make_batches(batch_size)
+        torch.cuda.set_sync_debug_mode("default")  # the epoch's loss is read once, at its end
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
 @pytest.mark.parametrize("members", [1, 4])
 @pytest.mark.parametrize("where", ["on the card", "in a file"])
-@pytest.mark.parametrize("kind", ["plain", "replayed"])
+@pytest.mark.parametrize("kind", ["plain", "recorded"])
 def test_within_an_epoch_the_processor_never_waits_for_the_card(
     members: int, where: str, kind: str, tmp_path: Path
 ) -> None:
-    given = lesson_of(members, "cuda")
-    train = given[1]
-    cut = batches
+    trainer, rows = a_trainer(members, "cuda")
     if where == "in a file":  # as a table is that does not fit on the card
-        numbers = [its.cpu().numpy() for its in train]
-        rows = PreparedRows(tmp_path, 1000, 5, 1 if members == 1 else 2, torch.float32, seed=0)
-        rows.add(*numbers)
-        cut = rows.batches
-
-    def watched(*rows: Any) -> Iterator[tuple[Tensor, Tensor]]:
-        torch.cuda.set_sync_debug_mode("error")
-        yield from cut(*rows)
-        torch.cuda.set_sync_debug_mode("default")  # the epoch's loss is read once, at its end
-
-    one_pass: Any = ReplayedEpoch() if kind == "replayed" else train_epoch
-    one_pass(*given, cut)  # what is set up the first time may wait
+        assert isinstance(rows, RowsInMemory)
+        shape = RowShape(5, 1 if members == 1 else 2, classes=False)
+        prepared = PreparedRows(tmp_path, 1000, shape, seed=0, device=rows.device)
+        prepared.add(rows.inputs.cpu().numpy(), rows.targets.cpu().numpy())
+        rows = prepared
+    recorded = trainer.take_step
+    assert isinstance(recorded, RecordedSteps)
+    if kind == "plain":
+        trainer.take_step = trainer.train_step
+    trainer.train_epoch(rows)  # what is set up the first time may wait
     try:
-        one_pass(*given, cut=watched)
-        assert one_pass is train_epoch or one_pass.recordable
+        trainer.train_epoch(Watched(rows))
+        assert kind == "plain" or recorded.recordable
     finally:
         torch.cuda.set_sync_debug_mode("default")
 

@@ -36,8 +36,9 @@ from capstone.serving.inference.frames import frame_for_graph, raw_kinds, to_arr
 from capstone.serving.inference.graph import Graph
 from capstone.serving.inference.model import ServedModel
 from capstone.training.ensemble import build_ensemble
-from capstone.training.model import Target, TrainedModel
+from capstone.training.model import TrainedModel
 from capstone.training.piecewise_linear import fit_pieces
+from capstone.training.target import Target
 from tests.helpers import (
     PROBLEMS,
     Capstone,

@@ -1,99 +1,41 @@
-"""ReLUs that overwrite their input: only where nothing else needs it, and with the same bits."""
-
-from collections.abc import Callable
+"""The parts of a network: body and head, what is frozen, and what batch norm asks of a batch."""
 
 import pytest
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from capstone.training.layers import write_in_place
-
-
-class OneByOne(nn.Module):
-    """A forward pass that takes the layers of its nn.Sequential one by one, and needs what the first gave again."""
-
-    def __init__(self, again: Callable[[Tensor, nn.Module], Tensor]) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 1))
-        self.again = again
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Shape (rows, 4) to shape (rows, 1)."""
-        first = self.layers[0](x)
-        return self.layers[2](self.again(first, self.layers[1]))
+from capstone.core.errors import CapstoneError
+from capstone.training.layers import body_and_head, check_batch, freeze, linear_layers
 
 
-class Stern(nn.Module):
-    """A forward pass that takes no negative number."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(nn.Linear(4, 1), nn.ReLU())
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Shape (rows, 4) to shape (rows, 1)."""
-        if (x < 0).any():
-            raise ValueError("a negative number")
-        return self.layers(x)
+def network(*more: nn.Module) -> nn.Module:
+    """Two linear layers, and what stands between them."""
+    return nn.Sequential(nn.Linear(4, 3), *more, nn.Linear(3, 1))
 
 
-def plain() -> nn.Sequential:
-    """Always the same network."""
-    torch.manual_seed(0)
-    shared = nn.ReLU()
-    return nn.Sequential(
-        nn.Linear(4, 8), shared, nn.Linear(8, 8), nn.LeakyReLU(), nn.Linear(8, 8), shared
-    )
+def test_the_head_is_the_last_linear_layer() -> None:
+    small = network(nn.LayerNorm(3))
+    assert linear_layers(small) == ["0", "2"]
+    body, head = body_and_head(small)
+    assert [its.shape for its in head] == [(1, 3), (1,)]
+    assert [its.shape for its in body] == [(3, 4), (3,), (3,), (3,)]
 
 
-def in_place(network: nn.Module) -> list[bool]:
-    return [layer.inplace for layer in network.modules() if isinstance(layer, nn.ReLU)]
+def test_a_network_without_a_body_has_nothing_to_keep() -> None:
+    with pytest.raises(CapstoneError, match="needs a network of two linear layers or more"):
+        body_and_head(nn.Sequential(nn.Linear(4, 1)))
 
 
-def test_a_relu_behind_a_linear_layer_writes_in_place_and_learns_the_same_bits() -> None:
-    usual, ours = plain(), plain()
-    write_in_place(ours, inputs=4)
-    assert (in_place(usual), in_place(ours)) == ([False], [True])
-    rows = torch.randn(50, 4, generator=torch.Generator().manual_seed(1))
-    for network in (usual, ours):
-        optimizer = torch.optim.AdamW(network.parameters(), lr=0.01)
-        for _ in range(20):
-            optimizer.zero_grad()
-            network(rows).square().mean().backward()
-            optimizer.step()
-    pairs = zip(usual.parameters(), ours.parameters(), strict=True)
-    assert all(torch.equal(a, b) for a, b in pairs)
+def test_frozen_weights_get_no_gradient_until_they_are_set_free() -> None:
+    small = network()
+    body, head = body_and_head(small)
+    for frozen in (True, False):
+        freeze(body, frozen)
+        assert [its.requires_grad for its in body] == [not frozen] * 2
+        assert all(its.requires_grad for its in head)
 
 
-@pytest.mark.parametrize(
-    "again",
-    [
-        pytest.param(lambda first, relu: relu(first) + first, id="the outputs would be others"),
-        pytest.param(
-            lambda first, relu: 0 * first.square() + relu(first), id="the gradients need it"
-        ),
-    ],
-)
-def test_what_is_needed_again_is_not_overwritten(
-    again: Callable[[Tensor, nn.Module], Tensor],
-) -> None:
-    network = OneByOne(again)
-    write_in_place(network, inputs=4)
-    assert in_place(network) == [False]
-    network(torch.randn(3, 4)).sum().backward()
-
-
-def test_networks_that_can_not_be_tried_stay_as_they_are() -> None:
-    network = Stern()
-    write_in_place(network, inputs=4)
-    assert in_place(network) == [False]
-
-
-def test_trying_changes_no_random_number_and_no_gradient() -> None:
-    network = plain()
-    torch.manual_seed(3)
-    expected = torch.rand(4)
-    torch.manual_seed(3)
-    write_in_place(network, inputs=4)
-    assert torch.equal(torch.rand(4), expected)
-    assert all(weight.grad is None for weight in network.parameters())
+def test_batch_norm_can_not_learn_from_one_row_at_a_time() -> None:
+    check_batch(network(nn.BatchNorm1d(3)), rows=2)
+    check_batch(network(nn.LayerNorm(3)), rows=1)
+    with pytest.raises(CapstoneError, match="batch_size is 1, but your NeuralNetwork has batch"):
+        check_batch(network(nn.BatchNorm1d(3)), rows=1)

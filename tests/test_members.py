@@ -9,11 +9,21 @@ import torch
 from torch import Tensor, nn
 
 from capstone.core.settings import Training
-from capstone.training import fit
-from capstone.training.ensemble import Ensemble, LinearSideBySide, MembersLoss, build_ensemble
-from capstone.training.fit import Lesson, encoded_once, for_a_trial, lesson_with_folds
-from capstone.training.loop import train_model
+from capstone.training import ensemble as ensembles
+from capstone.training import training_data
+from capstone.training.acceleration.side_by_side import LinearSideBySide
+from capstone.training.batches import RowsInMemory
+from capstone.training.early_stopping import BestWeights
+from capstone.training.ensemble import Ensemble, EnsembleLoss, build_ensemble
+from capstone.training.loop import Trainer
 from capstone.training.piecewise_linear import fit_pieces
+from capstone.training.training_data import (
+    TrainingData,
+    data_for_ensemble,
+    data_for_one,
+    encoded_once,
+    some_members,
+)
 
 MEMBERS, COLUMNS = 4, 5
 
@@ -76,11 +86,21 @@ def some(network: Callable[[], nn.Module]) -> list[nn.Module]:
     return [network() for _ in range(MEMBERS)]
 
 
-def a_lesson(rows: int = 200) -> Lesson:
+def some_data(rows: int = 200, members: int = MEMBERS) -> TrainingData:
+    """Rows to learn from: with several members, a fold for each."""
     torch.manual_seed(1)
     inputs = torch.randn(rows, COLUMNS)
     targets = inputs[:, 0] * inputs[:, 1] + inputs[:, 2].abs()
-    return lesson_with_folds((inputs, targets), torch.arange(rows).numpy() % MEMBERS, nn.MSELoss())
+    if members == 1:
+        return data_for_one((inputs, targets), (inputs, targets), "regression")
+    folds = torch.arange(rows).numpy() % members
+    return data_for_ensemble((inputs, targets), folds, "regression")
+
+
+def in_memory(data: TrainingData) -> RowsInMemory:
+    """Its rows to learn from."""
+    assert isinstance(data.train, RowsInMemory)
+    return data.train
 
 
 @pytest.mark.parametrize(
@@ -109,13 +129,35 @@ def test_only_what_treats_each_number_by_itself_is_computed_at_once() -> None:
         assert not Ensemble(some(network), COLUMNS).at_once, network
 
 
+@pytest.mark.parametrize("encoded", [False, True])
+def test_computed_at_once_members_learn_the_bits_that_they_learn_under_vmap(
+    encoded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, learned = some_data(), []
+    encoding = fit_pieces(in_memory(data).inputs.numpy())
+    wide = COLUMNS + len(encoding.column) * encoded
+    for at_once in (True, False):
+        if not at_once:
+            monkeypatch.setattr(ensembles, "side_by_side", lambda *_: None)
+        ensemble = Ensemble(some(lambda: Chapter(wide)), wide)
+        assert ensemble.at_once == at_once
+        whole: nn.Module = nn.Sequential(encoding, ensemble) if encoded else ensemble
+        model, its = encoded_once(whole, data)
+        trainer = Trainer(model, its.criterion, Training(epochs=3, batch_size=32), seed=3)
+        trainer.fit(its.train, its.validation)
+        learned.append(ensemble.state_dict())
+    assert learned[0].keys() == learned[1].keys()
+    assert all(torch.equal(learned[0][name], learned[1][name]) for name in learned[0])
+
+
 def test_the_gradients_are_each_members_own() -> None:
-    members, lesson = some(Chapter), a_lesson()
+    members, data = some(Chapter), some_data()
+    inputs, targets = in_memory(data).inputs, in_memory(data).targets
     ensemble = Ensemble(members, COLUMNS)
-    lesson.loss_function(ensemble(lesson.train[0]).squeeze(1), lesson.train[1]).backward()
-    counted = lesson.train[1][:, 1].ne(torch.arange(MEMBERS)[:, None])
+    data.criterion(ensemble(inputs).squeeze(1), targets).backward()
+    counted = targets[:, 1].ne(torch.arange(MEMBERS)[:, None])
     for number, member in enumerate(members):
-        losses = (member(lesson.train[0]).squeeze(1) - lesson.train[1][:, 0]) ** 2
+        losses = (member(inputs).squeeze(1) - targets[:, 0]) ** 2
         ((losses * counted[number]).sum() / counted.sum()).backward()
     stacks = dict(ensemble.network.named_parameters())
     for name, stack in stacks.items():
@@ -125,44 +167,65 @@ def test_the_gradients_are_each_members_own() -> None:
             torch.testing.assert_close(its, gradient)
 
 
+def test_each_member_keeps_the_weights_of_its_own_best_epoch() -> None:
+    ensemble = Ensemble(some(Chapter), COLUMNS)
+    best = BestWeights(ensemble)
+    losses = [[4.0, 1.0, 3.0, 2.0], [3.0, 2.0, 1.0, 2.0], [5.0, 5.0, 5.0, 1.0], [9.0] * 4]
+    better, epochs = [], []
+    for number, loss in enumerate(losses):
+        with torch.no_grad():
+            for weight in ensemble.parameters():
+                weight.fill_(number)
+        better.append(best.update(ensemble, torch.tensor(loss)))
+        epochs.append(best.loss.tolist())
+    assert better == [True, True, True, False]
+    assert epochs[-1] == [3.0, 1.0, 1.0, 1.0]
+    best.restore(ensemble)
+    for number, epoch in enumerate([1, 0, 1, 2]):
+        weights = torch.cat([its.flatten() for its in ensemble.member(number).parameters()])
+        assert weights.unique().tolist() == [epoch]
+
+
+def test_the_best_of_a_checkpoint_come_to_the_device_of_the_model() -> None:
+    """A checkpoint is read on the processor; on the device "meta", which is no processor, training goes on."""
+    kept = BestWeights(Chapter())
+    with torch.device("meta"):
+        network = Chapter()
+    best = BestWeights(network)
+    best.load(kept.weights, torch.tensor(1.0))
+    assert {its.device.type for its in best.weights.values()} == {"meta"}
+
+
 def test_rows_encoded_once_teach_the_same_as_rows_encoded_in_every_batch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    lesson = a_lesson()
-    encoding = fit_pieces(lesson.train[0].numpy())
+    data = some_data()
+    encoding = fit_pieces(in_memory(data).inputs.numpy())
     wide = COLUMNS + len(encoding.column)
-    learnt = []
-    for most in (fit.MOST_ENCODED, 0):
-        monkeypatch.setattr(fit, "MOST_ENCODED", most)
+    learned = []
+    for most in (training_data.MOST_ENCODED, 0):
+        monkeypatch.setattr(training_data, "MOST_ENCODED", most)
         whole = nn.Sequential(encoding, Ensemble(some(lambda: Chapter(wide)), wide))
-        network, its = encoded_once(whole, lesson)
+        network, its = encoded_once(whole, data)
         assert (network is whole) == (most == 0)
-        train_model(
-            network, its.train, its.validation, its.loss_function, Training(epochs=2), seed=3
-        )
-        learnt.append(whole.state_dict())
-    assert learnt[0].keys() == learnt[1].keys()
-    assert all(torch.equal(learnt[0][name], learnt[1][name]) for name in learnt[0])
+        Trainer(network, its.criterion, Training(epochs=2), seed=3).fit(its.train, its.validation)
+        learned.append(whole.state_dict())
+    assert learned[0].keys() == learned[1].keys()
+    assert all(torch.equal(learned[0][name], learned[1][name]) for name in learned[0])
 
 
 def test_of_a_large_table_some_members_choose_the_encoding_for_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    lesson = a_lesson()
-    assert for_a_trial(lesson) is lesson
-    monkeypatch.setattr(fit, "TRIAL_ROWS", 100)
-    few = for_a_trial(lesson)
+    data = some_data()
+    assert some_members(data) is data
+    monkeypatch.setattr(training_data, "TRIAL_ROWS", 100)
+    few = some_members(data)
     assert few.members == 2
     held_out = few.validation[1]
     assert [fold.unique().tolist() for fold in held_out[..., 1]] == [[0], [1]]
-    assert isinstance(few.loss_function, MembersLoss)
-    train_model(
-        build_ensemble(some(Chapter)[:2], COLUMNS),
-        few.train,
-        few.validation,
-        few.loss_function,
-        Training(epochs=1),
-        seed=3,
-    )
-    assert isinstance(lesson.loss_function, MembersLoss)
-    assert lesson.loss_function.numbers.tolist() == [0, 1, 2, 3]
+    assert isinstance(few.criterion, EnsembleLoss)
+    ensemble = build_ensemble(some(Chapter)[:2], COLUMNS)
+    Trainer(ensemble, few.criterion, Training(epochs=1), seed=3).fit(few.train, few.validation)
+    assert isinstance(data.criterion, EnsembleLoss)
+    assert data.criterion.numbers.tolist() == [0, 1, 2, 3]

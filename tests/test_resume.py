@@ -15,7 +15,9 @@ import pytest
 
 from capstone.commands.reproduce import changes_since
 from capstone.runs.folder import read_run
-from capstone.training.devices import environment
+from capstone.training.devices import describe_device
+from capstone.training.history import Epoch
+from capstone.training.loop import Trainer
 from tests.helpers import (
     Capstone,
     Render,
@@ -105,15 +107,15 @@ def stopped(copy_of: Render, capstone: Capstone, monkeypatch: pytest.MonkeyPatch
     import capstone.training.checkpoint as checkpoints
 
     project = copy_of(problem="binary")
-    save = checkpoints.Checkpoint.save_if_due
+    save = checkpoints.Checkpoint.on_epoch_end
 
-    def cut(self: checkpoints.Checkpoint, *state: object) -> None:
-        save(self, *state)  # type: ignore[arg-type]
-        if len(state[3].epochs) == 5:  # type: ignore[attr-defined]
+    def cut(self: checkpoints.Checkpoint, trainer: Trainer, epoch: Epoch) -> None:
+        save(self, trainer, epoch)
+        if epoch.epoch == 5:
             raise SystemExit(99)
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoints.Checkpoint, "save_if_due", cut)
+        patch.setattr(checkpoints.Checkpoint, "on_epoch_end", cut)
         assert capstone(project, "run", *EVERY_EPOCH)[0] == 99
     assert (project / CHECKPOINT).is_file()
     return project
@@ -201,17 +203,17 @@ def test_a_disk_that_fills_up_while_checkpointing_costs_nothing(
     import capstone.training.checkpoint as checkpoints
 
     project = copy_of(problem="binary")
-    save = checkpoints.Checkpoint.save_if_due
+    save = checkpoints.Checkpoint.on_epoch_end
 
-    def fill(self: checkpoints.Checkpoint, *state: object) -> None:
-        if len(state[3].epochs) == 6:  # type: ignore[attr-defined]
+    def fill(self: checkpoints.Checkpoint, trainer: Trainer, epoch: Epoch) -> None:
+        if epoch.epoch == 6:
             free = shutil.disk_usage(self.path.parent).free
             (self.path.parent / "other").write_bytes(bytes(free - 4096))
-        save(self, *state)  # type: ignore[arg-type]
+        save(self, trainer, epoch)
 
     with small_disk(project / "runs", "9m") as runs:
         with monkeypatch.context() as patch:
-            patch.setattr(checkpoints.Checkpoint, "save_if_due", fill)
+            patch.setattr(checkpoints.Checkpoint, "on_epoch_end", fill)
             code, _, said = capstone(project, "run", *EVERY_EPOCH)
         assert (code, said.count("\n")) == (2, 1), said
         assert re.search(r"checkpoint.pt can't be written \(No space left on device\): free", said)
@@ -274,7 +276,7 @@ def test_a_run_is_reproduced_bit_by_bit(copy_of: Render, capstone: Capstone) -> 
     run = read_run(project / "runs")
     import torch
 
-    elsewhere = {**environment(torch.device("cpu")), "processes": 2}
+    elsewhere = {**describe_device(torch.device("cpu")), "processes": 2}
     assert changes_since(project, run, elsewhere)[-1].startswith("processes: 2 here, 1 then")
 
 

@@ -4,7 +4,9 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,12 +27,11 @@ from capstone.runs.folder import Run, read_run
 from capstone.runs.verify import check_whole
 from capstone.streaming import blocks, prepared, source
 from capstone.streaming.dealing import Dealer, keys_of
-from capstone.streaming.prepared import PreparedRows
+from capstone.streaming.prepared import PreparedRows, RowShape
 from capstone.streaming.sketches import MOST_POINTS, Numbers, Sketch
 from capstone.streaming.source import is_streamed, open_source, table_or_sample
 from capstone.streaming.survey import Survey
-from capstone.training.checkpoint import Best
-from capstone.training.distributed import Team
+from capstone.training.early_stopping import BestWeights
 from tests.helpers import (
     Capstone,
     Render,
@@ -203,7 +204,7 @@ def test_a_column_of_another_kind_further_down_is_named() -> None:
 def ten_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PreparedRows:
     """1,003 rows in ten blocks; a row's number is in each of its columns, and in its target."""
     monkeypatch.setattr(prepared, "BLOCK_BYTES", 1_300)
-    rows = PreparedRows(tmp_path, 1_003, 3, 2, torch.float32, seed=0)
+    rows = PreparedRows(tmp_path, 1_003, RowShape(3, 2, classes=False), 0, CPU)
     numbers = np.arange(1_003, dtype=np.float32)
     for some in np.split(numbers, [1, 400, 400, 950]):
         rows.add(np.column_stack([some] * 3), np.column_stack([some, some % 4]))
@@ -211,10 +212,10 @@ def ten_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PreparedRows:
     return rows
 
 
-def epoch(rows: PreparedRows, seed: int = 1, size: int = 32, team: Any = None) -> list[Tensor]:
+def epoch(rows: PreparedRows, seed: int = 1, size: int = 32) -> list[Tensor]:
     torch.manual_seed(seed)
     found = []
-    for inputs, targets in rows.batches(*rows.stand_ins(CPU), size, team or Team()):
+    for inputs, targets in rows.make_batches(size):
         assert torch.equal(inputs[:, 0], targets[:, 0]) and torch.equal(
             inputs[:, 2] % 4, targets[:, 1]
         )
@@ -237,14 +238,19 @@ def test_each_block_is_a_fair_sample_of_a_sorted_table(ten_blocks: PreparedRows)
     assert means == pytest.approx([501] * 10, abs=50)
 
 
-def test_two_processes_share_each_batch(ten_blocks: PreparedRows) -> None:
-    def half(rank: int) -> list[Tensor]:
-        team = Team()
-        team.rank, team.size = rank, 2
-        return epoch(ten_blocks, team=team)
-
-    for whole, one, other in zip(epoch(ten_blocks), half(0), half(1), strict=True):
-        assert torch.equal(torch.cat([one, other]), whole)
+def test_another_process_waits_for_the_rows_and_takes_the_same_batches(
+    ten_blocks: PreparedRows,
+) -> None:
+    shape = RowShape(3, 2, classes=False)
+    other = PreparedRows(ten_blocks.folder, 1_003, shape, 0, CPU)
+    with ThreadPoolExecutor(max_workers=1) as second_process:
+        waiting = second_process.submit(other.wait)
+        time.sleep(0.2)
+        assert not waiting.done()
+        ten_blocks.finish()
+        waiting.result(timeout=10)
+    pairs = zip(epoch(ten_blocks), epoch(other), strict=True)
+    assert all(torch.equal(ours, theirs) for ours, theirs in pairs)
 
 
 def test_prepared_rows_that_were_cut_off_are_noticed(ten_blocks: PreparedRows) -> None:
@@ -252,12 +258,6 @@ def test_prepared_rows_that_were_cut_off_are_noticed(ten_blocks: PreparedRows) -
     path.write_bytes(path.read_bytes()[:-400])
     with pytest.raises(CapstoneError, match=r"can't be read any more: `capstone run --resume`"):
         epoch(ten_blocks)
-
-
-def test_no_number_is_learnt_from_by_mistake(ten_blocks: PreparedRows) -> None:
-    inputs, targets = ten_blocks.stand_ins(CPU)
-    assert inputs.shape == (1_003, 3) and inputs.untyped_storage().nbytes() == 4
-    assert targets.isnan().all()
 
 
 # ---- The files --------------------------------------------------------------------------------------------
@@ -451,7 +451,9 @@ def test_members_learn_in_blocks_too_and_a_stopped_run_goes_on_with_the_same_bit
     first = newest(project)
 
     with monkeypatch.context() as patch, pytest.raises(PowerCut):
-        patch.setattr("capstone.training.checkpoint.Best.update", cut_power_in_the_second_epoch())
+        patch.setattr(
+            "capstone.training.early_stopping.BestWeights.update", cut_power_in_the_second_epoch()
+        )
         call(project, *QUICK)
     assert (project / "runs" / "checkpoint.pt").exists()
     assert leavings(project) == []
@@ -467,9 +469,9 @@ class PowerCut(Exception):
 
 
 def cut_power_in_the_second_epoch() -> Callable[..., bool]:
-    usual, calls = Best.update, [0]
+    usual, calls = BestWeights.update, [0]
 
-    def update(self: Best, network: torch.nn.Module, losses: Tensor) -> bool:
+    def update(self: BestWeights, network: torch.nn.Module, losses: Tensor) -> bool:
         calls[0] += 1
         if calls[0] == 2:
             raise PowerCut
@@ -537,11 +539,11 @@ def test_what_a_killed_run_has_left_is_removed_by_the_next(tmp_path: Path) -> No
         [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True
     )
     for process in (int(done.stdout), os.getpid()):
-        with prepared.prepared_folder(tmp_path, Team()) as folder:
+        with prepared.prepared_folder(tmp_path, 0) as folder:
             kept = folder.with_name(f"{folder.name}{process}")
             shutil.copytree(folder, kept)
             (kept / "process").write_text(str(process))
-    with prepared.prepared_folder(tmp_path, Team()) as folder:
+    with prepared.prepared_folder(tmp_path, 0) as folder:
         assert set(tmp_path.iterdir()) == {folder, kept}  # the one of a process that is alive
 
 

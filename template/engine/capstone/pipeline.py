@@ -181,9 +181,9 @@ class CapstonePipeline:
         self.matrices = {part: preprocessor.transform(self._features(part)) for part in self.parts}
         source = self._source(preprocessor)
         builder = NetworkBuilder(self.root, settings, preprocessor, target, source)
-        self._tell(settings.training.notes())
         callbacks = [*self._checkpoints(), *self.callbacks]
         with self.training_data(preprocessor, target) as data:
+            self._tell(settings.training.notes(len(data.train)))
             self.model, self.history = train_model(
                 builder, data, settings, self.options.trainer, callbacks, self._tell
             )

@@ -6,7 +6,7 @@ from torch import nn
 
 from capstone.pipeline import CapstonePipeline
 from capstone.training.health import check_health, describe_layers
-from capstone.training.model import all_members
+from capstone.training.network import encoding_of, members_of
 
 ROWS = torch.randn(200, 4, generator=torch.Generator().manual_seed(0))
 PART = (ROWS, ROWS[:, 0])
@@ -79,7 +79,8 @@ def test_your_networks_layers_are_saved_with_its_parameters(finished: CapstonePi
 
 
 def test_every_member_is_examined(finished: CapstonePipeline) -> None:
-    encoding, networks = all_members(finished.model.network)
+    network = finished.model.network
+    encoding, networks = encoding_of(network), members_of(network)
     inputs = torch.from_numpy(finished.matrices["test"][:50])
     assert len(networks) == finished.model.architecture["members"]
     with torch.no_grad():

@@ -42,13 +42,17 @@ def run(
     root = find_root()
     settings = load_settings(root, [*(QUICK if quick else ()), *(set_ or ())])
 
+    several = "TORCHELASTIC_RUN_ID" in os.environ  # torchrun has started several processes
+    if several:
+        # Read when PyTorch is imported: else each of them warns that the network uses all its weights.
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     # Only now, so that a slip in the settings is named at once: these take seconds.
     from capstone.pipeline import RunOptions
     from capstone.runs.folder import name_the_start
 
     settings, options = name_the_start(settings, root), RunOptions(quick, resume)
     one_run = run_as_json if json_lines else run_in_words
-    if "TORCHELASTIC_RUN_ID" in os.environ:  # torchrun has started several processes
+    if several:
         share_run(settings, root, options, seeds, one_run)
     else:
         run_seeds(settings, root, options, seeds, one_run)

@@ -127,13 +127,19 @@ class Training(Section):
         """Whether only the head learns in this epoch (from 1)."""
         return self.freeze == "body" and (not self.unfreeze_after or epoch <= self.unfreeze_after)
 
-    def notes(self) -> list[str]:
-        """What is allowed but has no effect."""
+    def notes(self, rows: int) -> list[str]:
+        """What is allowed but has no effect when there are so many training rows."""
+        notes = []
         if isinstance(self.epochs, int) and self.patience >= self.epochs:
-            return [
+            notes.append(
                 f"patience ({self.patience}) is not below epochs ({self.epochs}): no early stopping"
-            ]
-        return []
+            )
+        if isinstance(self.batch_size, int) and self.batch_size > rows:
+            notes.append(
+                f"batch_size ({self.batch_size:,}) is larger than the {rows:,} training rows: "
+                f"each batch holds all {rows:,}"
+            )
+        return notes
 
     @model_validator(mode="after")
     def what_is_frozen_has_learnt_before(self) -> Self:

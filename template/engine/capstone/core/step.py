@@ -42,7 +42,8 @@ def step(work: Callable[[Pipeline], str]) -> Callable[[Pipeline], Pipeline]:
             reason = str(error).splitlines()[:1] or [type(error).__name__]
             raise too_little_memory(
                 f"{name}() ({reason[0][:200]})",
-                "make [network] hidden, members or max_categories smaller, or take fewer rows",
+                "make [training] batch_size, [network] hidden or members, or max_categories smaller, "
+                "or take fewer rows",
             ) from None
         self.seconds[name] = time.perf_counter() - start
         self.say(f"{name:<9} {result} ({self.seconds[name]:.1f} s)")

@@ -1,4 +1,4 @@
 """From a matrix of numbers to a trained model.
 
-Doors: `fit.fit_model` and `model.TrainedModel`; the five steps themselves are in `loop`.
+Doors: `fit.train_model` and `model.TrainedModel`; the five steps themselves are in `loop`.
 """

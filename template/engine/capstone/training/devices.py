@@ -111,10 +111,11 @@ def in_precision(model: nn.Module, precision: str) -> nn.Module:
 
 
 @contextmanager
-def matrix_products(precision: str) -> Iterator[None]:
-    """Let a graphics card round numbers before it multiplies them, if "tf32" is set, for as long as the block lasts."""
+def matrix_products(precision: str, device: torch.device) -> Iterator[None]:
+    """Let an NVIDIA card round numbers before it multiplies them, if "tf32" is set, for as long as the block lasts."""
+    rounded = precision == "tf32" and device.type == "cuda"
     try:
-        torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+        torch.set_float32_matmul_precision("high" if rounded else "highest")
         yield
     finally:
         torch.set_float32_matmul_precision("highest")

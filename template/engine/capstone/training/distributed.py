@@ -5,11 +5,11 @@ PyTorch's DistributedDataParallel averages the gradients. So all take the same s
 take alone, but for rounding. The first process (rank 0) prints and writes; the others only train.
 """
 
-from __future__ import annotations
-
+# No `from __future__ import annotations`: PyTorch reads those of `weighted_average`.
 import io
 import os
 import signal
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -50,30 +50,38 @@ class DistributedTrainer(Trainer):
     def fit(
         self, train: TrainingRows, validation: Batch, callbacks: Sequence[Callback] = ()
     ) -> History:
-        """As `Trainer.fit`. Only the first process has callbacks; Ctrl-C ends them all."""
+        """As `Trainer.fit`. Only the first process has callbacks.
+
+        Ctrl-C ends all processes and the run: they can't agree any more on the epoch to go on from.
+        """
         with peers():
-            return super().fit(train, validation, [*callbacks, StartTogether()])
+            history = super().fit(train, validation, [*callbacks, StartTogether()])
+        if history.interrupted:
+            raise KeyboardInterrupt
+        return history
 
     def train_epoch(self, train: TrainingRows) -> float:
-        """As `Trainer.train_epoch`; the loss is the mean of all processes'."""
+        """As `Trainer.train_epoch`; the loss is the mean over the rows of all processes."""
         # Wrapped anew in each epoch, for other weights may be frozen now.
         model = in_precision(self.network, self.settings.precision)
         self.model = DistributedDataParallel(model, find_unused_parameters=True)
         self.model.register_comm_hook(self, weighted_average)
         self.alike = True
-        loss = super().train_epoch(train)
+        loss = torch.tensor(super().train_epoch(train))  # of its own shares, divided by all rows
         self.model = model
-        return float(average(torch.tensor(loss)))
+        dist.all_reduce(loss)
+        return loss.item()
 
     def train_step(self, inputs: Tensor, targets: Tensor) -> None:
         """The five steps for this process's share of a batch."""
-        if (
-            self.alike
-        ):  # all have drawn the same order of rows; from here on dropout is another in each
+        if self.alike:  # all have drawn the same order of rows; now each drops neurons of its own
             separate_chance()
             self.alike = False
         rows, self.share = share_of(len(inputs))
-        super().train_step(inputs[rows], targets[rows])
+        before, own = self.loss_sum.clone(), inputs[rows]
+        super().train_step(own, targets[rows])
+        # Rows that all processes learn from count once.
+        self.loss_sum = before.lerp(self.loss_sum, self.share * len(inputs) / len(own))
 
     def evaluate(self, rows: Batch) -> Tensor:
         """The first process's loss, in each: what is decided by it is decided alike."""
@@ -114,6 +122,8 @@ def joined(device: str) -> Iterator[int]:
                 f"use --nproc-per-node {cards}."
             )
         torch.cuda.set_device(card)
+    # The gradients of an ensemble's stacked weights lie in memory otherwise than PyTorch would lay them: no matter.
+    warnings.filterwarnings("ignore", "Grad strides do not match")
     dist.init_process_group(timeout=PATIENCE)
     before = signal.signal(signal.SIGTERM, _stop)  # torchrun sends it when a process has ended
     try:
@@ -166,12 +176,6 @@ def weighted_average(
     gradients = bucket.buffer().mul_(trainer.share)
     done = dist.all_reduce(gradients, async_op=True).get_future()
     return done.then(lambda summed: summed.value()[0])
-
-
-def average(number: Tensor) -> Tensor:
-    """The mean of a number over all processes."""
-    dist.all_reduce(number)
-    return number / dist.get_world_size()
 
 
 def separate_chance() -> None:

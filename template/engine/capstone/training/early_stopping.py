@@ -42,6 +42,12 @@ class BestWeights:
             self.weights[name] = torch.where(of_each, weights, self.weights[name])
         return bool(better.any())
 
+    def load(self, weights: dict[str, Tensor], loss: Tensor) -> None:
+        """Take over the best of another training, wherever they were kept."""
+        for name, values in weights.items():
+            self.weights[name] = values.to(self.weights[name].device)
+        self.loss = loss
+
     def restore(self, model: nn.Module) -> None:
         """Give the model its best weights again."""
         model.load_state_dict(self.weights)

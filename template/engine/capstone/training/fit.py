@@ -48,7 +48,7 @@ def train_model(
         The epochs.
     """
     training = settings.training
-    with matrix_products(training.precision):
+    with matrix_products(training.precision, data.train.device):
         encoding, reason = choose_encoding(builder, data, settings, trainer_class)
         network = builder.build(encoding, data.members, data.train.device)
         architecture = builder.architecture(encoding, data.members)

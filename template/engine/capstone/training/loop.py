@@ -194,7 +194,7 @@ class Trainer:
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
-        self.best.weights, self.best.loss = state["best_weights"], state["best_loss"]
+        self.best.load(state["best_weights"], state["best_loss"])
         self.history.epochs = [Epoch(**epoch) for epoch in state["epochs"]]
         self.history.best_epoch = state["best_epoch"]
         self.history.best_loss = self.best.loss.mean().item()

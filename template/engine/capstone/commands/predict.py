@@ -19,7 +19,7 @@ from capstone.data.reading import PREDICTIONS, read_table
 from capstone.data.schema import check_new_table
 from capstone.runs.folder import Run
 from capstone.serving.inference.frames import frame_for_graph
-from capstone.serving.inference.model import ServedModel
+from capstone.serving.inference.served_model import ServedModel
 
 
 def predict_file(path: Path, run: Run, root: Path) -> tuple[Path, int, list[str]]:

@@ -1,4 +1,4 @@
-"""The page that lies in an exported folder: how to start what is in it."""
+"""README.md of an exported folder: how to start the service."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ venv/bin/python serve.py --host 0.0.0.0
 ```
 
 Callers send the key in the header `X-API-Key`. It goes over the network as it is, so put a proxy with TLS in front.
-`venv/bin/python serve.py --help` tells the limits of rows, size and time, and how to take more workers.
+`venv/bin/python serve.py --help` lists the limits of rows, size and time, and how to start more workers.
 {docker}
 ## What is here
 
@@ -41,10 +41,10 @@ docker build --tag {name} .
 docker run --rm --publish 127.0.0.1:8000:8000 --env CAPSTONE_API_KEY --read-only --cap-drop ALL {name}
 ```
 
-The second line hands on the key of your terminal, see above; without one the service does not start.
+The second line passes on the key of your terminal, see above; without a key the service does not start.
 """
 COMPOSE = """
-Or by Compose, with the same limits written down: `docker compose up --build`.
+Or with Compose, which keeps the same limits in a file: `docker compose up --build`.
 """
 KUBERNETES = """
 On Kubernetes, after the image is pushed to a registry that your cluster reads, and its name set in `kubernetes.yaml`:
@@ -56,22 +56,22 @@ kubectl apply --filename kubernetes.yaml
 """
 FILES = {
     "serve.py": "starts the service",
-    "requirements.txt": "the libraries, with the versions that were tried",
-    "sbom.cdx.json": "the same with licences and the model's SHA-256, for tools that look for known holes",
-    "runs/": "the model, and what is known of it",
-    "src/": "the part of the project's code that answers",
+    "requirements.txt": "the libraries, with the versions that were tested",
+    "sbom.cdx.json": "the same with licences and the model's SHA-256, for tools that look for known vulnerabilities",
+    "runs/": "the model and its metrics",
+    "src/": "the project's code that the service needs",
     "capstone.toml": "the settings of the run",
     "pyproject.toml": "the name of the package in `src/`",
     "docs/model_card.md": "what the model is for; `/v1/model` gives it",
     "Dockerfile": "the image",
-    ".dockerignore": "what the image must not hold",
+    ".dockerignore": "what the image must not contain",
     "docker-compose.yml": "one container, its limits and its key",
     "kubernetes.yaml": "replicas, probes and limits",
 }
 
 
-def readme(name: str, run: str, files: set[str]) -> str:
-    """The page of an export that holds these files."""
+def render_readme(name: str, run: str, files: set[str]) -> str:
+    """The README.md of an export with these files."""
     docker = DOCKER if "Dockerfile" in files else ""
     docker += COMPOSE if "docker-compose.yml" in files else ""
     docker += KUBERNETES if "kubernetes.yaml" in files else ""

@@ -28,9 +28,9 @@ from capstone.data.kinds import find_date_format, to_dates
 from capstone.data.preprocessing import Preprocessor
 from capstone.data.reading import read_table
 from capstone.export.onnx.export import check_agreement
-from capstone.export.onnx.steps_check import StepsCheck
 from capstone.export.onnx.network_graph import OPSET, GraphBuilder, add_members
 from capstone.export.onnx.preprocessing_graph import _date_parts, build_graph, preprocess
+from capstone.export.onnx.steps_check import StepsCheck
 from capstone.runs.folder import read_run
 from capstone.serving.inference.arrays import arrays_for_graph, to_seconds
 from capstone.serving.inference.frames import frame_for_graph, raw_kinds, to_arrays, to_frame

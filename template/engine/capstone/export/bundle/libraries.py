@@ -55,7 +55,7 @@ def find_libraries(root: Path, imported: set[str]) -> tuple[list[Library], list[
     seen = set()
     while waiting:
         requirement = waiting.pop()
-        name = canonicalize_name(requirement.name)
+        name = str(canonicalize_name(requirement.name))
         markers.setdefault(name, set()).add(_marker(requirement))
         if (name, *sorted(requirement.extras)) in seen:
             continue

@@ -130,8 +130,8 @@ class Middleware:
         except Exception as failure:
             error = _error_location(failure)
             if not status:
-                problem = Problem(500, INTERNAL_ERROR)
-                await self._refuse(problem, request_id, receive, send_with_headers)
+                internal = Problem(500, INTERNAL_ERROR)
+                await self._refuse(internal, request_id, receive, send_with_headers)
         finally:
             self.buffered -= buffered
             seconds = time.perf_counter() - start
@@ -166,8 +166,8 @@ class Middleware:
     async def _read(self, headers: dict[bytes, bytes], receive: Receive) -> tuple[bytes, int]:
         """The complete body, and how many bytes of it count as buffered."""
         if not JSON_CONTENT_TYPE.fullmatch(headers.get(b"content-type", b"")):
-            message = 'The body must be JSON: say "Content-Type: application/json".'
-            raise Problem(415, message, headers=CLOSE)
+            detail = 'The body must be JSON: say "Content-Type: application/json".'
+            raise Problem(415, detail, headers=CLOSE)
         if headers.get(b"content-encoding", b"identity").lower() != b"identity":
             accepted = ((b"accept-encoding", b"identity"), *CLOSE)
             raise Problem(415, "The body must not be compressed.", headers=accepted)
@@ -223,8 +223,8 @@ class Middleware:
     def _check_size(self, size: int) -> None:
         if size > self.limits.body:
             megabytes = self.limits.body / 2**20
-            message = f"The body is over {megabytes:g} MB: send fewer rows."
-            raise Problem(413, message, headers=CLOSE)
+            detail = f"The body is over {megabytes:g} MB: send fewer rows."
+            raise Problem(413, detail, headers=CLOSE)
 
 
 def _request_id(headers: dict[bytes, bytes]) -> str:

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from capstone.core.errors import CapstoneError
 from capstone.core.text import number, verdict_sentence
-from capstone.evaluation.metrics import LOWER_IS_BETTER
-from capstone.reporting import charts
-from capstone.reporting.pages import chart, page, section, text
-from capstone.runs.folder import Run, list_runs
+
+if TYPE_CHECKING:  # heavy libraries are imported where they are used
+    import pandas as pd
+
+    from capstone.runs.folder import Run
+
+
+def compare() -> None:
+    """List the finished runs: scores, and what changed in the settings between them."""
+    from capstone.core.files import write_text
+    from capstone.core.project import find_root
+    from capstone.reporting.charts import write_script
+
+    root = find_root()
+    print("\n".join(comparison(root / "runs")))
+    write_script(root / "runs")
+    target = root / "runs" / "compare.html"
+    write_text(target, as_page(root / "runs"))
+    print(f"\nThe same as a page: {target.relative_to(root)}")
 
 
 def comparison(runs_folder: Path) -> list[str]:
     """Some lines on each finished run, oldest first. Raises CapstoneError when there is none."""
+    from capstone.runs.folder import list_runs
+
     runs = list_runs(runs_folder)
     if not runs:
         raise CapstoneError(
@@ -43,6 +57,13 @@ def comparison(runs_folder: Path) -> list[str]:
 
 def as_page(runs_folder: Path) -> str:
     """All runs side by side: one chart of the scores, one table of what changed."""
+    import pandas as pd
+
+    from capstone.evaluation.metrics import LOWER_IS_BETTER
+    from capstone.reporting import charts
+    from capstone.reporting.pages import chart, page, section, text
+    from capstone.runs.folder import list_runs
+
     runs = list_runs(runs_folder)
     metric = runs[-1].metrics["primary_metric"]
     same = [run for run in runs if run.metrics["primary_metric"] == metric]
@@ -72,14 +93,14 @@ def as_page(runs_folder: Path) -> str:
     )
     sure = [run.id for run, score in zip(same, scores, strict=True) if _apart(score, better)]
     title = f"{best.id} scored best" if sure else "No run is clearly better than another"
-    said = (
+    verdict = (
         f"{best.id} has the best {metric}, {number(better['value'])}. "
         f"{len(sure)} of the other {len(same) - 1} runs lie outside its interval. "
         "Choose by the validation score: choosing the best test score makes it too rosy."
     )
     return page(
         "Runs side by side",
-        text(said, lead=True),
+        text(verdict, lead=True),
         chart(title, drawn, table),
         section("Scores", table=table),
         section("What changed in the settings", table=_settings_side_by_side(same)),
@@ -95,14 +116,16 @@ def _apart(score: dict[str, Any], best: dict[str, Any]) -> bool:
 
 def _settings_side_by_side(runs: list[Run]) -> pd.DataFrame:
     """One line per setting that is not the same in all runs, one column per run."""
+    import pandas as pd
+
     flat = {
         run.id: flat_settings(run) | {"data.sha256": run.info["data"]["sha256"][:12]}
         for run in runs
     }
-    keys = list(dict.fromkeys(key for its in flat.values() for key in its))
+    keys = list(dict.fromkeys(key for settings in flat.values() for key in settings))
     lines = []
     for key in keys:
-        values = {name: str(its.get(key, "")) for name, its in flat.items()}
+        values = {name: str(settings.get(key, "")) for name, settings in flat.items()}
         if len(set(values.values())) > 1:
             lines.append({"setting": key, **values})
     return pd.DataFrame(lines, columns=["setting", *flat])
@@ -110,14 +133,12 @@ def _settings_side_by_side(runs: list[Run]) -> pd.DataFrame:
 
 def flat_settings(run: Run) -> dict[str, Any]:
     """A run's settings as {"training.epochs": 200, ...}."""
+    import tomllib
+
+    from capstone.core.settings import flatten
+
     try:
         sections = tomllib.loads((run.folder / "settings.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    flat: dict[str, Any] = {}
-    for name, value in sections.items():
-        if isinstance(value, dict):
-            flat |= {f"{name}.{key}": item for key, item in value.items()}
-        else:
-            flat[name] = value
-    return flat
+    return flatten(sections)

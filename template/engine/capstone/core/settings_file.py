@@ -11,9 +11,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from capstone.core.errors import CapstoneError, did_you_mean
+from capstone.core.project import FILE_NAME
 from capstone.core.settings import Section, Settings
 
-FILE_NAME = "capstone.toml"
 # What `capstone run --quick` changes: enough to see that every step works, not enough to learn much.
 QUICK = ("training.epochs=3", "evaluation.bootstrap=100", "evaluation.explained_rows=50")
 

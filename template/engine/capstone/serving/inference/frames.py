@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from capstone.core.project import apply_step
 from capstone.data.kinds import floats, texts, to_dates
+from capstone.data.user_steps import apply_step
 from capstone.serving.inference.arrays import Arrays
 
 

@@ -20,11 +20,7 @@ from capstone.runs.folder import GRAPH
 
 
 def bill_of_materials(
-    service: str,
-    run: str,
-    finished: datetime,
-    model_sha256: str,
-    libraries: Sequence[Library],
+    service: str, run: str, finished: datetime, model_sha256: str, libraries: Sequence[Library]
 ) -> str:
     """The text of the file. The same run and libraries give the same text, date and serial number included."""
     root = Component(type=ComponentType.APPLICATION, name=service, version=run, bom_ref=service)
@@ -57,13 +53,8 @@ def _component(library: Library) -> Component:
     purl = PackageURL("pypi", name=library.name, version=library.version)
     factory = LicenseFactory()
     licenses = [factory.make_from_string(name) for name in library.licenses]
-    return Component(
-        name=library.name,
-        version=library.version,
-        bom_ref=str(purl),
-        purl=purl,
-        licenses=licenses,
-    )
+    name, version = library.name, library.version
+    return Component(name=name, version=version, bom_ref=str(purl), purl=purl, licenses=licenses)
 
 
 def _dependency(one: BomRef, others: Sequence[BomRef]) -> Dependency:

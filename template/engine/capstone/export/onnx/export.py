@@ -29,21 +29,17 @@ from capstone.training.model import TrainedModel
 # Between torch and the graph: of a probability, or as a share of the predictions' standard deviation.
 MAX_DIFFERENCE = 1e-5
 
+Json = dict[str, Any]
+
 
 @dataclass(frozen=True)
 class RunRows:
     """The rows of a run.
 
-    Parameters
-    ----------
-    raw : DataFrame
-        The table as loaded.
-    table : DataFrame
-        The same after engineer(), with the rows that are used.
-    features : list of str
-        The columns of `table` that the network may see.
-    parts : dict of str to Index
-        Row numbers of "train", "test" and so on.
+    raw       the table as loaded
+    table     the same after engineer(), with the rows that are used
+    features  the columns of `table` that the network may see
+    parts     row numbers of "train", "test" and so on
     """
 
     raw: pd.DataFrame
@@ -53,32 +49,18 @@ class RunRows:
 
 
 class ModelExport:
-    """Exports a trained model as ONNX.
-
-    Parameters
-    ----------
-    root : Path
-        The project's folder.
-    settings : Settings
-        The settings of the run.
-    model : TrainedModel
-        It is copied to the CPU.
-    rows : RunRows
-        The test rows are those on which the graph is compared with the model.
-    """
+    """Exports a trained model as ONNX, and compares it with the model on the test rows."""
 
     def __init__(self, root: Path, settings: Settings, model: TrainedModel, rows: RunRows) -> None:
         self.root, self.settings, self.rows = root, settings, rows
         self.model = replace(model, network=copy.deepcopy(model.network).cpu())
-        preprocessor = model.preprocessor
+        date_formats = model.preprocessor.date_formats
         self.columns = {
-            name: {"kind": kind, "format": preprocessor.date_formats.get(name)}
-            for name, kind in preprocessor.kinds.items()
+            name: {"kind": kind, "format": date_formats.get(name)}
+            for name, kind in model.preprocessor.kinds.items()
         }
 
-    def write(
-        self, folder: Path, known: dict[str, Any], metrics: dict[str, Any]
-    ) -> tuple[dict[str, str], list[str]]:
+    def write(self, folder: Path, known: Json, metrics: Json) -> tuple[dict[str, str], list[str]]:
         """Write model.onnx and serving.json.
 
         Parameters
@@ -112,17 +94,13 @@ class ModelExport:
         steps = check.check(inputs, test.index, raw.index.difference(self.rows.table.index))
         if steps.tables == "arrays":
             steps.notes += _notes_on_imports(self.root)
-        write_json(folder / SERVING, self._serving(check.kinds, known, steps, metrics))
+        write_json(folder / SERVING, self._serving(check.kinds, steps, metrics, known))
         hashes = {name: _sha256(folder / name) for name in (GRAPH, SERVING, SCHEMA)}
         return hashes, [*steps.notes, *([steps.refused] if steps.refused else [])]
 
     def _serving(
-        self,
-        kinds: dict[str, str],
-        known: dict[str, Any],
-        steps: StepsResult,
-        metrics: dict[str, Any],
-    ) -> dict[str, Any]:
+        self, kinds: dict[str, str], steps: StepsResult, metrics: Json, known: Json
+    ) -> Json:
         """What a service needs to know beside the graph."""
         target, metric = self.model.target, metrics["primary_metric"]
         return {

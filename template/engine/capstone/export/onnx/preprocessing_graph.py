@@ -73,10 +73,7 @@ def build_graph(model: TrainedModel, columns: dict[str, Any]) -> onnx.ModelProto
 
 def preprocess(builder: GraphBuilder, preprocessor: Preprocessor) -> str:
     """Preprocessor.transform() as nodes: the matrix, float32 of shape (rows, inputs)."""
-    fitted = {
-        step: (transformer, names)
-        for step, transformer, names in preprocessor.transformer.transformers_
-    }
+    fitted = {step: (fit, names) for step, fit, names in preprocessor.transformer.transformers_}
     blocks = []
     numbers = [name for name, kind in preprocessor.kinds.items() if kind == "number"]
     dates = [name for name, kind in preprocessor.kinds.items() if kind == "date"]

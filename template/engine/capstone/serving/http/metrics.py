@@ -26,10 +26,7 @@ class Metrics:
         self.log_file = log_file
         self.registry = CollectorRegistry()
         self.requests = Counter(
-            "capstone_requests",
-            "Requests answered.",
-            ["path", "status"],
-            registry=self.registry,
+            "capstone_requests", "Requests answered.", ["path", "status"], registry=self.registry
         )
         self.seconds = Histogram(
             "capstone_request_seconds",

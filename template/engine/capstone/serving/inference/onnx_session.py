@@ -17,13 +17,7 @@ BLOCK_ROWS = 1_000  # rows that are computed together: many more do not fit the 
 
 
 class OnnxSession:
-    """A model.onnx that is ready to predict.
-
-    Parameters
-    ----------
-    model : bytes
-        The content of model.onnx.
-    """
+    """A model that is ready to predict, from the content of model.onnx."""
 
     def __init__(self, model: bytes) -> None:
         import onnxruntime
@@ -35,22 +29,11 @@ class OnnxSession:
         self.session = onnxruntime.InferenceSession(model, options, providers)
 
     def predict(self, inputs: Arrays) -> np.ndarray:
-        """Predict all rows.
+        """Numbers in the target's unit, shape (rows,), or probabilities, shape (rows, classes).
 
-        Parameters
-        ----------
-        inputs : dict of str to ndarray
-            One array per column, as arrays.arrays_for_graph() makes them.
+        Raises CapstoneError if a number is so large that the prediction is not finite.
 
-        Returns
-        -------
-        ndarray of float64
-            Numbers in the target's unit, shape (rows,), or probabilities, shape (rows, classes).
-
-        Raises
-        ------
-        CapstoneError
-            If a number is so large that the prediction is not finite.
+        inputs  as arrays.arrays_for_graph() returns them
         """
         return np.concatenate(list(self.predict_blocks(inputs)))
 

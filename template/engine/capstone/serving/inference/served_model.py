@@ -27,19 +27,9 @@ SERVING_FORMAT = 1  # of serving.json
 class ServedModel:
     """A run's model, ready to predict without torch and scikit-learn.
 
-    Attributes
-    ----------
-    run : str
-        The run's id.
-    problem : {"regression", "binary", "multiclass"}
-    target : str
-        The name of the target column.
-    classes : list of str
-        Empty for regression; of two classes the second is the one to detect.
-    schema : dict
-        Each column of the raw table, as schema.json describes it.
-    serving : dict
-        The content of serving.json.
+    classes  empty for regression; of two classes the second is the one to detect
+    schema   the content of schema.json: each column of the raw table
+    serving  the content of serving.json
     """
 
     run: str
@@ -104,13 +94,45 @@ class ServedModel:
         return ["features.py has changed since this run: its steps are applied as they are now"]
 
     def prepare(self, raw: Arrays) -> Arrays:
-        """Apply the student's steps to raw columns: see StudentSteps.apply()."""
+        """Apply the student's steps.
+
+        Parameters
+        ----------
+        raw : dict of str to ndarray
+            The columns of a request, of shape (rows,); one that is absent is missing in every row.
+
+        Returns
+        -------
+        dict of str to ndarray
+            The inputs of the graph: see arrays.arrays_for_graph().
+
+        Raises
+        ------
+        CapstoneError
+            If a step fails, or drops or adds rows.
+        """
         if refused := self.serving["steps"]["refused"]:
             raise CapstoneError(refused)
         return self.steps.apply(raw)
 
     def predict(self, inputs: Arrays) -> np.ndarray:
-        """Predict prepared rows: see OnnxSession.predict()."""
+        """Predict rows.
+
+        Parameters
+        ----------
+        inputs : dict of str to ndarray
+            As prepare() returns them.
+
+        Returns
+        -------
+        ndarray of float64
+            Numbers in the target's unit, shape (rows,), or probabilities, shape (rows, classes).
+
+        Raises
+        ------
+        CapstoneError
+            If a number is so large that the prediction is not finite.
+        """
         return self.session.predict(inputs)
 
     def answers(self, prediction: np.ndarray) -> list[dict[str, Any]]:
@@ -146,29 +168,26 @@ class ServedModel:
 
 def read_verified_files(folder: Path) -> dict[str, bytes]:
     """Read the files that a service needs, and compare each with its SHA-256 in run.json."""
-    remedy = "run `capstone run` again"
+
+    def refusal(reason: str) -> CapstoneError:
+        return CapstoneError(
+            f"The run in {folder} can't be served: {reason}; run `capstone run` again."
+        )
+
     try:
-        info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        hashes = info["files"]
+        hashes = json.loads((folder / "run.json").read_text(encoding="utf-8"))["files"]
     except (OSError, ValueError):
-        raise CapstoneError(
-            f"The run in {folder} can't be served: its run.json can't be read; {remedy}."
-        ) from None
+        raise refusal("its run.json can't be read") from None
     except (KeyError, TypeError):
-        raise CapstoneError(
-            f"The run in {folder} has no model to serve, for an older version wrote it: {remedy}."
-        ) from None
+        raise refusal("an older version wrote it, without a model to serve") from None
     files = {}
     for name in (GRAPH, SERVING, SCHEMA):
         try:
             files[name] = (folder / name).read_bytes()
         except OSError:
-            raise CapstoneError(
-                f"The run in {folder} can't be served: {name} is missing; {remedy}."
-            ) from None
+            raise refusal(f"{name} is missing") from None
         if hashlib.sha256(files[name]).hexdigest() != hashes.get(name):
-            raise CapstoneError(
-                f"The run in {folder} can't be served: {name} is not the file that the run wrote "
-                f"(its SHA-256 is not the one in run.json); {remedy}."
+            raise refusal(
+                f"{name} is not the file that the run wrote (its SHA-256 is not the one in run.json)"
             )
     return files

@@ -155,8 +155,8 @@ def _dependencies(root: Path, package: str, on_arrays: bool) -> Dependencies:
     engine, students = root / "engine", root / "src"
     starts = ["capstone.serving.command", f"{package}.features", f"{package}.decisions"]
     needed = follow_imports([engine, students], starts, {FRAMES} if on_arrays else set())
-    page = (engine / "capstone" / "serving" / "page").rglob("*")
-    for path in [*page, *(students / package).rglob("*")]:
+    serving = (engine / "capstone" / "serving").rglob("*")
+    for path in [*serving, *(students / package).rglob("*")]:
         hidden = any(part.startswith((".", "__pycache__")) for part in path.relative_to(root).parts)
         if path.is_file() and not hidden and path.suffix not in (".py", ".pyc"):
             needed.files.add(path)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from capstone.evaluation.shapley import by_orders, exact
-
-if TYPE_CHECKING:
-    from capstone.serving.inference.served_model import ServedModel
+from capstone.serving.inference.served_model import ServedModel
 
 MAX_PREDICTIONS = 20_000  # for one row
 MAX_SECONDS = 3.0  # after that, the column orders walked so far must do

@@ -18,6 +18,7 @@ from capstone.serving.http.endpoints import ModelEndpoints
 from capstone.serving.http.metrics import Metrics
 
 POLL_SECONDS = 1.0  # between two looks at runs/LATEST
+LoadModel = Callable[[Path], ModelEndpoints]
 
 
 class ModelReloader:
@@ -27,12 +28,7 @@ class ModelReloader:
     """
 
     def __init__(
-        self,
-        root: Path,
-        run: str,
-        watch: bool,
-        metrics: Metrics,
-        load: Callable[[Path], ModelEndpoints],
+        self, root: Path, run: str, watch: bool, metrics: Metrics, load: LoadModel
     ) -> None:
         self.root, self.run, self.watch, self.metrics, self.load = root, run, watch, metrics, load
         self.folder = run_folder(self.root / "runs", self.run)  # the last one that was tried

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 from capstone.serving.http.middleware import Limits
@@ -19,21 +21,7 @@ REFUSALS = {
     503: "Too much at once: try again after the seconds in Retry-After.",
     504: "It took too long.",
 }
-# The fields of each predicted row: the type, where it is always the same, and the meaning.
-PREDICTION_FIELDS = {
-    "value": ("number", "The predicted number."),
-    "low": ("number", "Nine of ten true values lie in intervals from low"),
-    "high": ("number", "to high."),
-    "class": ("string", "The likeliest class."),
-    "probabilities": ("object", "Of each class."),
-    "probability": ("number", "Of the class to detect."),
-    "positive": ("", "The class to detect."),
-    "threshold": ("number", "The probability from which on acting costs less."),
-    "cost_false_positive": ("number", "What it costs to act in vain,"),
-    "cost_false_negative": ("number", "and what not to act where it was needed."),
-    "typical": ("", "The middle value, or the most frequent class, in training."),
-    "recommendation": ("object", "What recommend_action() of the project says."),
-}
+SCHEMAS = Path(__file__).with_name("schemas.json")  # of the answers
 
 
 def example_row(inputs: InputSchema) -> dict[str, Any]:
@@ -45,8 +33,9 @@ def openapi_document(
     title: str, summary: str, inputs: InputSchema, limits: Limits, with_key: bool
 ) -> dict[str, Any]:
     """The OpenAPI document of the service with this model."""
-    schemas = {"Row": _row(inputs), **_answers(), "Problem": _problem()}
-    components: dict[str, Any] = {"schemas": schemas}
+    answers = json.loads(SCHEMAS.read_text(encoding="utf-8"))
+    row = _object(_columns(inputs), inputs.required)
+    components: dict[str, Any] = {"schemas": {"Row": row, **answers}}
     if with_key:
         scheme = {"type": "apiKey", "in": "header", "name": "X-API-Key"}
         components["securitySchemes"] = {"key": scheme}
@@ -66,54 +55,50 @@ def openapi_document(
 
 
 def _predict(inputs: InputSchema, max_rows: int, with_key: bool) -> dict[str, Any]:
-    row, example = _row(inputs), example_row(inputs)
+    example = example_row(inputs)
     lists = {
         name: {"type": "array", "items": column, "minItems": 1, "maxItems": max_rows}
-        for name, column in row["properties"].items()
+        for name, column in _columns(inputs).items()
     }
-    forms = [
-        _object({"rows": _list_of("Row", max_rows)}),
-        _object({"columns": {**row, "properties": lists}}),
-    ]
-    examples = {
-        "one row": {"value": {"rows": [example]}},
-        "by columns": {"value": {"columns": {k: [v] for k, v in example.items()}}},
-    }
-    return _post(
-        {
-            "summary": "Predict one row or many",
-            "description": "Name each column. `columns` instead of `rows` is quicker for thousands of rows. "
-            "A value outside of what training saw is answered, with a warning.",
+    by_columns = _object({"columns": _object(lists, inputs.required)}, ["columns"])
+    request = {
+        "schema": {"oneOf": [_rows(max_rows), by_columns]},
+        "examples": {
+            "one row": {"value": {"rows": [example]}},
+            "by columns": {"value": {"columns": {k: [v] for k, v in example.items()}}},
         },
-        {"schema": {"oneOf": forms}, "examples": examples},
-        "Predictions",
-        with_key,
-    )
+    }
+    about = {
+        "summary": "Predict one row or many",
+        "description": "Name each column. `columns` instead of `rows` is quicker for thousands of rows. "
+        "A value outside of what training saw is answered, with a warning.",
+    }
+    return _post(about, request, "Predictions", with_key)
 
 
 def _explain(inputs: InputSchema, with_key: bool) -> dict[str, Any]:
-    return _post(
-        {
-            "summary": "Say how much each column moved one row's prediction",
-            "description": "SHAP values: they add up from `base` to `predicted`. What moves a prediction is not "
-            "what causes the outcome.",
-        },
-        {
-            "schema": _object({"rows": _list_of("Row", 1)}),
-            "examples": {"one row": {"value": {"rows": [example_row(inputs)]}}},
-        },
-        "Explanation",
-        with_key,
-    )
-
-
-def _row(inputs: InputSchema) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": {name: _column(info) for name, info in inputs.schema.items()},
-        "required": inputs.required,
-        "additionalProperties": False,
+    examples = {"one row": {"value": {"rows": [example_row(inputs)]}}}
+    about = {
+        "summary": "Say how much each column moved one row's prediction",
+        "description": "SHAP values: they add up from `base` to `predicted`. What moves a prediction is not "
+        "what causes the outcome.",
     }
+    return _post(about, {"schema": _rows(1), "examples": examples}, "Explanation", with_key)
+
+
+def _object(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+    strict = {"required": required, "additionalProperties": False}
+    return {"type": "object", "properties": properties, **strict}
+
+
+def _rows(max_rows: int) -> dict[str, Any]:
+    row = {"$ref": "#/components/schemas/Row"}
+    rows = {"type": "array", "items": row, "minItems": 1, "maxItems": max_rows}
+    return _object({"rows": rows}, ["rows"])
+
+
+def _columns(inputs: InputSchema) -> dict[str, Any]:
+    return {name: _column(column_info) for name, column_info in inputs.schema.items()}
 
 
 def _column(column_info: dict[str, Any]) -> dict[str, Any]:
@@ -135,66 +120,6 @@ def _column(column_info: dict[str, Any]) -> dict[str, Any]:
     return {"type": [*types.get(kind, ["string"]), "null"]} | column
 
 
-def _answers() -> dict[str, Any]:
-    number, text, count = {"type": "number"}, {"type": "string"}, {"type": "integer"}
-    warning = _object(
-        {
-            "column": text,
-            "message": text,
-            "rows": {"type": "array", "items": count, "description": "The first ones, from 0."},
-            "count": count | {"description": "How many rows in all."},
-        }
-    )
-    prediction = {
-        "type": "object",
-        "properties": {
-            name: {"type": kind, "description": meaning} if kind else {"description": meaning}
-            for name, (kind, meaning) in PREDICTION_FIELDS.items()
-        },
-        "required": ["recommendation"],
-    }
-    moved = _object({"column": text, "value": {}, "moved": number})
-    return {
-        "Predictions": _object(
-            {
-                "run": text,
-                "predictions": {"type": "array", "items": prediction},
-                "warnings": {"type": "array", "items": warning},
-            }
-        ),
-        "Explanation": _object(
-            {
-                "run": text,
-                "output": text | {"description": "What is explained."},
-                "base": number | {"description": "What is predicted on average."},
-                "predicted": number,
-                "columns": {"type": "array", "items": moved},
-                "method": text,
-                "warnings": {"type": "array", "items": warning},
-            }
-        ),
-    }
-
-
-def _problem() -> dict[str, Any]:
-    text = {"type": "string"}
-    error = _object({"place": text, "message": text})
-    problem = _object({"type": text, "title": text, "status": {"type": "integer"}, "detail": text})
-    problem["properties"] |= {"request": text, "errors": {"type": "array", "items": error}}
-    return problem | {"description": "Problem details, RFC 9457."}
-
-
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, "required": list(properties)} | (
-        {"additionalProperties": False} if set(properties) & {"rows", "columns"} else {}
-    )
-
-
-def _list_of(name: str, max_items: int) -> dict[str, Any]:
-    items = {"$ref": f"#/components/schemas/{name}"}
-    return {"type": "array", "items": items, "minItems": 1, "maxItems": max_items}
-
-
 def _get(summary: str, with_key: bool) -> dict[str, Any]:
     content = {"application/json": {"schema": {"type": "object"}}}
     success = {"description": "Here it is.", "content": content}
@@ -210,13 +135,8 @@ def _post(
     success = {"description": "The answer.", "content": {"application/json": returned}}
     statuses = [status for status in REFUSALS if with_key or status != 401]
     body = {"required": True, "content": {"application/json": request}}
-    return {
-        "post": {
-            **about,
-            "requestBody": body,
-            "responses": {"200": success} | _refusals(statuses),
-        }
-    }
+    responses = {"200": success} | _refusals(statuses)
+    return {"post": {**about, "requestBody": body, "responses": responses}}
 
 
 def _refusals(statuses: list[int]) -> dict[str, Any]:

@@ -14,10 +14,10 @@ import orjson
 
 from capstone.core.errors import did_you_mean
 from capstone.serving.http.problem_details import ErrorList, Problem
-from capstone.serving.http.values import JSON_TYPES, ColumnRules, Values, as_objects
+from capstone.serving.http.values import TYPES, ColumnRules, Values, as_objects
 
 ARRAY_ROWS = 500  # from so many values on, checking an array is quicker than checking a list
-NUMBER_TYPES = {*JSON_TYPES["number"], type(None)}
+NUMBER_TYPES = {*TYPES["number"][0], type(None)}
 
 
 class InputSchema:

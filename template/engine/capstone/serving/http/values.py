@@ -13,21 +13,14 @@ from capstone.serving.inference.arrays import to_seconds
 MAX_ROWS_IN_WARNING = 20
 MAX_NUMBER = 3e38  # the model calculates with float32
 MAX_CATEGORY_LENGTH = 1000
-JSON_TYPES: dict[str, set[type]] = {
-    "number": {int, float},
-    "boolean": {bool},
-    "category": {str},
-    "text": {str},
-    "date": {str},
-    "empty": {bool, int, float, str},
-}
-TYPE_NAMES = {
-    "number": "a number or null",
-    "boolean": "true, false or null",
-    "category": "a text or null",
-    "text": "a text or null",
-    "date": "a date as text, or null",
-    "empty": "null, a number or a text",
+# The types of each kind of column as JSON is parsed, and how a message names them.
+TYPES: dict[str, tuple[set[type], str]] = {
+    "number": ({int, float}, "a number or null"),
+    "boolean": ({bool}, "true, false or null"),
+    "category": ({str}, "a text or null"),
+    "text": ({str}, "a text or null"),
+    "date": ({str}, "a date as text, or null"),
+    "empty": ({bool, int, float, str}, "null, a number or a text"),
 }
 Values = Sequence[Any] | np.ndarray  # lists as parsed, or long columns of numbers as arrays
 
@@ -44,7 +37,7 @@ class ColumnRules:
         self, name: str, column_info: dict[str, Any], is_date: bool, date_format: str | None
     ) -> None:
         self.name, self.kind, self.column_info = name, column_info["kind"], column_info
-        self.types = JSON_TYPES[self.kind]
+        self.types, self.type_names = TYPES[self.kind]
         self.date_format, self.is_date = date_format, is_date
         if is_date:
             limits = as_objects([column_info["low"], column_info["high"]])
@@ -60,7 +53,7 @@ class ColumnRules:
         if wrong := types - self.types - {type(None)}:
             for row, value in enumerate(values):
                 if type(value) in wrong:
-                    errors.add(f"rows[{row}].{self.name}", f"must be {TYPE_NAMES[self.kind]}")
+                    errors.add(f"rows[{row}].{self.name}", f"must be {self.type_names}")
         elif self.kind == "number":
             return self._check_numbers(values, errors)
         elif self.kind == "category":

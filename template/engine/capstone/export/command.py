@@ -26,9 +26,8 @@ def export(
     result = export_service(find_root(), run_id, to, zipped)
     for note in result.notes:
         print(f"Note: {note}.")
-    print(
-        f"{result.target}: {result.files} files, {result.size / 1e6:.1f} MB, for {result.libraries} libraries"
-    )
+    size = f"{result.size / 1e6:.1f} MB"
+    print(f"{result.target}: {result.files} files, {size}, for {result.libraries} libraries")
     print(
         "Its README.md says how to start it, with Docker and without; sbom.cdx.json lists what is in it."
     )

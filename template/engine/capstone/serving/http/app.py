@@ -88,7 +88,6 @@ def create_app(
     # FastAPI's pages of documentation would load scripts from another host.
     app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
     _add_routes(app, current, metrics)
-    _add_page(app)
     _add_exception_handlers(app)
     # These two don't pass through FastAPI, whose routing takes as long as the whole prediction.
     return Middleware(app, {"/v1/predict": predict, "/v1/explain": explain}, limits, metrics, key)
@@ -115,8 +114,6 @@ def _add_routes(app: FastAPI, current: Callable[[], ModelEndpoints], metrics: Me
     def prometheus() -> Response:
         return Response(metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-
-def _add_page(app: FastAPI) -> None:
     for address, (name, media_type) in PAGE_FILES.items():
         content = (PAGE_FOLDER / name).read_bytes()
         app.add_api_route(address, _static_file(content, media_type), methods=["GET"])

@@ -53,6 +53,7 @@ class ModelEndpoints:
         title = f"{project['name']}: {self.model.target}"
         document = openapi_document(title, project["question"], self.inputs, limits, with_key)
         self.openapi = orjson.dumps(document)
+        card = root / MODEL_CARD
         self.description = orjson.dumps(
             {
                 "run": self.run,
@@ -67,7 +68,7 @@ class ModelEndpoints:
                 "form": form_fields(self.inputs),
                 "schema": self.model.schema,
                 "limits": {"rows": limits.rows, "bytes": limits.body, "seconds": limits.seconds},
-                "card": _read_text(root / MODEL_CARD),
+                "card": card.read_text(encoding="utf-8") if card.is_file() else "",
             }
         )
         self.model.predict(self.model.background())  # the first prediction is the slowest
@@ -104,9 +105,8 @@ class ModelEndpoints:
             rows = predictions[start : start + request.rows]
             start += request.rows
             self._count(request)
-            answers.append(
-                _to_json({"run": self.run, "predictions": rows, "warnings": request.warnings})
-            )
+            answer = {"run": self.run, "predictions": rows, "warnings": request.warnings}
+            answers.append(_to_json(answer))
         return answers
 
     def explain(self, body: bytes) -> bytes:
@@ -187,8 +187,9 @@ def _choices(categories: list[str]) -> list[str]:
 
 def _same_choice(example: str, choices: list[str]) -> str:
     """The example in the spelling that is among the choices."""
-    same = (choice for choice in choices if normalized(choice) == normalized(example))
-    return next(same, example)
+    return next(
+        (choice for choice in choices if normalized(choice) == normalized(example)), example
+    )
 
 
 def _date_formats(model: ServedModel) -> dict[str, str | None]:
@@ -208,7 +209,3 @@ def _read_metrics(path: Path) -> dict[str, Any]:
     metrics = json.loads(path.read_text(encoding="utf-8"))
     kept = ("primary_metric", "higher_is_better", "model", "baselines", "beats", "threshold")
     return {name: metrics[name] for name in kept if name in metrics}
-
-
-def _read_text(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.is_file() else ""

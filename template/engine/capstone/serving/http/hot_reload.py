@@ -94,11 +94,10 @@ def has_terminal() -> bool:
     """Whether this process belongs to a terminal that could be closed."""
     if sys.platform == "win32":  # has neither SIGHUP nor /dev/tty
         return False
-    try:
+    with contextlib.suppress(OSError):
         os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
-    except OSError:
-        return False
-    return True
+        return True
+    return False
 
 
 def forget_package(root: Path) -> None:

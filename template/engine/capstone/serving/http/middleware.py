@@ -14,7 +14,7 @@ import re
 import secrets
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,14 +30,14 @@ from capstone.serving.http.problem_details import (
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Handler = Callable[[bytes], Awaitable[bytes]]
+Handlers = Mapping[str, Callable[[bytes], Awaitable[bytes]]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 PUBLIC_PATHS = {"/", "/page.js", "/page.css", "/healthz", "/readyz"}  # the rest needs the key
 PATHS = PUBLIC_PATHS | {"/v1/predict", "/v1/explain", "/v1/model", "/metrics", "/openapi.json"}
 LOOPBACK = re.compile(rb"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 SAFE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-JSON_TYPE = b"application/json"
+JSON_TYPE = (b"content-type", b"application/json")
 JSON_CONTENT_TYPE = re.compile(rb'application/json(\s*;\s*charset="?utf-8"?)?\s*', re.IGNORECASE)
 CLOSE = ((b"connection", b"close"),)  # nothing more is answered on this connection
 DRAIN_SECONDS = 2.0  # for which what such a client still sends is read and thrown away
@@ -78,12 +78,7 @@ class Middleware:
     """
 
     def __init__(
-        self,
-        app: App,
-        handlers: Mapping[str, Handler],
-        limits: Limits,
-        metrics: Metrics,
-        key: str = "",
+        self, app: App, handlers: Handlers, limits: Limits, metrics: Metrics, key: str = ""
     ) -> None:
         self.app, self.handlers, self.limits, self.metrics = app, handlers, limits, metrics
         self.key = key.encode()
@@ -121,7 +116,7 @@ class Middleware:
             else:
                 body, buffered = await self._read(headers, receive)
                 answer = await self._in_turn(handler, body)
-                await _send(200, JSON_TYPE, answer, send_with_headers)
+                await _send(200, [JSON_TYPE], answer, send_with_headers)
         except Problem as problem:
             if not status:
                 await self._refuse(problem, request_id, receive, send_with_headers)
@@ -153,7 +148,7 @@ class Middleware:
             # DNS rebinding: a page elsewhere may make its name resolve to 127.0.0.1.
             raise Problem(421, "Without an API key only this machine's own names are answered.")
 
-    async def _in_turn(self, handler: Handler, body: bytes) -> bytes:
+    async def _in_turn(self, handler: Callable[[bytes], Awaitable[bytes]], body: bytes) -> bytes:
         """The answer, or a refusal where too many requests are waiting already."""
         if self.waiting >= self.limits.requests:
             raise too_busy("Too many requests are waiting: try again in a second.")
@@ -211,7 +206,8 @@ class Middleware:
     ) -> None:
         """Send a problem. Closing a connection with bytes unread would reset it and lose the answer: so read on."""
         body, closes = problem.body(request_id), CLOSE[0] in problem.headers
-        await _send(problem.status, PROBLEM_TYPE, body, send, problem.headers, not closes)
+        headers = [(b"content-type", PROBLEM_TYPE), *problem.headers]
+        await _send(problem.status, headers, body, send, end=not closes)
         if closes:
             left = self.limits.bodies
             with contextlib.suppress(TimeoutError):
@@ -240,14 +236,8 @@ def _error_location(failure: Exception) -> str:
 
 
 async def _send(
-    status: int,
-    content_type: bytes,
-    body: bytes,
-    send: Send,
-    more_headers: tuple[Header, ...] = (),
-    end: bool = True,
+    status: int, headers: Sequence[Header], body: bytes, send: Send, end: bool = True
 ) -> None:
-    length = str(len(body)).encode()
-    headers = [(b"content-type", content_type), (b"content-length", length), *more_headers]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    all_headers = [*headers, (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": all_headers})
     await send({"type": "http.response.body", "body": body, "more_body": not end})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -12,20 +13,17 @@ PROBLEM_TYPE = b"application/problem+json"
 INTERNAL_ERROR = "Something is wrong in the service; its log says what."
 MAX_ERRORS = 20  # listed in one answer
 Header = tuple[bytes, bytes]
+Error = dict[str, Any]  # the place in the body, and a message
 
 
 class Problem(Exception):
     """A request that is refused: the status, one sentence why, and where in the body."""
 
     def __init__(
-        self,
-        status: int,
-        detail: str,
-        errors: list[dict[str, Any]] | None = None,
-        headers: tuple[Header, ...] = (),
+        self, status: int, detail: str, errors: Sequence[Error] = (), headers: Sequence[Header] = ()
     ) -> None:
         super().__init__(detail)
-        self.status, self.detail, self.errors, self.headers = status, detail, errors or [], headers
+        self.status, self.detail, self.errors, self.headers = status, detail, errors, headers
 
     def body(self, request_id: str) -> bytes:
         """The problem as JSON. It reveals nothing of the inside: no file, no line, no traceback."""
@@ -50,7 +48,7 @@ def too_busy(detail: str) -> Problem:
 class ErrorList:
     """What is wrong with a body, collected so that the caller can correct all of it at once."""
 
-    errors: list[dict[str, Any]] = field(default_factory=list)
+    errors: list[Error] = field(default_factory=list)
     count: int = 0
 
     def add(self, place: str, message: str) -> None:

@@ -83,9 +83,8 @@ def run_server(options: ServiceOptions, host: str, port: int, workers: int) -> N
             ServedModel.load(run_folder(root / "runs", options.run), root)
         else:
             app = app_from_options()
-        name = f"[{host}]" if ":" in host else host
-        address = f"http://{name}:{listening.getsockname()[1]}/"
-        message = f"The page and the API are at {address}  (Ctrl-C ends it)"
+        name, port = f"[{host}]" if ":" in host else host, listening.getsockname()[1]
+        message = f"The page and the API are at http://{name}:{port}/  (Ctrl-C ends it)"
         print(message, file=sys.stderr, flush=True)
         config = uvicorn_config(app, workers, options.limits.seconds)
         if workers == 1:

@@ -35,7 +35,8 @@ class InputSchema:
             name: ColumnRules(name, info, name in date_formats, date_formats.get(name))
             for name, info in schema.items()
         }
-        self.required = [name for name, info in schema.items() if _is_required(info)]
+        features = [name for name, info in schema.items() if info["role"] == "feature"]
+        self.required = [name for name in features if schema[name]["kind"] != "empty"]
         self.optional = [name for name in schema if name not in self.required]
 
     def parse(self, body: bytes) -> tuple[dict[str, Values], list[dict[str, Any]]]:
@@ -173,10 +174,6 @@ def as_arrays(columns: dict[str, Values], schema: dict[str, Any]) -> dict[str, n
         else:
             arrays[name] = as_objects(values)
     return arrays
-
-
-def _is_required(column_info: dict[str, Any]) -> bool:
-    return column_info["role"] == "feature" and column_info["kind"] != "empty"
 
 
 def _count_colons(names: Iterable[str]) -> int:

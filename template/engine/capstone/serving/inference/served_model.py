@@ -72,6 +72,8 @@ class ServedModel:
                 f'The run in {folder} predicts "{serving["target"]}" ({serving["problem"]}), but capstone.toml '
                 f'asks for "{settings.target}" ({settings.problem}): name a run of this project.'
             )
+        tables = serving["steps"]["tables"]
+        steps = StudentSteps(root, serving["raw"], serving["columns"], tables)
         return cls(
             run=folder.name,
             problem=serving["problem"],
@@ -80,9 +82,7 @@ class ServedModel:
             schema=schema,
             serving=serving,
             root=root,
-            steps=StudentSteps(
-                root, serving["raw"], serving["columns"], serving["steps"]["tables"]
-            ),
+            steps=steps,
             recommend_action=load_attribute(root, ROOM, "recommend_action"),
             session=OnnxSession(files[GRAPH]),
         )

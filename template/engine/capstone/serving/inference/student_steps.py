@@ -73,8 +73,6 @@ class StudentSteps:
         result = apply_steps(table, self.functions, self.root)
         if len(result) == len(table):
             return frame_for_graph(result.loc[table.index], self.columns)
-        if len(table) == 1:  # apply_steps() has raised already, as no row was left
-            raise CapstoneError(f"{self._place()} dropped the row.")
         return self._row_by_row(raw, len(table))
 
     def _row_by_row(self, raw: Arrays, rows: int) -> Arrays:
@@ -82,9 +80,8 @@ class StudentSteps:
         results = []
         for row in range(rows):
             try:
-                results.append(
-                    self._on_frame({name: column[row : row + 1] for name, column in raw.items()})
-                )
+                one = {name: column[row : row + 1] for name, column in raw.items()}
+                results.append(self._on_frame(one))
             except CapstoneError as error:
                 raise CapstoneError(f"Row {row + 1} has no prediction: {error}") from None
         return {name: np.concatenate([result[name] for result in results]) for name in self.columns}

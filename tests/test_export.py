@@ -437,9 +437,9 @@ def test_steps_that_a_service_can_not_do_are_named(
     monkeypatch: pytest.MonkeyPatch, clean: Any, engineer: Any, tables: str, said: str
 ) -> None:
     functions = {"clean": clean, "engineer": engineer}
-    for place in ("core.project", "serving.inference.student_steps"):
+    for place in ("data.user_steps", "serving.inference.student_steps"):
         monkeypatch.setattr(f"capstone.{place}.load_attribute", lambda r, m, name: functions[name])
-    for place in ("core.project", "serving.inference.student_steps", "export.onnx.steps_check"):
+    for place in ("data.user_steps", "serving.inference.student_steps", "export.onnx.steps_check"):
         monkeypatch.setattr(f"capstone.{place}.package_name", lambda root: "mine")
     rng = np.random.default_rng(0)
     raw = pd.DataFrame({"x": rng.normal(size=40), "y": rng.normal(size=40)})

@@ -11,7 +11,7 @@ from capstone.checks.outcome import Open
 from capstone.checks.personal_data import suspected_columns
 from capstone.checks.project_state import ProjectState
 from capstone.core.errors import short_list
-from capstone.reporting.card.card import DATASHEET, MODEL_CARD, run_blocks, run_of_card, table_facts
+from capstone.reporting.card.datasheet import DATASHEET, MOST_COLUMNS, table_facts
 from capstone.reporting.card.front_matter import check_front_matter
 from capstone.reporting.card.markdown_blocks import (
     code,
@@ -20,7 +20,7 @@ from capstone.reporting.card.markdown_blocks import (
     open_points,
     read_document,
 )
-from capstone.reporting.card.numbers import MOST_COLUMNS
+from capstone.reporting.card.model_card import MODEL_CARD, model_card_blocks, run_of_card
 
 DATASHEET_SECTIONS = (
     *("Motivation", "Composition", "Collection process", "Preprocessing"),
@@ -93,7 +93,7 @@ def numbers_are_the_runs(project: ProjectState) -> str:
     named = run_of_card(project.card, path)
     if not named:
         raise Open(f"{path} has no numbers yet", "`capstone card` writes them")
-    written, true = contents(project.card, path), run_blocks(project.whole_run)
+    written, true = contents(project.card, path), model_card_blocks(project.whole_run)
     if absent := sorted(set(true) - set(written)):
         raise Open(
             f"{path} lacks {short_list(absent)}", "`capstone card` says which lines to put back"

@@ -14,8 +14,8 @@ from capstone.core.settings import Settings
 from capstone.core.settings_file import load_settings
 from capstone.data.reading import fingerprint
 from capstone.pipeline import CapstonePipeline
-from capstone.reporting.card.card import MODEL_CARD, run_of_card
 from capstone.reporting.card.markdown_blocks import read_document
+from capstone.reporting.card.model_card import MODEL_CARD, run_of_card
 from capstone.runs.folder import Run, list_runs, read_run
 from capstone.runs.verify import check_whole
 from capstone.streaming.pipeline import open_pipeline

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,11 +9,12 @@ import typer
 
 from capstone.commands.options import NEWEST, RunOption
 from capstone.core.errors import CapstoneError, did_you_mean
-from capstone.core.text import cell_text, number
+from capstone.core.text import cell_text
 
 if TYPE_CHECKING:  # heavy libraries are imported where they are used
     import pandas as pd
 
+    from capstone.reporting.explanation_page import RowExplanation
     from capstone.runs.folder import Run
     from capstone.training.target import Target
 
@@ -33,6 +33,7 @@ def explain(
     from capstone.core.files import write_text
     from capstone.core.project import find_root
     from capstone.reporting.charts import write_script
+    from capstone.reporting.explanation_page import explanation_page, in_unit
     from capstone.runs.folder import read_run
 
     root = find_root()
@@ -46,44 +47,8 @@ def explain(
     Console().print(shown)
     write_script(root / "runs")
     target = run.folder / f"explain_{''.join(c if c.isalnum() else '_' for c in row)[:60]}.html"
-    write_text(target, as_page(explanation, run))
+    write_text(target, explanation_page(explanation, run.id))
     print(f"The same as a page: {target.relative_to(root)}")
-
-
-@dataclass(frozen=True)
-class RowExplanation:
-    """One row's prediction, taken apart.
-
-    columns  column, value, and `moved`: its SHAP value, the largest first
-    base     what is predicted on average; base and all of `moved` add up to `predicted`
-    output   what is explained: "price", or "probability of yes"
-    """
-
-    row: str
-    part: str
-    output: str
-    base: float
-    predicted: float
-    truth: str
-    columns: pd.DataFrame
-    method: str
-
-    @property
-    def is_share(self) -> bool:
-        """Whether a probability is explained."""
-        return self.output.startswith("probability of ")
-
-    @property
-    def sentences(self) -> list[str]:
-        """The explanation in words, without the table."""
-        predicted, base = in_unit(self.predicted, self.is_share), in_unit(self.base, self.is_share)
-        first = self.columns.iloc[0]
-        way = "raises" if first["moved"] > 0 else "lowers"
-        by = in_unit(first["moved"], self.is_share, move=True)
-        return [
-            f"Row {self.row} ({self.part} part): {self.output} {predicted}; the truth is {self.truth}.",
-            f"On average {base} is predicted. {first['column']} = {first['value']} {way} it most: {by}.",
-        ]
 
 
 def explain_row(root: Path, run: Run, wanted: str) -> RowExplanation:
@@ -93,6 +58,7 @@ def explain_row(root: Path, run: Run, wanted: str) -> RowExplanation:
     from capstone.core.settings_file import load_settings
     from capstone.evaluation.explanation import explain as shap_values
     from capstone.pipeline import RunOptions
+    from capstone.reporting.explanation_page import RowExplanation
     from capstone.streaming.pipeline import open_pipeline
     from capstone.training.model import TrainedModel
 
@@ -158,39 +124,4 @@ def _find(table: pd.DataFrame, id_column: str, wanted: str) -> int:
         known, what = [str(number) for number in table.index[:3]], f"row number {wanted}"
     raise CapstoneError(
         f"No row of the table, as clean() leaves it, has the {what}{did_you_mean(wanted, known)}"
-    )
-
-
-def in_unit(value: float, is_share: bool, move: bool = False) -> str:
-    """A number of the target's unit, or a percentage; a move of it has its sign, or is in points."""
-    sign = "+" if move and value > 0 else ""
-    if is_share:
-        return f"{sign}{value * 100:.1f} {'points' if move else '%'}"
-    return sign + number(value, ".3g")
-
-
-def as_page(explanation: RowExplanation, run: Run) -> str:
-    """The explanation as a page that stands alone, with a waterfall from the average to this row."""
-    from capstone.reporting import charts
-    from capstone.reporting.pages import chart, page, text
-
-    shown = explanation.columns.head(15)
-    labels = [f"{line.column} = {str(line.value)[:30]}" for line in shown.itertuples()]
-    rest = float(explanation.columns["moved"].iloc[15:].sum())
-    moves = shown["moved"].tolist()
-    if len(explanation.columns) > 15:
-        labels, moves = [*labels, "all other columns"], [*moves, rest]
-    first = explanation.columns.iloc[0]
-    return page(
-        f"Why this prediction? Row {explanation.row}",
-        text(*explanation.sentences, lead=True),
-        chart(
-            f"{first['column']} counts most for this row",
-            charts.waterfall(labels, moves, explanation.base, "waterfall", explanation.output),
-            explanation.columns.rename(columns={"moved": "moves the prediction by"}),
-            f"From what is predicted on average to this row's prediction; {explanation.method}.",
-        ),
-        text(f"Run {run.id}. What moves a prediction is not what causes the outcome."),
-        report=True,
-        head=charts.script(False),
     )

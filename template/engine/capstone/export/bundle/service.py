@@ -58,6 +58,11 @@ def export_service(root: Path, run: str, to: Path | None, as_zip: bool) -> Expor
     as_zip : bool
         Whether to write a ZIP file instead of a folder.
 
+    Returns
+    -------
+    ExportResult
+        What was written, where, and what the student should know.
+
     Raises
     ------
     CapstoneError

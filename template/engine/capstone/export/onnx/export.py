@@ -36,10 +36,16 @@ Json = dict[str, Any]
 class RunRows:
     """The rows of a run.
 
-    raw       the table as loaded
-    table     the same after engineer(), with the rows that are used
-    features  the columns of `table` that the network may see
-    parts     row numbers of "train", "test" and so on
+    Parameters
+    ----------
+    raw : DataFrame
+        The table as loaded.
+    table : DataFrame
+        The same after engineer(), with the rows that are used.
+    features : list of str
+        The columns of `table` that the network may see.
+    parts : dict of str to Index
+        Row numbers of "train", "test" and so on.
     """
 
     raw: pd.DataFrame
@@ -49,7 +55,19 @@ class RunRows:
 
 
 class ModelExport:
-    """Exports a trained model as ONNX, and compares it with the model on the test rows."""
+    """Exports a trained model as ONNX.
+
+    Parameters
+    ----------
+    root : Path
+        The project's folder.
+    settings : Settings
+        The settings of the run.
+    model : TrainedModel
+        It is copied to the CPU.
+    rows : RunRows
+        The test rows are those on which the graph is compared with the model.
+    """
 
     def __init__(self, root: Path, settings: Settings, model: TrainedModel, rows: RunRows) -> None:
         self.root, self.settings, self.rows = root, settings, rows

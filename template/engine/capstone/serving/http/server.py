@@ -40,9 +40,16 @@ KEEP_ALIVE_SECONDS = 65  # for an idle connection: longer than proxies keep thei
 class ServiceOptions:
     """What is served, and within which limits.
 
-    root   the project's folder
-    run    a run's id, or "LATEST"
-    watch  whether to load each new run as soon as it is finished
+    Parameters
+    ----------
+    root : str
+        The project's folder.
+    run : str
+        A run's id, or "LATEST".
+    watch : bool
+        Whether to load each new run as soon as it is finished.
+    limits : Limits
+        How much the service takes.
     """
 
     root: str

@@ -43,7 +43,20 @@ def apply_steps(
 
 
 def frame_for_graph(table: pd.DataFrame, columns: Mapping[str, Any]) -> Arrays:
-    """Turn a table, as engineer() returns it, into the inputs of the graph: see arrays.arrays_for_graph()."""
+    """Turn a table, as engineer() returns it, into the inputs of the graph.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Its columns are found by name; others are left out.
+    columns : mapping of str to dict
+        The inputs of the graph, as arrays.arrays_for_graph() takes them.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Categories as text of shape (rows,); all else as float64 of shape (rows, 1), dates as seconds since 1970.
+    """
     inputs: Arrays = {}
     for name, column_info in columns.items():
         column = table[name]

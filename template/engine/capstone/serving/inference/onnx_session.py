@@ -17,7 +17,13 @@ BLOCK_ROWS = 1_000  # rows that are computed together: many more do not fit the 
 
 
 class OnnxSession:
-    """A model that is ready to predict, from the content of model.onnx."""
+    """A model.onnx that is ready to predict.
+
+    Parameters
+    ----------
+    model : bytes
+        The content of model.onnx.
+    """
 
     def __init__(self, model: bytes) -> None:
         import onnxruntime
@@ -29,11 +35,22 @@ class OnnxSession:
         self.session = onnxruntime.InferenceSession(model, options, providers)
 
     def predict(self, inputs: Arrays) -> np.ndarray:
-        """Numbers in the target's unit, shape (rows,), or probabilities, shape (rows, classes).
+        """Predict all rows.
 
-        Raises CapstoneError if a number is so large that the prediction is not finite.
+        Parameters
+        ----------
+        inputs : dict of str to ndarray
+            One array per column, as arrays.arrays_for_graph() returns them.
 
-        inputs  as arrays.arrays_for_graph() returns them
+        Returns
+        -------
+        ndarray of float64
+            Numbers in the target's unit, shape (rows,), or probabilities, shape (rows, classes).
+
+        Raises
+        ------
+        CapstoneError
+            If a number is so large that the prediction is not finite.
         """
         return np.concatenate(list(self.predict_blocks(inputs)))
 

@@ -25,11 +25,22 @@ SERVING_FORMAT = 1  # of serving.json
 
 @dataclass
 class ServedModel:
-    """A run's model, ready to predict without torch and scikit-learn.
+    """A run's model, ready to predict without torch and scikit-learn: made by load().
 
-    classes  empty for regression; of two classes the second is the one to detect
-    schema   the content of schema.json: each column of the raw table
-    serving  the content of serving.json
+    Attributes
+    ----------
+    run : str
+        The run's id.
+    problem : {"regression", "binary", "multiclass"}
+        What is predicted.
+    target : str
+        The name of the target column.
+    classes : list of str
+        Empty for regression; of two classes the second is the one to detect.
+    schema : dict
+        The content of schema.json: each column of the raw table.
+    serving : dict
+        The content of serving.json.
     """
 
     run: str
@@ -53,6 +64,11 @@ class ServedModel:
             The run's folder.
         root : Path
             The project's folder, whose features.py and decisions.py are used.
+
+        Returns
+        -------
+        ServedModel
+            The model, which has not predicted anything yet.
 
         Raises
         ------

@@ -21,9 +21,16 @@ from capstone.serving.inference.arrays import (
 class StudentSteps:
     """clean() and engineer() of features.py: from the columns of a request to the inputs of the graph.
 
-    kinds    the type of each raw column in memory: see frames.raw_kinds()
-    columns  the inputs of the graph: see arrays.arrays_for_graph()
-    tables   what the functions get: "arrays" in a dict, or a table of "pandas"
+    Parameters
+    ----------
+    root : Path
+        The project's folder.
+    kinds : dict of str to str
+        The type of each raw column in memory: see frames.raw_kinds().
+    columns : dict of str to dict
+        The inputs of the graph: see arrays.arrays_for_graph().
+    tables : {"arrays", "pandas"}
+        What the functions get: a dict of arrays, or a table of pandas.
     """
 
     def __init__(
@@ -35,9 +42,22 @@ class StudentSteps:
         }
 
     def apply(self, raw: Arrays) -> Arrays:
-        """Clean and engineer rows. Raises CapstoneError if a step fails, or drops or adds rows.
+        """Clean and engineer rows.
 
-        raw  columns of shape (rows,); one that is absent, such as the id, is missing in every row
+        Parameters
+        ----------
+        raw : dict of str to ndarray
+            Columns of shape (rows,). One that is absent, such as the id, is missing in every row.
+
+        Returns
+        -------
+        dict of str to ndarray
+            The inputs of the graph.
+
+        Raises
+        ------
+        CapstoneError
+            If a step fails, or drops or adds rows.
         """
         rows = len(next(iter(raw.values())))
         raw = {

@@ -13,7 +13,6 @@ import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import orjson
 import uvicorn
@@ -24,7 +23,7 @@ from capstone.core.errors import CapstoneError
 from capstone.runs.folder import run_folder
 from capstone.serving.http.hot_reload import Hangup
 from capstone.serving.http.metrics import MULTIPROCESS_FOLDER
-from capstone.serving.http.middleware import Limits
+from capstone.serving.http.middleware import Limits, Middleware
 from capstone.serving.inference.served_model import ServedModel
 
 KEY_VARIABLE = "CAPSTONE_API_KEY"  # the environment variable that holds the API key
@@ -82,7 +81,9 @@ def run_server(options: ServiceOptions, host: str, port: int, workers: int) -> N
     folder = metrics_folder() if workers > 1 else None
     listening = listen(host, port)
     try:
-        app: Any = "capstone.serving.http.server:app_from_options"  # each worker calls it
+        app: Middleware | str = (
+            "capstone.serving.http.server:app_from_options"  # each worker calls it
+        )
         if folder:
             os.environ[MULTIPROCESS_FOLDER] = folder.name
             # Every worker would report what is wrong with the run: one sentence now is better.
@@ -106,7 +107,7 @@ def run_server(options: ServiceOptions, host: str, port: int, workers: int) -> N
             folder.cleanup()
 
 
-def uvicorn_config(app: Any, workers: int, seconds: float) -> uvicorn.Config:
+def uvicorn_config(app: Middleware | str, workers: int, seconds: float) -> uvicorn.Config:
     """The settings of the server: the middleware does the logging and the headers."""
     return uvicorn.Config(
         app,
@@ -191,7 +192,7 @@ def read_options() -> ServiceOptions:
     return ServiceOptions(**content | {"limits": Limits(**content["limits"])})
 
 
-def app_from_options() -> Any:
+def app_from_options() -> Middleware:
     """The app, in this process or in a worker that uvicorn has started."""
     from capstone.serving.http.app import create_app
     from capstone.serving.http.endpoints import ModelEndpoints

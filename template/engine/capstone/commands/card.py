@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
+from capstone.commands.options import NEWEST, RunOption
 
 
-def card(
-    run_id: Annotated[
-        str, typer.Option("--run", metavar="RUN", help="Which run's numbers.")
-    ] = "LATEST",
-) -> None:
+def card(run_id: RunOption = NEWEST) -> None:
     """Write a run's numbers into docs/model_card.md, and the table's facts into data/README.md."""
     from capstone.core.project import find_root
     from capstone.core.settings_file import load_settings

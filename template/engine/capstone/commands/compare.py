@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from capstone.core.errors import CapstoneError
-from capstone.core.settings import flatten
 from capstone.core.text import number, verdict_sentence
-from capstone.reporting.comparison_page import comparison_page
-from capstone.runs.folder import Run, list_runs
+
+if TYPE_CHECKING:  # heavy libraries are imported where they are used
+    from capstone.runs.folder import Run
+
+
+def compare() -> None:
+    """List the finished runs: scores, and what changed in the settings between them."""
+    from capstone.core.files import write_text
+    from capstone.core.project import find_root
+    from capstone.reporting.charts import write_script
+
+    root = find_root()
+    print("\n".join(comparison(root / "runs")))
+    write_script(root / "runs")
+    target = root / "runs" / "compare.html"
+    write_text(target, compared_page(root / "runs"))
+    print(f"\nThe same as a page: {target.relative_to(root)}")
 
 
 def comparison(runs_folder: Path) -> list[str]:
     """Some lines on each finished run, oldest first. Raises CapstoneError when there is none."""
+    from capstone.runs.folder import list_runs
+
     runs = list_runs(runs_folder)
     if not runs:
         raise CapstoneError(
@@ -40,6 +55,9 @@ def comparison(runs_folder: Path) -> list[str]:
 
 def compared_page(runs_folder: Path) -> str:
     """The same as an HTML page."""
+    from capstone.reporting.comparison_page import comparison_page
+    from capstone.runs.folder import list_runs
+
     runs = list_runs(runs_folder)
     return comparison_page(runs, {run.id: _compared_settings(run) for run in runs})
 
@@ -51,6 +69,10 @@ def _compared_settings(run: Run) -> dict[str, Any]:
 
 def flat_settings(run: Run) -> dict[str, Any]:
     """A run's settings as {"training.epochs": 200, ...}."""
+    import tomllib
+
+    from capstone.core.settings import flatten
+
     try:
         sections = tomllib.loads((run.folder / "settings.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError):

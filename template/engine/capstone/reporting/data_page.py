@@ -46,19 +46,20 @@ def look_at(table: pd.DataFrame, data: Data, sha256: str, sample: str = "") -> O
 
     Parameters
     ----------
-    table
-        The table as it was read, the target among its columns.
-    data
-        The settings of section [data]: they say which role a column has.
-    sha256
-        The fingerprint of the table's file.
-    sample
+    table : DataFrame
+        As `read_table` gives it, the target among its columns.
+    data : Data
+        Section [data] of the settings: it says which role a column has.
+    sha256 : str
+        The table's `fingerprint`.
+    sample : str
         Of a table too large for memory: which of its rows these are.
 
     Returns
     -------
     Overview
-        What to show, and a sentence for everything that someone should look at.
+        What to show, and a sentence for everything that someone should look at: `headline` and `notes` in words,
+        `columns`, `target` and `first_rows` as tables.
     """
     rows, width = table.shape
     columns = pd.DataFrame([_column_line(table[name], data) for name in table])

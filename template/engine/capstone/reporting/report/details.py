@@ -124,7 +124,7 @@ def _class_charts(results: RunResults) -> dict[str, Chart]:
         "calibration": Chart(
             f'Probabilities of "{worst}" are off by {errors[worst] * 100:.1f} percentage points on average',
             charts.lines(
-                _curves(calibration, "said", "happened") | {"(right)": DIAGONAL},
+                _curves(calibration, "predicted", "happened") | {"(right)": DIAGONAL},
                 "calibration",
                 ("predicted probability", "how often it happened"),
             ),

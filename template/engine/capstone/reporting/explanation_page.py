@@ -63,9 +63,9 @@ def explanation_page(explained: RowExplanation, run_id: str) -> str:
 
     Parameters
     ----------
-    explained
+    explained : RowExplanation
         The prediction, taken apart.
-    run_id
+    run_id : str
         The run whose model made it.
 
     Returns

@@ -34,9 +34,9 @@ def render_page(template: str, **values: object) -> str:
 
     Parameters
     ----------
-    template
+    template : str
         The path of a file in templates/.
-    values
+    values : object
         What the template shows. Every text is escaped, unless the template says that it is markup.
 
     Returns

@@ -31,7 +31,7 @@ def model_card_blocks(run: Run) -> dict[str, str]:
 
     Parameters
     ----------
-    run
+    run : Run
         A finished run.
 
     Returns

@@ -40,7 +40,7 @@ def commit_stream(author: str, message: str, changes: Changes, parent: str) -> b
     """A commit in the language of `git fast-import`. `author`: "Name <address> seconds zone"."""
     lines = [
         f"commit {REF}\nmark :1\nauthor {author}\ncommitter {author}\n".encode(),
-        _data(message.encode()),
+        _data(message.encode("utf-8", "backslashreplace")),  # a name need not be UTF-8
         f"from {parent}\n".encode(),
     ]
     # Deletions first: a folder may take the place of a file.

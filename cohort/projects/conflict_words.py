@@ -11,6 +11,7 @@ from cohort.git.objects import EXECUTABLE
 from cohort.git.writing import File
 from cohort.projects.renames import Trio
 
+MOST_NAMED = 5  # of files that are left out for the same reason
 RENAME_IT = "Rename the student's, then run `cohort update` again"
 
 
@@ -73,17 +74,15 @@ def cannot_follow(new: str, in_the_way: str, renamed_from: str | None, path: str
 
 def no_room(paths: Sequence[str], in_the_way: str) -> str:
     """New files of the template that are left out, for a file of the student's is in the way."""
-    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-    first = paths[0]
+    first, names = paths[0], ", ".join(paths[:MOST_NAMED])
+    names += f" and {len(paths) - MOST_NAMED} more" if len(paths) > MOST_NAMED else ""
     if first.startswith(f"{in_the_way}/"):
-        what = f"the template now has a folder of this name, with {first}{more}"
+        what = f"the template now has a folder of this name, with {names}"
     elif in_the_way.startswith(f"{first}/"):
         what = f"the template now has a file {first}, where the student has a folder"
     else:
         same = "/".join(in_the_way.split("/")[: len(first.split("/"))])
-        what = (
-            f"the template now has {first}{more}, and Windows and macOS can't tell it from {same}"
-        )
+        what = f"the template now has {names}, and Windows and macOS can't tell it from {same}"
     return f"{what}; the student's is kept and the template's left out. {RENAME_IT}"
 
 

@@ -103,12 +103,13 @@ def _follows(trio: Trio) -> bool:
 def _find_blocked(trios: Iterable[Trio], sides: Sides, merged: Merged) -> dict[str, str]:
     """The template's new paths for which the student's files leave no room: each with the file in its way.
 
-    A file of the student's that can't move to such a path stays, and may be in the way of others.
+    A file of the student's that can't move to such a path stays, and may be in the way of others. One that the
+    template has too is in the way of none: what fits into the template fits here.
     """
     new = {path for path, file in merged.changes.items() if file is not None}
     new |= {one.theirs for one in trios if one.theirs and (_follows(one) or _renamed_apart(one))}
     new = {path for path in new if path in sides.theirs and path not in sides.base}
-    leaving = {path for path, file in merged.changes.items() if file is None}
+    leaving = {path for path, file in merged.changes.items() if file is None} | set(sides.theirs)
     leaving |= {
         one.ours for one in trios if one.ours and one.theirs is None and _is_same(one, sides)
     }
@@ -116,7 +117,7 @@ def _find_blocked(trios: Iterable[Trio], sides: Sides, merged: Merged) -> dict[s
     blocked: dict[str, str] = {}
     while True:
         gone = leaving | {ours for theirs, ours in moving.items() if theirs not in blocked}
-        found = {path: sides.ours.in_the_way(path, gone) for path in new - blocked.keys()}
+        found = {path: sides.ours.in_the_way(path, gone - {path}) for path in new - blocked.keys()}
         more = {path: file for path, file in found.items() if file is not None}
         if not more:
             break

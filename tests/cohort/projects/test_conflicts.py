@@ -213,7 +213,7 @@ CONFLICTS = {
         ),
         (
             "note.py",
-            "the template now has a folder of this name, with note.py/a.py and 1 more; the",
+            "the template now has a folder of this name, with note.py/a.py, note.py/b.py; the",
         ),
     ),
     "a file for a folder": (

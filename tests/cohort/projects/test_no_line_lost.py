@@ -100,7 +100,8 @@ def missing(at: History) -> list[str]:
     found = [f"missing: {path}" for path in gone if path not in at.base or path in at.theirs]
     for path, file in at.theirs.items():
         deleted = path in at.base and path not in at.ours
-        if path not in at.branch and not deleted and path not in at.words:
+        named = path in at.words or re.search(r" and \d+ more", at.words)
+        if path not in at.branch and not deleted and not named:
             found.append(f"missing, and not a word on it: {path}")
         untouched = path in at.ours and at.ours[path] == at.base.get(path) and not owned(path)
         if untouched and at.branch.get(path) != file:
@@ -124,8 +125,11 @@ def untrue(at: History) -> list[str]:
     paths = [one["path"] for one in at.outcome.conflicts]
     found += [f"named twice: {path}" for path, count in Counter(paths).items() if count > 1]
     contents = {file.content for file in at.ours.values()}
-    for path in paths:
-        if path not in at.branch or at.branch[path].content not in contents:
+    for one in at.outcome.conflicts:
+        # Where it is only in the way of another one, it may have been merged itself.
+        path, in_the_way = one["path"], "left out" in one["what"] and one["path"] in at.ours
+        kept = path in at.branch and (in_the_way or at.branch[path].content in contents)
+        if not kept:
             found.append(f"a conflict without the student's file: {path}")
     if re.search(r"\byou(rs?)?\b|[Dd]elete it", at.words):
         found.append(f"no words for an instructor: {at.words}")

@@ -13,8 +13,8 @@ from cohort.classroom.outcome import CLEAN, CONFLICT, ERROR, Outcome
 from cohort.classroom.stores import Local, Remote, open_store
 from cohort.errors import CohortError
 from cohort.git import process
+from cohort.git.merging import Place
 from cohort.git.objects import LARGEST_COMMIT, Objects, reading
-from cohort.projects.merge import Place
 from cohort.projects.plan import Plan, Planner, changes_as_paths
 from cohort.template.releases import Release, Releases
 

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-from cohort.classroom.config import load, read_roster
+from cohort.classroom.config import load
 from cohort.classroom.outcome import exit_code
+from cohort.classroom.roster import Roster, read_roster
 from cohort.commands.options import CreateOptions
 from cohort.output import tables
 from cohort.projects.create import create
 from cohort.projects.isolation import isolated
 from cohort.projects.session import session
 from cohort.projects.workbench import Workbench
+from cohort.template.releases import Release
 
 
 def create_class(options: CreateOptions) -> int:
     """One repository per row; a bad row is named, and the others are made."""
     class_ = load(options.folder)
-    path = options.roster or class_.folder / class_.settings.class_.roster
-    students, bad = read_roster(class_, path)
-    students = [one for one in students if not options.only or one.name in options.only]
+    roster = read_roster(class_, options.only, options.roster)
     with (
         session(class_) as at,
-        tables.progress("Creating", len(students), options.json) as advance,
+        tables.progress("Creating", len(roster.students), options.json) as advance,
     ):
         release = at.releases.get(options.to or at.releases.newest)
         bench = Workbench(class_, at.releases)
         run = at.ledger.begin("create", release.name)
         outcomes = []
         try:
-            students.reverse()
-            while students:  # a row of the roster is forgotten once it is made: there are thousands
-                student = students.pop()
+            for student in roster.students:
                 outcome = isolated(student, lambda one: create(bench, one, release, options.bare))
                 at.ledger.note(run, student.name, "created", outcome.as_dict())
                 outcomes.append(outcome.without_empty())
@@ -37,6 +35,20 @@ def create_class(options: CreateOptions) -> int:
         finally:
             bench.close()
         at.ledger.end(run)
-    problems = [f"{path.name}, {sentence}" for sentence in bad]
-    tables.show("Created", outcomes, options.json, problems)
-    return max(exit_code(outcomes), 3 if bad else 0)
+    tables.show("Created", outcomes, roster, options.json)
+    if not options.json:
+        for note in _notes(roster, release):
+            print(tables.plain_text(note))
+    return max(exit_code(outcomes), roster.exit_code)
+
+
+def _notes(roster: Roster, release: Release) -> list[str]:
+    """What an instructor may want to correct in the roster."""
+    others = [name for name in roster.columns if name not in release.shared["questions_data"]]
+    notes = [f"{roster.name}, {note}." for note in roster.notes]
+    if others:
+        notes.append(
+            f"{roster.name}: {release.name} of the template asks no question {', '.join(others)}; "
+            "kept, and passed on in --json."
+        )
+    return notes

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cohort.classroom.config import Student, load
+from cohort.classroom.config import load
 from cohort.classroom.outcome import Outcome, exit_code
+from cohort.classroom.roster import Student, read_roster
 from cohort.commands.options import Options
 from cohort.output import tables
 from cohort.projects.isolation import isolated
@@ -18,7 +19,8 @@ Work = Callable[[Workbench, Student, str], Outcome]
 def one_by_one(what: str, options: Options, work: Work) -> int:
     """Do something with one project after the other, show it, and return the exit code."""
     class_ = load(options.folder)
-    students = class_.students(options.only)
+    roster = read_roster(class_, options.only)
+    students = roster.students
     title = what.capitalize()
     with session(class_) as at, tables.progress(title, len(students), options.json) as advance:
         release = at.releases.get(options.to or at.releases.newest)
@@ -35,5 +37,5 @@ def one_by_one(what: str, options: Options, work: Work) -> int:
             advance(outcome)
         at.ledger.end(run)
         bench.close()
-    tables.show(title, outcomes, options.json)
-    return exit_code(outcomes)
+    tables.show(title, outcomes, roster, options.json)
+    return max(exit_code(outcomes), roster.exit_code)

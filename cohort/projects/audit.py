@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathspec import PathSpec
 
-from cohort.classroom.config import Student
 from cohort.classroom.outcome import Outcome
+from cohort.classroom.roster import Student
 from cohort.classroom.stores import open_store
 from cohort.git.objects import blob_id, reading
 from cohort.projects.workbench import Workbench

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cohort.classroom.config import Student
 from cohort.classroom.outcome import ERROR, REFUSED, Outcome
+from cohort.classroom.roster import Student
 from cohort.errors import CohortError, RefusedError
 
 

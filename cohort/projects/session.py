@@ -13,9 +13,10 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from cohort.classroom.config import Class, Student
+from cohort.classroom.config import Class
 from cohort.classroom.ledger import Ledger, alone
 from cohort.classroom.outcome import CLEAN, CONFLICT, ERROR, REFUSED, Outcome
+from cohort.classroom.roster import Student
 from cohort.classroom.stores import CONNECTIONS, Remote, open_store
 from cohort.errors import CohortError, RefusedError
 from cohort.git import process

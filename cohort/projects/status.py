@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from cohort.classroom.check_notes import read_note
-from cohort.classroom.config import Class, Student
+from cohort.classroom.config import Class
 from cohort.classroom.outcome import ERROR, REFUSED
+from cohort.classroom.roster import Student
 from cohort.classroom.stores import CONNECTIONS, Local, Remote, open_store
 from cohort.errors import CohortError, RefusedError
 from cohort.git import process

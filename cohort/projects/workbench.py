@@ -12,8 +12,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from cohort.classroom.config import Class, Student
+from cohort.classroom.config import Class
 from cohort.classroom.outcome import CLEAN, CONFLICT, ERROR, REFUSED, Outcome
+from cohort.classroom.roster import Student
 from cohort.classroom.stores import Local, Remote, open_store
 from cohort.errors import CohortError, RefusedError
 from cohort.git import process

@@ -90,7 +90,6 @@ class _Row:
 
     line: int
     name: str
-    written: str  # the name as it is in the file
     repository: str
     extra: dict[str, str]
 
@@ -204,19 +203,18 @@ def _read_row(line: int, header: Sequence[str], cells: list[str] | csv.Error) ->
         raise ValueError("a cell below a column that has no name")
     row = dict(zip(header, cells, strict=False))
     row.pop("", None)
-    written = row.pop("student")
-    name = _tidy(written)
+    name = _tidy(row.pop("student"))
     _check_name(name)
     repository = row.pop("repository", "")
     if repository.startswith("-"):
         raise ValueError(f"{repository!r} is no address")
     extra = {column: normalize("NFC", cell) for column, cell in row.items()}
-    return _Row(line, name, written, repository, extra)
+    return _Row(line, name, repository, extra)
 
 
 def _tidy(text: str) -> str:
-    """One spelling for what looks the same: composed letters, single spaces."""
-    return " ".join(normalize("NFC", text).split())
+    """One spelling for what looks the same: composed letters, plain spaces."""
+    return re.sub(r"\s", " ", normalize("NFC", text)).strip()
 
 
 def _check_name(name: str) -> None:
@@ -261,12 +259,11 @@ def _own_place(class_: Class, row: _Row) -> str | None:
         return _absolute(class_, row.repository)
     if is_address(_pattern(class_)):
         return _address(class_, row.name) if ON_A_FORGE.fullmatch(row.name) else None
-    for name in (row.name, row.written):
-        # What was made under a name that is refused on other systems is found for ever.
-        made_before = Path(_address(class_, name)).exists() if FOLDER.fullmatch(name) else False
-        if made_before or (name == row.name and is_folder_name(name)):
-            return _address(class_, name)
-    return None
+    if not FOLDER.fullmatch(row.name):
+        return None
+    place = _address(class_, row.name)
+    # A folder that only Windows refuses may have been made elsewhere, and is found for ever.
+    return place if is_folder_name(row.name) or Path(place).exists() else None
 
 
 def is_folder_name(name: str) -> bool:

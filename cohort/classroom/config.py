@@ -66,10 +66,23 @@ class ForgeSection(Section):
 
 
 class AuditSection(Section):
+    """Where everything has to be as the template made it, and nothing may be added."""
+
     protected: tuple[str, ...] = (
         *("/.github/", "/.gitlab-ci.yml", "/.pre-commit-config.yaml", "/.secrets.baseline"),
-        *("/src/capstone/", "/tests/capstone/"),
+        *("/engine/", "/src/capstone/", "/tests/capstone/"),  # the engine, in both layouts
+        *("/.gitattributes", "/src/.gitattributes", "/tests/.gitattributes"),
+        # What pytest and Python read before anything of the engine's.
+        *("/pytest.ini", "/.pytest.ini", "/pytest.toml", "/.pytest.toml"),
+        *("/conftest.py", "/src/conftest.py", "/*.pth", "/src/*.pth"),
+        *("/sitecustomize.*", "/usercustomize.*", "/src/sitecustomize.*", "/src/usercustomize.*"),
     )
+    settings: dict[str, tuple[str, ...]] = {  # per file, the tables that steer the engine
+        "pyproject.toml": (
+            *("build-system", "project.scripts.capstone", "project.entry-points"),
+            *("tool.capstone", "tool.hatch", "tool.pytest", "tool.uv"),
+        )
+    }
 
 
 class Settings(Section):

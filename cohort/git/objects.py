@@ -25,7 +25,7 @@ LARGEST_TREE = 4 << 20
 LARGEST_COMMIT = 1 << 20
 LARGEST_BLOB = 8 << 20  # of a file that has to be merged or shown
 LARGEST_LOOSE = 1 << 20  # bytes on disk; what is larger is left to git
-FILE, EXECUTABLE, LINK, FOLDER = "100644", "100755", "120000", "40000"
+FILE, EXECUTABLE, LINK, FOLDER, SUBMODULE = "100644", "100755", "120000", "40000", "160000"
 NAME = re.compile(r"[0-9a-f]{40}")
 LOOSE_HEAD = re.compile(rb"(commit|tree|blob|tag) (\d{1,12})\0")
 

@@ -85,14 +85,14 @@ def show(title: str, outcomes: Sequence[Outcome], roster: Roster, as_json: bool)
 
 
 def _cells(outcome: Outcome) -> list[str]:
-    about = outcome.message or "; ".join(f"{c['path']}: {c['what']}" for c in outcome.conflicts)
+    about = [f"{one['path']}: {one['what']}" for one in outcome.conflicts]
     cells = (
         outcome.student,
         WORDS.get(outcome.state, outcome.state),
         outcome.now,
         str(len(outcome.changes) or ""),
         outcome.branch if outcome.commit else "",
-        about or "; ".join(outcome.notes),
+        outcome.message or "; ".join([*about, *outcome.notes]),
     )
     return [plain_text(cell) for cell in cells]
 

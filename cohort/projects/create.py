@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Literal
 
 from cohort.classroom.outcome import Outcome
 from cohort.classroom.roster import Student
@@ -19,11 +21,17 @@ from cohort.template.rendering import Rendering
 CREATED, EXISTS = "created", "exists"
 
 
-def render(bench: Workbench, student: Student, release: Release) -> Rendering:
-    """A student's project. Raises CohortError for an answer that doesn't fit."""
-    given = student.answers(release.shared["questions_data"])
+def render(
+    bench: Workbench,
+    student: Student,
+    release: Release,
+    earlier: Mapping[str, Any] | None = None,
+    operation: Literal["copy", "update"] = "copy",
+) -> Rendering:
+    """A student's project. The roster's answers go before earlier ones, and raise CohortError if they don't fit."""
+    given, url = student.answers(release.shared["questions_data"]), bench.class_.template_url
     try:
-        return Rendering(release, bench.class_.template_url, given=given, operation="copy")
+        return Rendering(release, url, earlier, given=given, operation=operation)
     except RefusedError:
         raise
     except CohortError as error:

@@ -10,9 +10,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from cohort.classroom.config import Class
+from cohort.classroom.ledger import Ledger, Record
 from cohort.classroom.outcome import CLEAN, CONFLICT, ERROR, REFUSED, Outcome
 from cohort.classroom.roster import Student
 from cohort.classroom.stores import Local, Remote, open_store
@@ -54,6 +56,15 @@ class Workbench:
 
     def close(self) -> None:
         self._stack.close()
+
+    @cached_property
+    def records(self) -> dict[str, Record]:
+        """What the ledger knows of each student's repository."""
+        ledger = Ledger(self.class_.cache)
+        try:
+            return ledger.records()
+        finally:
+            ledger.close()
 
     def do(self, student: Student, job: Job) -> Outcome:
         """Plan a project's update, and write it if asked to. Whatever goes wrong is in the outcome."""

@@ -75,7 +75,8 @@ class AuditSection(Section):
         # What pytest and Python read before anything of the engine's.
         *("/pytest.ini", "/.pytest.ini", "/pytest.toml", "/.pytest.toml"),
         *("/conftest.py", "/src/conftest.py", "/*.pth", "/src/*.pth"),
-        *("/sitecustomize.*", "/usercustomize.*", "/src/sitecustomize.*", "/src/usercustomize.*"),
+        *("/sitecustomize*", "/usercustomize*", "/src/sitecustomize*", "/src/usercustomize*"),
+        *("/hatch.toml", "/uv.toml"),  # these go before pyproject.toml
     )
     settings: dict[str, tuple[str, ...]] = {  # per file, the tables that steer the engine
         "pyproject.toml": (

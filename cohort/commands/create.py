@@ -26,8 +26,12 @@ def create_class(options: CreateOptions) -> int:
         bench = Workbench(class_, at.releases)
         run = at.ledger.begin("create", release.name)
         outcomes = []
+        waiting = roster.students[::-1]
+        if not options.json:  # a row is forgotten once its project is made: there are thousands
+            roster.students.clear()
         try:
-            for student in roster.students:
+            while waiting:
+                student = waiting.pop()
                 outcome = isolated(student, lambda one: create(bench, one, release, options.bare))
                 at.ledger.note(run, student.name, "created", outcome.as_dict())
                 outcomes.append(outcome.without_empty())

@@ -15,8 +15,8 @@ from cohort.template.answers import FILE
 
 FURTHEST = 2_000  # commits looked back
 REWRITABLE = (
-    "its answers were compared with the first commit of its history, which a student can rewrite: "
-    "the ledger does not know the commit that cohort made"
+    "the ledger does not know the commit that cohort made: answers were compared with the first commit of the "
+    "history, which a student can rewrite"
 )
 UNKNOWN = (
     "only answers that the roster has could be compared: neither the ledger nor the history, as far as it was "

@@ -155,6 +155,25 @@ def test_what_a_student_may_do_is_unchanged(cohort: Cohort, classroom: Path, ada
     )
 
 
+def test_what_an_update_leaves_alone_is_the_students(
+    cohort: Cohort, classroom: Path, ada: Path
+) -> None:
+    settings = (classroom / "class.toml").read_text()
+    write(classroom, {"class.toml": settings + '[audit]\nprotected = ["/data/", "/docs/"]\n'})
+    write(ada, {"data/table.csv": "a\n2\n", "data/mine.csv": "b\n"})
+    commit_all(ada, "Data")
+    assert audit(cohort, classroom)[1]["state"] == "unchanged"
+    write(ada, {"docs/mine.md": "mine\n"})
+    assert counted(cohort, classroom) == {"docs/mine.md": "added by the student"}
+
+
+def test_a_link_is_no_way_around(cohort: Cohort, classroom: Path, ada: Path) -> None:
+    """A link in place of a package that only looks as if it were a file."""
+    write(ada, {"docs/rich/__init__.py": "x\n"})
+    (ada / "src" / "rich").symlink_to("../docs/rich")
+    assert counted(cohort, classroom) == {"src/rich": "added by the student"}
+
+
 # ---- The three ways to "unchanged" that were found, and their cousins. -------------------------------
 
 
@@ -272,7 +291,15 @@ def shadows(ada: Path) -> list[str]:
         "rich/__init__.py",
     ]
     places += ["src/json.py", "src/rich/__init__.pyc", "src/torch.cpython-311-x86_64-linux-gnu.so"]
-    places += ["sitecustomize.py", "src/sitecustomize.py", "usercustomize.py", "src/x.pth", "x.pth"]
+    places += [
+        "hatch.toml",
+        "src/usercustomize/__init__.py",
+        "sitecustomize.py",
+        "src/sitecustomize.py",
+        "usercustomize.py",
+        "src/x.pth",
+        "x.pth",
+    ]
     places += ["conftest.py", "src/conftest.py", "pytest.ini", ".pytest.toml", "src/.gitattributes"]
     places += [
         "tests/capstone/conftest.py",

@@ -6,7 +6,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cohort.classroom.config import Class, load
@@ -160,6 +160,7 @@ def test_derived_names_never_meet(tmp_path: Path) -> None:
     assert len(roster.notes) == 3
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1, max_size=100))
 def test_any_name_is_a_folder_and_an_address(name: str) -> None:
     derived = derive_name(name)

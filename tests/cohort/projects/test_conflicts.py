@@ -6,6 +6,7 @@ import pytest
 
 from cohort.classroom.config import load
 from cohort.classroom.outcome import CLEAN, CONFLICT, Outcome
+from cohort.classroom.roster import read_roster
 from cohort.git import process
 from cohort.git.writing import File
 from cohort.projects.workbench import Job, Workbench
@@ -59,7 +60,9 @@ def update(
     releases.fetch()
     bench = Workbench(class_, releases)
     try:
-        outcome = bench.do(class_.students()[0], Job("v2.0.0", write=True, markers=markers))
+        outcome = bench.do(
+            read_roster(class_).students[0], Job("v2.0.0", write=True, markers=markers)
+        )
     finally:
         bench.close()
     assert outcome.state in (CLEAN, CONFLICT), outcome.message

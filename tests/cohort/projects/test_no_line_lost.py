@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cohort.classroom.config import Student, load
+from cohort.classroom.config import load
 from cohort.classroom.outcome import CLEAN, CONFLICT, Outcome
+from cohort.classroom.roster import Student, read_roster
 from cohort.git import process
 from cohort.projects.verify import VERIFIED, verify
 from cohort.projects.workbench import Job, Workbench
@@ -204,7 +205,7 @@ def run_engine(histories: Histories) -> list[str]:
     releases.fetch()
     bench = Workbench(class_, releases)
     try:
-        students = class_.students()
+        students = read_roster(class_).students
         outcomes = {one.name: bench.do(one, Job("v2.0.0", write=True)) for one in students}
         said = histories.complaints(outcomes)
         return said + [

@@ -23,11 +23,7 @@ def show_status(options: Options, dirty: bool) -> int:
     """Print where each project stands; returns the exit code."""
     class_ = load(options.folder)
     students = class_.students(options.only)
-    process.prepare(
-        class_.home,
-        files=class_.settings.forge.file_remotes,
-        network=any(s.is_remote for s in students),
-    )
+    process.prepare(class_.home)
     ledger = Ledger(class_.cache)
     updated = ledger.last_update()
     plans = ledger.plans(class_.releases[-1])

@@ -41,7 +41,7 @@ def session(class_: Class) -> Iterator[Session]:
     with alone(class_.cache):
         ledger = Ledger(class_.cache)
         try:
-            process.prepare(class_.home, files=class_.settings.forge.file_remotes, network=True)
+            process.prepare(class_.home)
             shutil.rmtree(class_.cache / "scratch", ignore_errors=True)
             releases = Releases(class_)
             releases.fetch()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 import tomllib
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from cohort.errors import CohortError
+from cohort.git.network import without_password
 from cohort.git.references import BRANCH
 
 FILE = "class.toml"
@@ -59,7 +61,15 @@ class ClassSection(Section):
 
 class ForgeSection(Section):
     kind: Literal["none", "github", "gitlab"] = "none"
+    api: str = ""  # where its REST API is, if not at the repositories' host
     file_remotes: bool = False
+
+    @field_validator("api")
+    @classmethod
+    def _https(cls, api: str) -> str:
+        if api and not re.fullmatch(r"https://[^/@\s]+(/\S*)?", api):
+            raise ValueError(f"{api!r} is no address such as https://git.example.edu/api/v4")
+        return api.rstrip("/")
 
 
 class AuditSection(Section):
@@ -88,6 +98,13 @@ class Student:
     def is_remote(self) -> bool:
         return is_address(self.repository)
 
+    @property
+    def place(self) -> str:
+        """The repository, however its address is spelt, and without a password."""
+        if not self.is_remote:
+            return os.path.normpath(self.repository)
+        return without_password(self.repository).rstrip("/").removesuffix(".git")
+
 
 class Class:
     """A folder with a class.toml."""
@@ -104,6 +121,11 @@ class Class:
     def releases(self) -> tuple[str, ...]:
         """The allowed releases, oldest first."""
         return tuple(sorted(self.settings.template.releases, key=version))
+
+    @property
+    def branches(self) -> list[str]:
+        """The branches of all updates, oldest release first."""
+        return [self.branch(release) for release in self.releases]
 
     @cached_property
     def template_url(self) -> str:

@@ -26,6 +26,7 @@ cache = ".cohort"            # caches and the ledger; may be deleted
 
 [forge]
 kind = "{forge}"             # github, gitlab or none: how pull requests are opened
+api = ""                     # where its API is, if not at the repositories' host: "https://git.example.edu/api/v4"
 file_remotes = false         # may a "repository" be a file:// address? Only for tests.
 
 # [audit]

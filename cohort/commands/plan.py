@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cohort.classroom.config import load
 from cohort.classroom.outcome import Outcome, exit_code
+from cohort.classroom.teams import Teams
 from cohort.commands.options import PlanOptions
 from cohort.commands.parts import check_engine, one_part
 from cohort.output import tables
@@ -14,10 +15,10 @@ from cohort.projects.workbench import Job
 def plan_class(options: PlanOptions) -> int:
     """What an update would do."""
     class_ = load(options.folder)
-    students = one_part(class_.students(options.only), options.part)
+    teams = Teams(one_part(class_.students(options.only), options.part))
     with (
         session(class_) as at,
-        tables.progress("Planning", len(students), options.json) as advance,
+        tables.progress("Planning", len(teams.first), options.json) as advance,
     ):
         job = Job(
             options.to or at.releases.newest,
@@ -26,10 +27,12 @@ def plan_class(options: PlanOptions) -> int:
         )
 
         def keep(outcome: Outcome) -> None:
-            at.ledger.keep_plan(outcome)
+            for name in teams.members(outcome.student):
+                at.ledger.keep_plan(name, outcome)
             advance(outcome)
 
-        outcomes = over_class(at, students, job, options.jobs, keep)
+        made = over_class(at, teams.first, job, options.jobs, keep)
+    outcomes = teams.rows({one.student: one for one in made})
     if options.html is not None:
         tables.write_plan_page(options.html, job.to, outcomes)
     tables.show(f"Plan for {job.to}", outcomes, options.json)

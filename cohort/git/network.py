@@ -162,3 +162,34 @@ def seconds_until(retry_after: str) -> float | None:
         return max(0.0, email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time())
     except (ValueError, TypeError):
         return None
+
+
+def http_settings(url: str) -> dict[str, str]:
+    """What the instructor's git configuration says of an address: `http.proxy`, `http.sslcainfo` and so on."""
+    said = _ask_git("config", "--null", "--get-urlmatch", "http", url)
+    entries = (entry.partition("\n") for entry in said.split("\0") if entry)
+    return {name: value for name, _, value in entries}
+
+
+def password_for(host: str) -> str | None:
+    """What the instructor's git logs in to a host with, if a credential helper knows it."""
+    said = _ask_git("credential", "fill", asked=f"protocol=https\nhost={host}\n\n")
+    found = re.search(r"^password=(.+)$", said, re.MULTILINE)
+    return found[1] if found else None
+
+
+def _ask_git(*arguments: str, asked: str = "") -> str:
+    """A question about the instructor's configuration, in no repository at all; "" if git knows nothing."""
+    try:
+        done = subprocess.run(
+            [executable(), "-c", "credential.interactive=false", *arguments],
+            env=own_environment() | {"GIT_DIR": os.devnull},
+            input=asked,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return ""
+    return done.stdout if done.returncode == 0 else ""

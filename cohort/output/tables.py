@@ -19,6 +19,7 @@ from pathlib import Path
 from rich.cells import cell_len
 
 from cohort.classroom.outcome import CLEAN, CONFLICT, ERROR, REFUSED, WORDS, Outcome
+from cohort.classroom.teams import once
 
 NARROWEST = 8  # a column of a table: so those of `cohort status` fit into 80 characters
 BLOCK = 200  # rows of a table
@@ -68,21 +69,31 @@ def show(
         print("", *text_table(columns, [_cells(one) for one in block], colours), "", sep="\n")
     for problem in problems:
         print(in_colour(plain_text(problem), RED))
-    counts = Counter(WORDS.get(outcome.state, outcome.state) for outcome in outcomes)
-    parts = [f"{number} {word}" for word, number in counts.most_common()]
-    wrote = sum(outcome.wrote for outcome in outcomes)
-    print(f"{', '.join(parts) or 'No student'}. Written: {wrote}.")
+    counted = once(outcomes)  # a team's repository once
+    counts = Counter(WORDS.get(outcome.state, outcome.state) for outcome in counted)
+    wrote = sum(outcome.wrote for outcome in counted)
+    print(f"{_sum(counts) or 'No student'}. Written: {wrote}.")
+    requests = Counter(one.pull_request.state for one in counted if one.pull_request)
+    if requests:
+        print(f"Pull requests: {_sum(requests)}.")
+
+
+def _sum(counts: Counter[str]) -> str:
+    return ", ".join(f"{number} {word}" for word, number in counts.most_common())
 
 
 def _cells(outcome: Outcome) -> list[str]:
     about = outcome.message or "; ".join(f"{c['path']}: {c['what']}" for c in outcome.conflicts)
+    about = about or "; ".join(outcome.notes)
+    same = f"the same repository as {outcome.same_as}" if outcome.same_as else ""
+    request = str(outcome.pull_request or "")
     cells = (
         outcome.student,
         WORDS.get(outcome.state, outcome.state),
         outcome.now,
         str(len(outcome.changes) or ""),
         outcome.branch if outcome.commit else "",
-        about or "; ".join(outcome.notes),
+        "; ".join(text for text in (about, request, same) if text),
     )
     return [plain_text(cell) for cell in cells]
 

@@ -10,7 +10,16 @@ from pathlib import Path
 
 from cohort.classroom.check_notes import parse, read_note
 from cohort.classroom.config import Student
-from cohort.classroom.outcome import CLEAN, CONFLICT, CURRENT, ERROR, REFUSED, WORDS
+from cohort.classroom.outcome import (
+    CLEAN,
+    CONFLICT,
+    CURRENT,
+    ERROR,
+    MISSING,
+    REFUSED,
+    WORDS,
+    PullRequest,
+)
 from cohort.classroom.stores import Local, Remote, open_store
 from cohort.errors import CohortError
 from cohort.git.objects import LARGEST_COMMIT, Objects, reading
@@ -53,6 +62,8 @@ class Row:
     checks_older: bool = False  # CI checked an older commit
     help: list[str] = field(default_factory=list)
     message: str = ""
+    pull_request: PullRequest | None = None  # of the newest update that has one
+    same_as: str = ""  # the student of the same team whose row stands for this repository
 
 
 def read_row(bench: Workbench, student: Student, to: str, checks: Path | None) -> Row:
@@ -72,7 +83,6 @@ def read_row(bench: Workbench, student: Student, to: str, checks: Path | None) -
         row.changed = [one["path"] for one in audit(bench, student).conflicts]
     except (CohortError, OSError) as error:
         row.message = row.message or str(error)
-    row.help = _needs_help(row)
     return row
 
 
@@ -139,7 +149,8 @@ def _read_note(objects: Objects, store: Local | Remote, row: Row) -> None:
         row.checks, row.checks_older = result.open, not result.current
 
 
-def _needs_help(row: Row) -> list[str]:
+def needs_help(row: Row) -> list[str]:
+    """Why a person should look at this project."""
     reasons = []
     if row.state in (ERROR, REFUSED):
         reasons.append(row.word)
@@ -151,6 +162,8 @@ def _needs_help(row: Row) -> list[str]:
         reasons.append(f"{len(row.checks)} check{'s' * (len(row.checks) > 1)} open")
     if row.committed and time.time() - row.committed > QUIET_DAYS * 86_400:
         reasons.append(f"no commit for {QUIET_DAYS} days")
+    if row.pull_request is not None and row.pull_request.state == MISSING:
+        reasons.append("pull request missing")
     return reasons
 
 

@@ -18,6 +18,7 @@ from cohort.classroom.ledger import Ledger, alone
 from cohort.classroom.outcome import CLEAN, CONFLICT, ERROR, REFUSED, Outcome
 from cohort.classroom.stores import CONNECTIONS, Remote, open_store
 from cohort.errors import CohortError, RefusedError
+from cohort.forge.pull_requests import PullRequests
 from cohort.git import process
 from cohort.projects.workbench import Job, Workbench, limit_memory
 from cohort.template.releases import Releases
@@ -138,7 +139,13 @@ def fetch(class_: Class, students: Sequence[Student]) -> dict[str, Outcome]:
     return {outcome.student: outcome for outcome in failed}
 
 
-def push(at: Session, students: Sequence[Student], outcomes: Sequence[Outcome], told: Told) -> None:
+def push(
+    at: Session,
+    students: Sequence[Student],
+    outcomes: Sequence[Outcome],
+    told: Told,
+    requests: PullRequests,
+) -> None:
     """Push the branches of repositories on servers, many at a time, and only over what was fetched."""
     by_name = {student.name: student for student in students}
 
@@ -161,6 +168,9 @@ def push(at: Session, students: Sequence[Student], outcomes: Sequence[Outcome], 
         and outcome.state in (CLEAN, CONFLICT)
         and by_name[outcome.student].is_remote
     ]
+    for outcome in due:
+        if outcome.before is None:
+            requests.expect(by_name[outcome.student], outcome.branch)
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         for outcome in pool.map(push_one, due):
             told(outcome)

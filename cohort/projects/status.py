@@ -14,7 +14,7 @@ from typing import Any
 
 from cohort.classroom.check_notes import read_note
 from cohort.classroom.config import Class, Student
-from cohort.classroom.outcome import ERROR, REFUSED
+from cohort.classroom.outcome import ERROR, REFUSED, PullRequest
 from cohort.classroom.stores import CONNECTIONS, Local, Remote, open_store
 from cohort.errors import CohortError, RefusedError
 from cohort.git import process
@@ -43,6 +43,8 @@ class Standing:
     checked: str = ""  # "newest" or "older": the commit that CI checked
     to_come: str | None = None  # what the newest plan says of an update; None: not planned since
     message: str = ""
+    pull_request: PullRequest | None = None  # of the newest update that has one
+    same_as: str = ""  # the student of the same team whose row stands for this repository
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -23,6 +23,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import trustme
 
 TOKEN = "token-of-the-instructor"
+GITHUB = re.compile(r"(?:/api/v3)?/repos/([^/]+/[^/]+)(/pulls)?")
+GITLAB = re.compile(r"(?:/gitlab)?/api/v4/projects/([^/]+)(/merge_requests)?")
 
 
 @dataclass
@@ -80,12 +82,15 @@ class Forge:
             return self.pulls[-1]
 
     def of(self, project: str, branch: str) -> list[dict[str, Any]]:
-        """The pull requests of a branch, newest first. As on a forge, one without its branch is closed."""
+        """The pull requests of a branch, newest first."""
         found = [one for one in self.pulls if (one["project"], one["branch"]) == (project, branch)]
-        for one in found:
-            if one["state"] == "open" and not self.has_branch(project, branch):
-                one["state"] = "closed"
         return found[::-1]
+
+    def close_without_branch(self) -> None:
+        """As a forge does when a branch is deleted."""
+        for one in self.pulls:
+            if one["state"] == "open" and not self.has_branch(one["project"], one["branch"]):
+                one["state"] = "closed"
 
     def count(self, match: str) -> int:
         """How many requests were like this."""
@@ -124,13 +129,10 @@ class Handler(BaseHTTPRequestHandler):
         if not self.token():
             wants = {} if path.startswith("/api/") else {"WWW-Authenticate": 'Basic realm="forge"'}
             self.answer(401, {"message": "Bad credentials"}, wants)
-        elif path.startswith("/api/v3/repos/"):
-            self.github(*re.fullmatch(r"/api/v3/repos/([^/]+/[^/]+)(/pulls)?", path).groups(), body)  # type: ignore[union-attr]
-        elif path.startswith("/api/v4/projects/"):
-            self.gitlab(
-                *re.fullmatch(r"/api/v4/projects/([^/]+)(/merge_requests)?", path).groups(),  # type: ignore[union-attr]
-                body,
-            )
+        elif found := GITHUB.fullmatch(path):
+            self.github(found[1], found[2] is not None, body)
+        elif found := GITLAB.fullmatch(path):
+            self.gitlab(unquote(found[1]), found[2] is not None, body)
         elif path == "/api/graphql":  # `gh auth login` asks who that is
             self.answer(200, {"data": {"viewer": {"login": "teacher"}}})
         elif path == "/api/v3/":  # and what the token may do
@@ -171,11 +173,11 @@ class Handler(BaseHTTPRequestHandler):
 
     # ---- GitHub ---------------------------------------------------------------------------------
 
-    def github(self, project: str, pulls: str | None, body: bytes) -> None:
+    def github(self, project: str, pulls: bool, body: bytes) -> None:
         owner = project.partition("/")[0]
         if not self.forge.folder(project).is_dir():
             self.answer(404, {"message": "Not Found"})
-        elif pulls is None:
+        elif not pulls:
             about = {"full_name": project, "default_branch": "main", "owner": {"login": owner}}
             self.answer(200, about)
         elif self.command == "GET":
@@ -198,6 +200,7 @@ class Handler(BaseHTTPRequestHandler):
     def as_github(self, one: dict[str, Any]) -> dict[str, Any]:
         return {
             "number": one["number"],
+            "head": {"ref": one["branch"]},
             "html_url": f"https://ghe.example.org/{one['project']}/pull/{one['number']}",
             "state": "open" if one["state"] == "open" else "closed",
             "merged_at": "2026-01-01T00:00:00Z" if one["state"] == "merged" else None,
@@ -205,11 +208,10 @@ class Handler(BaseHTTPRequestHandler):
 
     # ---- GitLab ---------------------------------------------------------------------------------
 
-    def gitlab(self, quoted: str, requests: str | None, body: bytes) -> None:
-        project = unquote(quoted)
+    def gitlab(self, project: str, requests: bool, body: bytes) -> None:
         if not self.forge.folder(project).is_dir():
             self.answer(404, {"message": "404 Project Not Found"})
-        elif requests is None:
+        elif not requests:
             self.answer(200, {"path_with_namespace": project, "default_branch": "main"})
         elif self.command == "GET":
             found = self.forge.of(project, self.query()["source_branch"])
@@ -229,6 +231,7 @@ class Handler(BaseHTTPRequestHandler):
     def as_gitlab(self, one: dict[str, Any]) -> dict[str, Any]:
         return {
             "iid": one["number"],
+            "source_branch": one["branch"],
             "web_url": f"https://gitlab.example.org/{one['project']}/-/merge_requests/{one['number']}",
             "state": {"open": "opened"}.get(one["state"], one["state"]),
         }
@@ -258,6 +261,8 @@ class Handler(BaseHTTPRequestHandler):
         done = subprocess.run(
             ["git", "http-backend"], input=body, env=env, capture_output=True, check=False
         )
+        if parts.path.endswith("/git-receive-pack"):
+            self.forge.close_without_branch()
         head, _, content = done.stdout.partition(b"\r\n\r\n")
         lines = [line.partition(": ")[::2] for line in head.decode().splitlines()]
         headers = dict(lines)

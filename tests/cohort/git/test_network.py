@@ -339,7 +339,8 @@ os.execv({real!r}, ["git", *sys.argv[1:]])
     makes_and_updates(cohort, folder, forge)
     for name in ("plan", "verify", "audit", "report"):
         cohort(folder, name)
-    open_, closed = set(), set()
+    open_: set[str] = set()
+    closed: set[str] = set()
     for line in log.read_text().splitlines():
         words, token, where = json.loads(line)
         while words[0] == "-c":

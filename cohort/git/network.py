@@ -7,7 +7,6 @@ without a word from us. Nothing of a student's is read here either: GIT_DIR is a
 
 from __future__ import annotations
 
-import email.utils
 import os
 import re
 import subprocess
@@ -158,6 +157,8 @@ def seconds_until(retry_after: str) -> float | None:
     """A Retry-After header, which has seconds or a date; None when it has neither."""
     if retry_after.strip().isdecimal():
         return float(retry_after)
+    import email.utils  # takes as long as the rest of this module
+
     try:
         return max(0.0, email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time())
     except (ValueError, TypeError):

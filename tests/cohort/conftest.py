@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,8 +33,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def forge(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Forge]:
     """A forge behind TLS, whose certificate the instructor's programs trust. Nobody has logged in."""
-    if shutil.which("git") is None:
-        pytest.skip("git is not installed")
+    if sys.platform == "win32":
+        pytest.skip("git's http-backend needs a server of POSIX")
     monkeypatch.setattr(stores, "PAUSE", 0.01)
     with forge_server(tmp_path / "forge") as server:
         monkeypatch.setenv("SSL_CERT_FILE", str(server.authority))

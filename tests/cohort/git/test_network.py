@@ -432,3 +432,33 @@ def test_the_environment_is_the_instructors(monkeypatch: pytest.MonkeyPatch) -> 
     env = network.own_environment()
     assert env["HOME"] == os.environ["HOME"] and env["ALL_PROXY"] == "socks5://x"
     assert env["GITLAB_TOKEN"] == "t" and env["GIT_TERMINAL_PROMPT"] == "0"
+
+
+# ---- The template on a server -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ["git", "copier"])
+def test_a_template_that_needs_a_login(
+    cohort: Cohort,
+    small: Path,
+    forge: Forge,
+    home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    engine: str,
+) -> None:
+    """From `init`, which lists its tags, to an update; copier itself renders what cohort has fetched."""
+    login_with_a_helper(home, forge, monkeypatch)
+    git(tmp_path, "clone", "--quiet", "--bare", str(small), str(forge.folder("uni/template")))
+    template = f"{forge.url}/uni/template.git"
+    folder = tmp_path / "class"
+    said = cohort(folder, "init", template)
+    assert said.code == 0 and "2 allowed releases" in said.out, said.err
+    write(folder, {"class.csv": "student,title\nada,My work\n"})
+    said = cohort(folder, "create", "--to", "v1.0.0")
+    assert said.code == 0, said.out
+    said = cohort(folder, "update", "--engine", engine, "--json")
+    assert said.code == 0 and said.projects["ada"]["wrote"], said.out
+    assert f"_src_path: {template}" in git(
+        folder / "students" / "ada", "show", f"{BRANCH}:.copier-answers.yml"
+    )

@@ -19,6 +19,7 @@ from cohort.git.references import Head
 
 T = TypeVar("T")
 CONNECTIONS = 16  # at a time
+SECONDS = network.SECONDS  # for one connection
 TRIES = 3
 PAUSE = 0.5  # seconds, doubled after each try
 LONGEST_WAIT = 120  # seconds that a server may ask for, once
@@ -95,7 +96,7 @@ class Remote:
 
     def _contact(self, *command: str) -> None:
         files = self.class_.settings.forge.file_remotes
-        patiently(lambda: network.contact(self.folder, *command, files=files))
+        patiently(lambda: network.contact(self.folder, *command, files=files, seconds=SECONDS))
 
     def head(self) -> Head:
         commit = local.read_plain_ref(self.folder / "refs" / "cohort" / "head")

@@ -7,6 +7,7 @@ goes to hosts that the instructor named; any other host gets only what gh, glab 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 
@@ -65,4 +66,5 @@ def _kept_token(command: tuple[str, ...], host: str, without: tuple[str, ...]) -
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip() or None if done.returncode == 0 else None
+    said = done.stdout.strip()
+    return said if done.returncode == 0 and re.fullmatch(r"\S+", said) else None

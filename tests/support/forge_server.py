@@ -292,7 +292,8 @@ class Server(ThreadingHTTPServer):
 def forge_server(folder: Path) -> Iterator[Forge]:
     """A forge that serves the repositories below `folder`/repositories."""
     authority = trustme.CA()
-    hosts = ("localhost", "127.0.0.1", "ghe.example.org", "gitlab.example.org")
+    hosts = ["localhost", "127.0.0.1", "ghe.example.org", "gitlab.example.org"]
+    hosts += ["github.com", "api.github.com"]  # behind the proxy
     certificate = authority.issue_cert(*hosts)
     forge = Forge(folder / "repositories", authority=folder / "authority.pem")
     forge.root.mkdir(parents=True)

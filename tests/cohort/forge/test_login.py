@@ -50,7 +50,7 @@ def test_the_environment_may_name_the_host(
 def test_the_token_that_glab_keeps_is_that_of_the_host(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A script stands for glab, which Debian has no package of: like glab, it prefers the environment."""
+    """A script stands for glab, of which Debian 12 has no package: like glab, it prefers the environment."""
     text = """\
 import os, sys
 assert sys.argv[1:5] == ["config", "get", "token", "--host"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -360,6 +361,28 @@ def test_the_login_of_gh_is_used(
     subprocess.run([gh, "auth", "setup-git", "--hostname", host], check=True, capture_output=True)
     assert [one["state"] for one in push(cohort, classroom).values()] == ["open", "open"]
     assert set(proxy.asked) == {f"{host}:443"}
+
+
+@pytest.mark.parametrize("kind", ["github"], indirect=True)
+def test_github_as_the_pages_workflow_uses_it(
+    cohort: Cohort,
+    classroom: Path,
+    proxy: Proxy,
+    home: Path,
+    gh: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """GH_TOKEN and `gh auth setup-git`, for github.com: behind this proxy that is the forge here."""
+    monkeypatch.delenv("GH_ENTERPRISE_TOKEN")
+    monkeypatch.setenv("GH_TOKEN", TOKEN)
+    monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+    (home / ".gitconfig").write_text("[user]\nname = Ines\nemail = ines@example.org\n")
+    address = f'remote = "https://github.com/{PATHS["github"]}/{{student}}.git"'
+    settings = (classroom / "class.toml").read_text()
+    write(classroom, {"class.toml": re.sub("remote = .*", address, settings)})
+    subprocess.run([gh, "auth", "setup-git"], check=True, capture_output=True)
+    assert [one["state"] for one in push(cohort, classroom).values()] == ["open", "open"]
+    assert set(proxy.asked) == {"github.com:443", "api.github.com:443"}
 
 
 @pytest.mark.parametrize("kind", ["gitlab"], indirect=True)

@@ -8,7 +8,7 @@ import re
 import ssl
 import time
 from collections.abc import Mapping
-from typing import Any, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
 import httpx
 import truststore
@@ -50,10 +50,10 @@ class Api:
         self._client.close()
 
     def get(self, path: str, shape: type[T], **query: str) -> T:
-        return self._read(self._ask("GET", path, params=query), shape)
+        return self._read(self._ask("GET", path, query, None), shape)
 
     def post(self, path: str, shape: type[T], **about: str) -> T:
-        return self._read(self._ask("POST", path, json=about), shape)
+        return self._read(self._ask("POST", path, {}, about), shape)
 
     def _read(self, response: httpx.Response, shape: type[T]) -> T:
         try:
@@ -64,13 +64,15 @@ class Api:
             )
             raise ForgeError(sentence) from None
 
-    def _ask(self, method: str, path: str, **content: Any) -> httpx.Response:
+    def _ask(
+        self, method: str, path: str, query: Mapping[str, str], about: Mapping[str, str] | None
+    ) -> httpx.Response:
         if time.time() < self._busy_until:
             self._give_up("it asked for a pause")
         for attempt in range(1, TRIES + 1):
             pause = PAUSE * 2**attempt * (0.5 + random.random())
             try:
-                response = self._client.request(method, path, **content)
+                response = self._client.request(method, path, params=query, json=about)
             except httpx.HTTPError as error:
                 if attempt == TRIES:
                     raise ForgeError(f"{self.host} can't be reached: {error}.") from None

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from cohort.classroom.config import Class, Student
@@ -28,6 +29,7 @@ Read the changes, let the tests run, then merge it. If you don't want it, close 
 
 """
 CONNECTIONS = 4  # at a time, for questions; GitHub wants few
+T = TypeVar("T")
 Found = PullRequest | CohortError | None
 NOT_ASKED = PullRequest(MISSING, why="it was not opened yet")
 
@@ -69,11 +71,14 @@ class Forges:
 
     def _connect(self, base: str, host: str) -> Forge | CohortError:
         kind = self.class_.settings.forge.kind
-        try:
+
+        def log_in() -> Forge:
             token = login.token_for(kind, host, self._named())
-            return connect(kind, base, token) if token else CohortError(_advice(kind, host))
-        except (CohortError, OSError) as error:
-            return CohortError(f"{host}: {error}")
+            if token is None:
+                raise CohortError(_advice(kind, host))
+            return connect(kind, base, token)
+
+        return attempt(log_in)
 
     def _named(self) -> frozenset[str]:
         """The hosts that class.toml names: a token from the environment may go there."""
@@ -172,11 +177,11 @@ class PullRequests:
         """What the forge has for each branch, several at a time, in their order."""
 
         def find(asked: tuple[Student, str]) -> Found:
-            try:
+            def look() -> PullRequest | None:
                 forge, project = self._forges.of(asked[0])
                 return forge.find(project, asked[1])
-            except CohortError as error:
-                return error
+
+            return attempt(look)
 
         with ThreadPoolExecutor(CONNECTIONS) as pool:
             yield from pool.map(find, branches)
@@ -189,10 +194,8 @@ class PullRequests:
         new = known is not None and known.state == MISSING
         if found is not None and (found.state == OPEN or not new):
             return found
-        try:
-            return self._open(student, outcome)
-        except CohortError as error:
-            return _not_asked(known, error)
+        made = attempt(lambda: self._open(student, outcome))
+        return _not_asked(known, made) if isinstance(made, CohortError) else made
 
     def newest(self, student: Student, branches: Sequence[str]) -> PullRequest | None:
         """The pull request of the newest branch that has one. `branches`: oldest first."""
@@ -211,6 +214,16 @@ class PullRequests:
     def _keep(self, student: Student, branch: str, request: PullRequest) -> None:
         self._known.setdefault(student.place, {})[branch] = request
         self._ledger.keep_pull_request(student.place, branch, request)
+
+
+def attempt(work: Callable[[], T]) -> T | CohortError:
+    """One student's pull request stands in nobody else's way, whatever goes wrong with it."""
+    try:
+        return work()
+    except CohortError as error:
+        return error
+    except Exception as error:
+        return CohortError(f"{type(error).__name__}: {error}")
 
 
 def _not_asked(known: PullRequest | None, error: CohortError) -> PullRequest:

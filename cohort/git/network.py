@@ -118,6 +118,8 @@ def contact(git_dir: Path, *arguments: str, files: bool = False, seconds: float 
     advice = f" {ADVICE}" if NO_LOGIN.search(said) else ""
     without_addresses = re.sub(r"'[^']*'", "", said)
     wait = waits if LIMITED.search(without_addresses) else None
+    if wait is not None:
+        advice = f" The server asks for a pause of {wait:.0f} seconds."
     passing = wait is not None or PASSING.search(without_addresses) is not None
     raise ServerError(f"{what} failed: {said}{advice}", passing=passing, wait=wait)
 

@@ -12,7 +12,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from cohort.classroom.outcome import PullRequest
 from cohort.forge import api, pull_requests
+from cohort.forge.github import GitHub
 from tests.classes import Cohort, commit_all, git, make_class, write
 from tests.helpers import ROOT
 from tests.support.forge_server import TOKEN, Fault, Forge, Proxy
@@ -302,6 +304,23 @@ def test_an_answer_that_is_none_of_a_forge_is_one_sentence(
     forge.faults.append(Fault(ASKS[kind], 200, times=99))
     why = str(push(cohort, classroom, code=3)["ada"]["why"])
     assert "answered something else than a forge does" in why
+
+
+@pytest.mark.parametrize("kind", ["github"], indirect=True)
+def test_whatever_goes_wrong_with_one_the_others_are_opened(
+    cohort: Cohort, classroom: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = GitHub.find
+
+    def break_for_ada(forge: GitHub, project: str, branch: str) -> PullRequest | None:
+        if project.endswith("ada"):
+            raise ZeroDivisionError("as it happens")
+        return find(forge, project, branch)
+
+    monkeypatch.setattr(GitHub, "find", break_for_ada)
+    requests = push(cohort, classroom, code=3)
+    assert requests["bob"]["state"] == "open"
+    assert requests["ada"]["why"] == "ZeroDivisionError: as it happens"
 
 
 @pytest.mark.parametrize("kind", ["github"], indirect=True)

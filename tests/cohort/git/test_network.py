@@ -275,6 +275,8 @@ def test_a_server_that_says_no_is_not_asked_for_ever(
     said = cohort(folder, "update", "--push", "--json")
     assert said.code == 3 and f"returned error: {status}" in said.projects["ada"]["message"]
     assert forge.count("receive-pack") == before + 1
+    asks = "asks for a pause of 3600 seconds" in said.projects["ada"]["message"]
+    assert asks == ("Retry-After" in header)
 
 
 def test_a_status_in_a_name_is_no_status(tmp_path: Path, home: Path) -> None:

@@ -7,11 +7,13 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cohort.classroom.outcome import CLEAN, CONFLICT, Outcome, PullRequest
 from cohort.errors import CohortError
+from cohort.text import to_json
 
 # How the tables came to be: each script brings a ledger from one version to the next. A ledger's version is
 # SQLite's `user_version`. Those of cohort 0.1, which are version 0, may have the first tables already.
@@ -32,6 +34,14 @@ CREATE TABLE pull_requests (
     PRIMARY KEY (repository, branch));
 """,
 )
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of a student's repository, whatever became of its history."""
+
+    commit: str  # that cohort made first; empty if it did not
+    releases: frozenset[str]  # that the project was seen at
 
 
 class Ledger:
@@ -97,7 +107,7 @@ class Ledger:
 
     def note(self, run: int, student: str, step: str, about: dict[str, Any]) -> None:
         """Write down a step."""
-        row = (run, student, step, time.time(), json.dumps(about, ensure_ascii=False))
+        row = (run, student, step, time.time(), to_json(about))
         self._connection.execute("INSERT INTO steps VALUES (?, ?, ?, ?, ?)", row)
 
     def steps(self, run: int, step: str) -> dict[str, Outcome]:
@@ -125,11 +135,27 @@ class Ledger:
         )
         return dict(rows.fetchall())
 
+    def records(self) -> dict[str, Record]:
+        """What is known of each student's repository."""
+        seen = self._connection.execute(
+            "SELECT student, json_group_array(DISTINCT json_extract(about, '$.now')) "
+            "FROM steps GROUP BY student"
+        )
+        made = self._connection.execute(
+            "SELECT student, json_extract(about, '$.commit'), MAX(at) FROM steps "
+            "WHERE step = 'created' AND json_extract(about, '$.state') = 'created' GROUP BY student"
+        )
+        commits = {student: commit for student, commit, _ in made}
+        return {
+            student: Record(commits.get(student, ""), frozenset(filter(None, json.loads(releases))))
+            for student, releases in seen
+        }
+
     def keep_plan(self, student: str, outcome: Outcome) -> None:
         """Remember what an update of a student's commit would do, for `cohort status`."""
         if outcome.state not in (CLEAN, CONFLICT):
             return
-        paths = json.dumps([one["path"] for one in outcome.conflicts], ensure_ascii=False)
+        paths = to_json([one["path"] for one in outcome.conflicts])
         row = (student, outcome.to, outcome.head, outcome.state, paths)
         self._connection.execute("INSERT OR REPLACE INTO plans VALUES (?, ?, ?, ?, ?)", row)
 

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from cohort.classroom.config import Class, Student
+from cohort.classroom.config import Class
+from cohort.classroom.roster import Student
 from cohort.errors import CohortError
 from cohort.git import network, process
 from cohort.git import references as local
@@ -94,9 +95,16 @@ class Remote:
         command = ("fetch", *options, "--", self.url, *wanted)
         self._contact(*command)
 
-    def _contact(self, *command: str) -> None:
+    def _contact(self, *command: str) -> bytes:
         files = self.class_.settings.forge.file_remotes
-        patiently(lambda: network.contact(self.folder, *command, files=files, seconds=SECONDS))
+        return patiently(
+            lambda: network.contact(self.folder, *command, files=files, seconds=SECONDS)
+        )
+
+    def has_branches(self) -> bool:
+        """Is anything on the server yet? One connection."""
+        process.make_bare(self.folder)
+        return bool(self._contact("ls-remote", "--heads", "--", self.url).strip())
 
     def head(self) -> Head:
         commit = local.read_plain_ref(self.folder / "refs" / "cohort" / "head")

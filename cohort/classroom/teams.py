@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Protocol, TypeVar
 
-from cohort.classroom.config import Student
+from cohort.classroom.roster import Student
 
 
 class Row(Protocol):
@@ -41,11 +41,11 @@ class Teams:
         """Everyone who shares a student's repository."""
         return [first, *self._others.get(first, [])]
 
-    def rows(self, of_first: Mapping[str, R]) -> list[R]:
+    def rows(self, of_first: Iterable[R]) -> list[R]:
         """A row for every student, from those of the first of each team."""
-        rows = []
+        known, rows = {row.student: row for row in of_first}, []
         for student in self._students:
-            row = of_first[self._first[student.place].name]
+            row = known[self._first[student.place].name]
             if row.student != student.name:
                 row = dataclasses.replace(row, student=student.name, same_as=row.student)
             rows.append(row)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from cohort.classroom.outcome import Outcome
+from cohort.classroom.roster import Student
 from cohort.commands.one_by_one import one_by_one
 from cohort.commands.options import Options
 from cohort.projects.audit import audit
+from cohort.projects.workbench import Workbench
 
 
 def audit_class(options: Options) -> int:
     """Which files of ours were changed?"""
-    return one_by_one("audit", options, lambda bench, student, _: audit(bench, student))
+    return one_by_one("audit", options, _audit)
+
+
+def _audit(bench: Workbench, student: Student, _: str) -> Outcome:
+    return audit(bench, student)

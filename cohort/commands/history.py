@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 from cohort.classroom.config import load
 from cohort.classroom.ledger import Ledger
 from cohort.classroom.outcome import WORDS, PullRequest
+from cohort.classroom.roster import read_roster
 from cohort.commands.options import Options
 from cohort.output.tables import plain_text
+from cohort.text import to_json
 
 
 def show_history(options: Options, student: str) -> int:
     """Print what was done to one project, newest first; returns the exit code."""
     class_ = load(options.folder)
-    class_.students([student])  # names a student who is not in the roster
+    (known,) = read_roster(class_, [student]).students
     ledger = Ledger(class_.cache)
-    steps = ledger.history(student)
+    steps = ledger.history(known.name)
     ledger.close()
     if options.json:
-        print(json.dumps({"steps": steps}, indent=2))
+        print(to_json({"steps": steps}, indent=2))
         return 0
     for step in steps:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(step["at"]))

@@ -1,43 +1,49 @@
-"""The commands that go from project to project: the loop that they share."""
+"""The commands that do one thing with every project: what they share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
-from cohort.classroom.config import Student, load
+from cohort.classroom.config import load
 from cohort.classroom.outcome import Outcome, exit_code
+from cohort.classroom.roster import Student, read_roster
 from cohort.classroom.teams import Teams
 from cohort.commands.options import Options
 from cohort.output import tables
-from cohort.projects.isolation import isolated
-from cohort.projects.session import fetch, session
+from cohort.projects.session import ONLINE, Task, over_class, session
 from cohort.projects.workbench import Workbench
 
-Work = Callable[[Workbench, Student, str], Outcome]
+Work = Callable[[Workbench, Student, str], Outcome]  # the text is a release
 
 
-def one_by_one(what: str, options: Options, work: Work) -> int:
-    """Do something with one project after the other, show it, and return the exit code."""
+def one_by_one(what: str, options: Options, work: Work, online: bool = False) -> int:
+    """Do something with each project, show it, and return the exit code.
+
+    `online`: the work itself talks to servers, which may take its time.
+    """
     class_ = load(options.folder)
-    teams = Teams(class_.students(options.only))
+    roster = read_roster(class_, options.only)
+    teams = Teams(roster.students)
     students = teams.first
     title = what.capitalize()
     with session(class_) as at, tables.progress(title, len(students), options.json) as advance:
         release = at.releases.get(options.to or at.releases.newest)
-        unreachable = fetch(class_, students)
-        bench = Workbench(class_, at.releases)
+        task = Task(partial(_of_release, work, release.name), Outcome, ONLINE * online)
         run = at.ledger.begin(what, release.name)
-        made = {}
-        for student in students:
-            outcome = unreachable.get(student.name) or isolated(
-                student, lambda one: work(bench, one, release.name)
-            )
-            for name in teams.members(student.name):
+
+        def note(outcome: Outcome) -> None:
+            outcome.compact()
+            for name in teams.members(outcome.student):
                 at.ledger.note(run, name, what, outcome.as_dict())
-            made[student.name] = outcome
             advance(outcome)
+
+        made = over_class(at, students, task, options.jobs, note)
         at.ledger.end(run)
-        bench.close()
-    outcomes = teams.rows(made)
-    tables.show(title, outcomes, options.json)
-    return exit_code(outcomes)
+    rows = teams.rows(made)
+    tables.show(title, rows, roster, options.json)
+    return max(exit_code(rows), roster.exit_code)
+
+
+def _of_release(work: Work, release: str, bench: Workbench, student: Student) -> Outcome:
+    return work(bench, student, release)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from cohort.classroom.config import load
 from cohort.classroom.outcome import Outcome, exit_code
+from cohort.classroom.roster import read_roster
 from cohort.classroom.teams import Teams
 from cohort.commands.options import PlanOptions
 from cohort.commands.parts import check_engine, one_part
 from cohort.output import tables
-from cohort.projects.session import over_class, session
+from cohort.projects.session import over_class, session, update_task
 from cohort.projects.workbench import Job
 
 
 def plan_class(options: PlanOptions) -> int:
     """What an update would do."""
     class_ = load(options.folder)
-    teams = Teams(one_part(class_.students(options.only), options.part))
+    roster = read_roster(class_, options.only)
+    teams = Teams(one_part(roster.students, options.part))
     with (
         session(class_) as at,
         tables.progress("Planning", len(teams.first), options.json) as advance,
@@ -27,13 +29,14 @@ def plan_class(options: PlanOptions) -> int:
         )
 
         def keep(outcome: Outcome) -> None:
+            outcome.compact()
             for name in teams.members(outcome.student):
                 at.ledger.keep_plan(name, outcome)
             advance(outcome)
 
-        made = over_class(at, teams.first, job, options.jobs, keep)
-    outcomes = teams.rows({one.student: one for one in made})
+        made = over_class(at, teams.first, update_task(at, job), options.jobs, keep)
+    outcomes = teams.rows(made)
     if options.html is not None:
         tables.write_plan_page(options.html, job.to, outcomes)
-    tables.show(f"Plan for {job.to}", outcomes, options.json)
-    return exit_code(outcomes)
+    tables.show(f"Plan for {job.to}", outcomes, roster, options.json)
+    return max(exit_code(outcomes), roster.exit_code)

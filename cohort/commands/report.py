@@ -2,44 +2,44 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
+from functools import partial
 
 from cohort.classroom.config import load
+from cohort.classroom.outcome import ERROR, REFUSED
+from cohort.classroom.roster import read_roster
 from cohort.classroom.teams import Teams, once
 from cohort.commands.options import ReportOptions
 from cohort.forge.pull_requests import PullRequests
 from cohort.output import tables
-from cohort.projects.report import needs_help, read_row, write_page
-from cohort.projects.session import fetch, session
-from cohort.projects.workbench import Workbench
+from cohort.projects.report import failed_row, read_row, write_page
+from cohort.projects.session import Task, over_class, session
 
 
 def report_class(options: ReportOptions) -> int:
     """The page of the class; as JSON, what is on it."""
     class_ = load(options.folder)
-    teams = Teams(class_.students(options.only))
+    roster = read_roster(class_, options.only)
+    teams = Teams(roster.students)
     students = teams.first
     with session(class_) as at, tables.progress("Reading", len(students), options.json) as advance:
         release = at.releases.get(options.to or at.releases.newest)
-        fetch(class_, students)
+        task = Task(partial(read_row, release.name, options.checks), failed_row)
+        read = over_class(at, students, task, options.jobs, advance)
         with PullRequests(class_, at.ledger) as requests:
             requests.refresh(students, class_.branches)
-        bench = Workbench(class_, at.releases)
-        read = {}
-        for student in students:
-            row = read_row(bench, student, release.name, options.checks)
-            row.pull_request = requests.newest(student, class_.branches)
-            row.help = needs_help(row)
-            read[student.name] = row
-            advance(student)
-        bench.close()
+    for student, row in zip(students, read, strict=True):
+        row.pull_request = requests.newest(student, class_.branches)
+        row.judged()
     rows = teams.rows(read)
+    states = {row.state for row in rows}
+    code = 4 if REFUSED in states else 3 if ERROR in states else 0
     if options.json:
-        print(json.dumps({"projects": [asdict(row) for row in rows]}, indent=2))
-        return 0
+        tables.print_json([asdict(row) for row in rows], roster)
+        return max(code, roster.exit_code)
     write_page(options.html, release.name, rows)
     counted = once(rows)  # a team's repository once
     helped = sum(bool(row.help) for row in counted)
+    tables.print_problems(roster.problems)
     print(f"Wrote {options.html}: {len(counted)} projects, {helped} may need help.")
-    return 0
+    return max(code, roster.exit_code)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 from cohort.classroom.config import load
 from cohort.classroom.ledger import Ledger
 from cohort.classroom.outcome import CONFLICT, REFUSED, WORDS
+from cohort.classroom.roster import read_roster
 from cohort.classroom.teams import Teams, once
 from cohort.commands.options import Options
 from cohort.forge.pull_requests import PullRequests
 from cohort.git import process
-from cohort.output.tables import BLOCK, plain_text, progress, text_table
+from cohort.output.tables import (
+    BLOCK,
+    plain_text,
+    print_json,
+    print_problems,
+    progress,
+    text_table,
+)
 from cohort.projects.status import KNOWN, Standing, look
 
 COLUMNS = (
@@ -24,7 +31,8 @@ COLUMNS = (
 def show_status(options: Options, dirty: bool) -> int:
     """Print where each project stands; returns the exit code."""
     class_ = load(options.folder)
-    teams = Teams(class_.students(options.only))
+    roster = read_roster(class_, options.only)
+    teams = Teams(roster.students)
     students = teams.first
     process.prepare(class_.home)
     ledger = Ledger(class_.cache)
@@ -33,23 +41,25 @@ def show_status(options: Options, dirty: bool) -> int:
     with PullRequests(class_, ledger) as requests:
         requests.refresh(students, class_.branches)
     ledger.close()
-    read = {}
+    read = []
     with progress("Reading", len(students), options.json) as advance:
-        for student, standing in zip(students, look(class_, students, dirty), strict=True):
+        looked = look(class_, students, dirty, options.jobs)
+        for student, standing in zip(students, looked, strict=True):
             standing.updated = updated.get(standing.student)
             standing.to_come = _to_come(standing, plans.get(standing.student))
             standing.pull_request = requests.newest(student, class_.branches)
-            read[standing.student] = standing
+            read.append(standing)
             advance(standing)
     standings = teams.rows(read)
     if options.json:
-        print(json.dumps({"projects": [standing.as_dict() for standing in standings]}, indent=2))
+        print_json([standing.as_dict() for standing in standings], roster)
     else:
         _table(standings, dirty)
+        print_problems(roster.problems)
     states = {standing.state for standing in standings}
     if REFUSED in states:
         return 4
-    return 0 if states <= {KNOWN} else 3
+    return 3 if states - {KNOWN} else roster.exit_code
 
 
 def _to_come(standing: Standing, plan: tuple[str, str, list[str]] | None) -> str | None:
@@ -93,6 +103,6 @@ def _table(standings: list[Standing], dirty: bool) -> None:
     behind_count = sum(one.behind > 0 for one in counted)
     known = sum(one.state == KNOWN for one in counted)
     said = f"{known} of {len(counted)} read; {behind_count} behind."
-    if any(one.behind and one.to_come is None for one in standings):
+    if any(one.behind and one.to_come is None for one in counted):
         said += " `cohort plan` finds out what an update meets."
     print(said)

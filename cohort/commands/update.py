@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
-from cohort.classroom.config import Class, Student, load
+from cohort.classroom.config import Class, load
 from cohort.classroom.outcome import CLEAN, CONFLICT, Outcome, exit_code
+from cohort.classroom.roster import Student, read_roster
 from cohort.classroom.stores import open_store
 from cohort.classroom.teams import Teams
 from cohort.commands.options import UpdateOptions
 from cohort.commands.parts import check_engine, one_part, parts_of
 from cohort.forge.pull_requests import PullRequests
 from cohort.output import tables
-from cohort.projects.session import over_class, push, session
+from cohort.projects.isolation import isolated
+from cohort.projects.session import over_class, push, session, update_task
 from cohort.projects.workbench import Job
 
 
 def update_class(options: UpdateOptions) -> int:
     """Write the branches; with --push, on servers too."""
     class_ = load(options.folder)
-    teams = Teams(one_part(class_.students(options.only), options.part)[: options.canary or None])
+    roster = read_roster(class_, options.only)
+    teams = Teams(one_part(roster.students, options.part)[: options.canary or None])
     students = teams.first
     remote = {student.name for student in students if student.is_remote}
     with (
@@ -38,6 +42,7 @@ def update_class(options: UpdateOptions) -> int:
         finished = _still_true(class_, students, done)
 
         def note(outcome: Outcome) -> None:
+            outcome.compact()
             waits = (
                 options.push and outcome.commit and not outcome.pushed and outcome.student in remote
             )
@@ -51,7 +56,10 @@ def update_class(options: UpdateOptions) -> int:
                 at.ledger.note(run, name, "pull request", outcome.as_dict())
 
         due = [student for student in students if student.name not in finished]
-        made = {one.student: one for one in over_class(at, due, job, options.jobs, note)}
+        made = {
+            one.student: one
+            for one in over_class(at, due, update_task(at, job), options.jobs, note)
+        }
         outcomes = finished | made
         if options.push:
             with PullRequests(class_, at.ledger, parts_of(options.part)[1]) as requests:
@@ -60,9 +68,9 @@ def update_class(options: UpdateOptions) -> int:
                 others = [one for one in students if outcomes[one.name].pull_request is None]
                 requests.refresh(others, class_.branches)
         at.ledger.end(run)
-    rows = teams.rows(outcomes)
-    tables.show(f"Update to {job.to}", rows, options.json)
-    return exit_code(rows)
+    rows = teams.rows(outcomes.values())
+    tables.show(f"Update to {job.to}", rows, roster, options.json)
+    return max(exit_code(rows), roster.exit_code)
 
 
 def _still_true(
@@ -72,15 +80,21 @@ def _still_true(
     finished = {}
     for student in students:
         outcome = done.get(student.name)
-        if outcome is None:
+        if outcome is None or outcome.state not in (CLEAN, CONFLICT):
             continue
-        if student.is_remote:
-            true = outcome.pushed
-        else:
-            true = (
-                outcome.state in (CLEAN, CONFLICT)
-                and open_store(class_, student).head().commit == outcome.head
-            )
-        if true:
+        head = partial(_head, class_, student)
+        if (
+            outcome.pushed
+            if student.is_remote
+            else isolated(student.name, head, _no_head) == outcome.head
+        ):
             finished[student.name] = outcome
     return finished
+
+
+def _head(class_: Class, student: Student) -> str:
+    return open_store(class_, student).head().commit
+
+
+def _no_head(student: str, state: str, *, message: str) -> str:
+    return ""  # what is wrong with it is said when it is updated again

@@ -14,9 +14,11 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from cohort.classroom.config import Class, Student
+from cohort import faults
+from cohort.classroom.config import Class
 from cohort.classroom.ledger import Ledger
 from cohort.classroom.outcome import CLEAN, CONFLICT, MISSING, OPEN, Outcome, PullRequest
+from cohort.classroom.roster import Student
 from cohort.errors import CohortError
 from cohort.forge import login
 from cohort.forge.address import Project, api_of, project_of
@@ -78,7 +80,7 @@ class Forges:
                 raise CohortError(_advice(kind, host))
             return connect(kind, base, token)
 
-        return attempt(log_in)
+        return attempt(host, log_in)
 
     def _named(self) -> frozenset[str]:
         """The hosts that class.toml names: a token from the environment may go there."""
@@ -181,7 +183,7 @@ class PullRequests:
                 forge, project = self._forges.of(asked[0])
                 return forge.find(project, asked[1])
 
-            return attempt(look)
+            return attempt(asked[0].name, look)
 
         with ThreadPoolExecutor(CONNECTIONS) as pool:
             yield from pool.map(find, branches)
@@ -194,7 +196,7 @@ class PullRequests:
         new = known is not None and known.state == MISSING
         if found is not None and (found.state == OPEN or not new):
             return found
-        made = attempt(lambda: self._open(student, outcome))
+        made = attempt(student.name, lambda: self._open(student, outcome))
         return _not_asked(known, made) if isinstance(made, CohortError) else made
 
     def newest(self, student: Student, branches: Sequence[str]) -> PullRequest | None:
@@ -216,14 +218,12 @@ class PullRequests:
         self._ledger.keep_pull_request(student.place, branch, request)
 
 
-def attempt(work: Callable[[], T]) -> T | CohortError:
+def attempt(about: str, work: Callable[[], T]) -> T | CohortError:
     """One student's pull request stands in nobody else's way, whatever goes wrong with it."""
     try:
         return work()
-    except CohortError as error:
-        return error
     except Exception as error:
-        return CohortError(f"{type(error).__name__}: {error}")
+        return CohortError(faults.sentence(error, about))
 
 
 def _not_asked(known: PullRequest | None, error: CohortError) -> PullRequest:

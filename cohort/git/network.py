@@ -10,8 +10,10 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from cohort.git.process import EVERYWHERE, GitError, executable
@@ -107,6 +109,7 @@ def contact(git_dir: Path, *arguments: str, files: bool = False, seconds: float 
                 capture_output=True,
                 timeout=seconds,
                 check=False,
+                preexec_fn=_without_memory_limit(),
             )
         except subprocess.TimeoutExpired:
             sentence = f"{what} took more than {seconds:g} seconds and was ended."
@@ -122,6 +125,16 @@ def contact(git_dir: Path, *arguments: str, files: bool = False, seconds: float 
         advice = f" The server asks for a pause of {wait:.0f} seconds."
     passing = wait is not None or PASSING.search(without_addresses) is not None
     raise ServerError(f"{what} failed: {said}{advice}", passing=passing, wait=wait)
+
+
+def _without_memory_limit() -> Callable[[], None] | None:
+    """In a process that works on projects: credential helpers in Go or .NET claim more memory than they use."""
+    if sys.platform != "linux":
+        return None
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    return None if soft == hard else lambda: resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
 
 
 def _quiet_ssh(env: dict[str, str]) -> dict[str, str]:

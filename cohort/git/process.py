@@ -36,6 +36,8 @@ CONFIG = """\
     attributesFile = /dev/null
     excludesFile = /dev/null
     bigFileThreshold = 16m
+    commitGraph = false
+    multiPackIndex = false
 [gc]
     auto = 0
 [maintenance]
@@ -50,8 +52,7 @@ CONFIG = """\
 [advice]
     detachedHead = false
 [merge]
-    renames = true
-    directoryRenames = false
+    renames = false
 [user]
     name = cohort
     email = cohort@localhost

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cohort.git import process
 from cohort.git.objects import FOLDER, alternates
+from cohort.text import visible_lines
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def commit_stream(author: str, message: str, changes: Changes, parent: str) -> b
     """A commit in the language of `git fast-import`. `author`: "Name <address> seconds zone"."""
     lines = [
         f"commit {REF}\nmark :1\nauthor {author}\ncommitter {author}\n".encode(),
-        _data(message.encode()),
+        _data(visible_lines(message).encode()),
         f"from {parent}\n".encode(),
     ]
     # Deletions first: a folder may take the place of a file.
@@ -112,7 +113,11 @@ def write_tree(folder: Path, files: Mapping[str, tuple[str, str]]) -> str:
             entries[first] = file
     for name, inner in below.items():
         entries[name] = (FOLDER, write_tree(folder, inner))
-    # git sorts a folder as if its name ended with a slash.
+    return write_object(folder, "tree", tree_content(entries))
+
+
+def tree_content(entries: Mapping[str, tuple[str, str]]) -> bytes:
+    """A tree object: each entry's mode, name and object. git sorts a folder as if its name ended with a slash."""
     ordered = sorted(
         (_raw(name) + b"/" * (mode == FOLDER), mode, sha, name)
         for name, (mode, sha) in entries.items()
@@ -121,7 +126,7 @@ def write_tree(folder: Path, files: Mapping[str, tuple[str, str]]) -> str:
         mode.encode() + b" " + _raw(name) + b"\0" + bytes.fromhex(sha)
         for _, mode, sha, name in ordered
     )
-    return write_object(folder, "tree", b"".join(lines))
+    return b"".join(lines)
 
 
 def write_commit(

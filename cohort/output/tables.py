@@ -5,7 +5,6 @@ Only the bar is rich's, and only on a terminal: for thousands of rows its tables
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -15,11 +14,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 from rich.cells import cell_len
 
 from cohort.classroom.outcome import CLEAN, CONFLICT, ERROR, REFUSED, WORDS, Outcome
+from cohort.classroom.roster import Roster
 from cohort.classroom.teams import once
+from cohort.text import to_json, visible_text
 
 NARROWEST = 8  # a column of a table: so those of `cohort status` fit into 80 characters
 BLOCK = 200  # rows of a table
@@ -50,15 +52,24 @@ def progress(what: str, total: int, quiet: bool) -> Iterator[Callable[[object], 
         yield advance
 
 
-def show(
-    title: str, outcomes: Sequence[Outcome], as_json: bool, problems: Sequence[str] = ()
-) -> None:
+def print_json(projects: Sequence[dict[str, Any]], roster: Roster, **more: object) -> None:
+    """What a command found, for programs: with each student's other columns of the roster."""
+    extra = {student.name: student.extra for student in roster.students}
+    rows = [project | {"extra": extra[project["student"]]} for project in projects]
+    about = {"projects": rows, "problems": roster.problems}
+    print(to_json(more | about, indent=2))
+
+
+def print_problems(problems: Sequence[str]) -> None:
+    """The rows of the roster that can't be used."""
+    for problem in problems:
+        print(in_colour(visible_text(problem), RED))
+
+
+def show(title: str, outcomes: Sequence[Outcome], roster: Roster, as_json: bool) -> None:
     """One line per student, what is to be done by hand, and a sum."""
     if as_json:
-        projects = [outcome.as_dict() for outcome in outcomes]
-        print(
-            json.dumps({"title": title, "projects": projects, "problems": list(problems)}, indent=2)
-        )
+        print_json([outcome.as_dict() for outcome in outcomes], roster, title=title)
         return
     print(title)
     columns = ("student", "state", "from", "files", "branch", "what to know")
@@ -67,8 +78,7 @@ def show(
         block = outcomes[start : start + BLOCK]
         colours = [COLOURS.get(outcome.state, 0) for outcome in block]
         print("", *text_table(columns, [_cells(one) for one in block], colours), "", sep="\n")
-    for problem in problems:
-        print(in_colour(plain_text(problem), RED))
+    print_problems(roster.problems)
     counted = once(outcomes)  # a team's repository once
     counts = Counter(WORDS.get(outcome.state, outcome.state) for outcome in counted)
     wrote = sum(outcome.wrote for outcome in counted)
@@ -83,17 +93,19 @@ def _sum(counts: Counter[str]) -> str:
 
 
 def _cells(outcome: Outcome) -> list[str]:
-    about = outcome.message or "; ".join(f"{c['path']}: {c['what']}" for c in outcome.conflicts)
-    about = about or "; ".join(outcome.notes)
-    same = f"the same repository as {outcome.same_as}" if outcome.same_as else ""
-    request = str(outcome.pull_request or "")
+    about = [f"{one['path']}: {one['what']}" for one in outcome.conflicts]
+    about = [outcome.message] if outcome.message else [*about, *outcome.notes]
+    if outcome.pull_request is not None:
+        about.append(str(outcome.pull_request))
+    if outcome.same_as:
+        about.append(f"the same repository as {outcome.same_as}")
     cells = (
         outcome.student,
         WORDS.get(outcome.state, outcome.state),
         outcome.now,
         str(len(outcome.changes) or ""),
         outcome.branch if outcome.commit else "",
-        "; ".join(text for text in (about, request, same) if text),
+        "; ".join(about),
     )
     return [plain_text(cell) for cell in cells]
 
@@ -128,10 +140,8 @@ def in_colour(text: str, colour: int) -> str:
 
 
 def plain_text(text: str) -> str:
-    """A text that may be a stranger's, with nothing in it that steers a terminal."""
-    if text.isprintable():
-        return text
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    """A text that may be a stranger's, for one line of a table."""
+    return visible_text(text)
 
 
 def write_plan_page(path: Path, to: str, outcomes: Sequence[Outcome]) -> None:

@@ -18,9 +18,8 @@ from cohort.git.objects import EXECUTABLE, FILE, LARGEST_BLOB, Objects, reading
 from cohort.git.writing import File
 from cohort.projects.merge import Conflict
 from cohort.projects.plan import Plan, Planner, compare
+from cohort.projects.workbench import COPIER_SECONDS
 from cohort.template.releases import Releases
-
-SECONDS = 300
 
 
 def plan_with_copier(planner: Planner, store: Store, objects: Objects, head: str, to: str) -> Plan:
@@ -50,7 +49,7 @@ def plan_with_copier(planner: Planner, store: Store, objects: Objects, head: str
                     content = made.read(entry[1], "blob", LARGEST_BLOB) if entry else b""
                     plan.changes[path] = File(entry[0], content) if entry else None
     for path in conflicted:
-        what = "you and the template changed the same lines; yours are kept"
+        what = "the student and the template changed the same lines; the student's are kept"
         plan.conflicts.append(Conflict(path, what, plan.changes.pop(path, None)))
         plan.state = CONFLICT
     return plan
@@ -91,10 +90,10 @@ def _update(releases: Releases, clone: Path, to: str) -> None:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
-            timeout=SECONDS,
+            timeout=COPIER_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        raise CohortError(f"copier took more than {SECONDS} seconds.") from None
+        raise CohortError(f"copier took more than {COPIER_SECONDS:g} seconds.") from None
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         raise CohortError(f"copier failed: {said[-1] if said else done.returncode}")

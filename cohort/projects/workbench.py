@@ -5,25 +5,23 @@ from __future__ import annotations
 import difflib
 import os
 import shutil
-import signal
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
-from cohort.classroom.config import Class, Student
-from cohort.classroom.outcome import CLEAN, CONFLICT, ERROR, REFUSED, Outcome
+from cohort.classroom.config import Class
+from cohort.classroom.ledger import Ledger, Record
+from cohort.classroom.outcome import CLEAN, CONFLICT, ERROR, Outcome
+from cohort.classroom.roster import Student
 from cohort.classroom.stores import Local, Remote, open_store
-from cohort.errors import CohortError, RefusedError
+from cohort.errors import CohortError
 from cohort.git import process
+from cohort.git.merging import Place
 from cohort.git.objects import LARGEST_COMMIT, Objects, reading
-from cohort.projects.merge import Place
 from cohort.projects.plan import Plan, Planner, changes_as_paths
 from cohort.template.releases import Release, Releases
 
-SECONDS = 60  # for one project
-MEMORY = 2 << 30  # for one process, git included
+COPIER_SECONDS = 300.0  # for copier itself on one project
 OURS = b"Update the template from "
 
 
@@ -36,6 +34,11 @@ class Job:
     markers: bool = False
     diffs: bool = False
     engine: str = "git"
+
+
+def update(job: Job, bench: Workbench, student: Student) -> Outcome:
+    """The work of `cohort plan` and `cohort update` on one project."""
+    return bench.do(student, job)
 
 
 class Workbench:
@@ -54,21 +57,18 @@ class Workbench:
     def close(self) -> None:
         self._stack.close()
 
-    def do(self, student: Student, job: Job) -> Outcome:
-        """Plan a project's update, and write it if asked to. Whatever goes wrong is in the outcome."""
-        outcome = Outcome(student.name, ERROR, to=job.to, branch=self.class_.branch(job.to))
+    @cached_property
+    def records(self) -> dict[str, Record]:
+        """What the ledger knows of each student's repository."""
+        ledger = Ledger(self.class_.cache)
         try:
-            with at_most(SECONDS):
-                self._do(student, job, outcome)
-        except RefusedError as error:
-            outcome.state, outcome.message = REFUSED, str(error)
-        except (CohortError, OSError) as error:
-            outcome.state, outcome.message = ERROR, str(error)
-        except (MemoryError, RecursionError):
-            outcome.state, outcome.message = REFUSED, "it needs too much memory."
-        return outcome
+            return ledger.records()
+        finally:
+            ledger.close()
 
-    def _do(self, student: Student, job: Job, outcome: Outcome) -> None:
+    def do(self, student: Student, job: Job) -> Outcome:
+        """Plan a project's update, and write it if asked to. Raises whatever goes wrong."""
+        outcome = Outcome(student.name, ERROR, to=job.to, branch=self.class_.branch(job.to))
         store = open_store(self.class_, student)
         outcome.head = store.head().commit
         with reading(self.class_.home, self.place.scratch, store.objects) as objects:
@@ -78,12 +78,13 @@ class Workbench:
             outcome.conflicts = [{"path": one.path, "what": one.what} for one in plan.conflicts]
             outcome.notes = plan.notes
             if plan.state not in (CLEAN, CONFLICT):
-                return
+                return outcome
             outcome.text = self.planner.message(plan)
             if job.diffs:
                 outcome.diffs = diffs(plan, objects)
             if job.write:
                 self._write(store, objects, plan, outcome, job)
+        return outcome
 
     def _plan(self, store: Local | Remote, objects: Objects, outcome: Outcome, job: Job) -> Plan:
         if job.engine == "copier":
@@ -133,32 +134,3 @@ def diffs(plan: Plan, objects: Objects) -> dict[str, str]:
         old, new = lines
         shown[path] = "\n".join(list(difflib.unified_diff(old, new, lineterm="", n=3))[2:402])
     return shown
-
-
-@contextmanager
-def at_most(seconds: int) -> Iterator[None]:
-    """End the work after so many seconds, where the system can."""
-    if not hasattr(signal, "SIGALRM"):
-        yield
-        return
-
-    def stop(*_: Any) -> None:
-        raise CohortError(f"it took more than {seconds} seconds.")
-
-    earlier = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, earlier)
-
-
-def limit_memory() -> None:
-    """No project may take the machine's memory."""
-    if sys.platform == "linux":
-        import resource
-
-        soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-        if soft == resource.RLIM_INFINITY or soft > MEMORY:
-            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, hard))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cohort.classroom.outcome import Outcome
+from cohort.projects import isolation
 from cohort.projects import workbench as work
 from cohort.template.answers import normalise
 from tests.classes import (
@@ -28,7 +29,7 @@ from tests.helpers import must_run
 ADA, EVE = "students/ada", "students/eve"
 BRANCH = "template/v2.0.0"
 ANSWERS = ".copier-answers.yml"
-REFUSED, HARMLESS = 4, 0
+REFUSED, KEPT, HARMLESS = 4, 2, 0
 
 
 class Trap:
@@ -283,7 +284,7 @@ REPOSITORIES: dict[Callable[[Path, Trap], None], int] = {
     alternates: REFUSED,
     linked_answers: REFUSED,
     linked_file: REFUSED,
-    linked_folder: HARMLESS,  # the student's own; nothing is checked out
+    linked_folder: KEPT,  # the student's own, where the template has a folder; nothing is checked out
     lying_object: REFUSED,
     huge_file: REFUSED,
     huge_folder: REFUSED,
@@ -438,7 +439,7 @@ def test_no_project_takes_the_others_time(
             time.sleep(30)
         return plan(bench, store, objects, outcome, job)
 
-    monkeypatch.setattr(work, "SECONDS", 1)
+    monkeypatch.setattr(isolation, "SECONDS", 1)
     monkeypatch.setattr(work.Workbench, "_plan", slow)
     said = cohort(classroom, "update", "--json")
     assert said.code == 3 and "more than 1 seconds" in said.projects["eve"]["message"]

@@ -68,7 +68,7 @@ RUN_BY = {
 # Parts of other tools that a page speaks of; no reader is to type them.
 NAMED_ONLY = {
     *("gh repo create my-class/ada --private", "git fetch"),
-    *("copier check-update", "git cat-file", "git fast-import", "git merge-tree"),
+    *("copier check-update", "git cat-file", "git diff-tree", "git fast-import", "git merge-tree"),
     *("uv add", "uv sync", "uv sync --extra"),
 }
 

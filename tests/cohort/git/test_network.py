@@ -234,6 +234,22 @@ def test_another_ssh_is_told_to_ask_nothing(
     assert "-o BatchMode=yes" in (home / "asked").read_text()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux alone")
+def test_a_credential_helper_may_claim_more_memory_than_a_project(
+    cohort: Cohort, small: Path, forge: Forge, home: Path, tmp_path: Path
+) -> None:
+    """As those in .NET do. `create` pushes from the processes that work on projects."""
+    configure(
+        home,
+        f"credential.helper=!f() {{ ulimit -v >>limits; echo username=t; echo password={TOKEN}; }}; f",
+    )
+    folder = classroom(small, forge, tmp_path)
+    assert cohort(folder, "create", "--to", "v1.0.0").code == 0
+    limits = [path.read_text() for path in (folder / ".cohort").rglob("limits")]
+    own = subprocess.run(["sh", "-c", "ulimit -v"], capture_output=True, text=True).stdout
+    assert limits and set("".join(limits).split()) == {own.strip()}
+
+
 # ---- Servers on a bad day ---------------------------------------------------------------------------
 
 
@@ -251,8 +267,10 @@ def test_a_server_that_says_when_is_asked_then(
     monkeypatch.setattr("cohort.classroom.stores.time", SimpleNamespace(sleep=waited.append))
     login_with_a_helper(home, forge, monkeypatch)
     folder = classroom(small, forge, tmp_path)
+    assert cohort(folder, "create", "--to", "v1.0.0").code == 0
     forge.faults.append(Fault("GET .*receive-pack", status, {"Retry-After": "7"}))
-    makes_and_updates(cohort, folder, forge)
+    said = cohort(folder, "update", "--push", "--json")
+    assert said.code == 0 and said.projects["ada"]["pushed"], said.out
     assert waited == [7.0]
 
 
@@ -350,7 +368,7 @@ os.execv({real!r}, ["git", *sys.argv[1:]])
         assert (token == "secret") == (where == str(home)), words
         (open_ if token else closed).add(words[0])
     open_.discard("rev-parse")  # the test's own
-    assert open_ == {"fetch", "push", "config"}, "config: is there a core.sshCommand?"
+    assert open_ == {"fetch", "ls-remote", "push", "config"}, "config: is there a core.sshCommand?"
     assert {"cat-file", "for-each-ref"} <= closed and "push" not in closed
 
 

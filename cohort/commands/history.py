@@ -6,7 +6,7 @@ import time
 
 from cohort.classroom.config import load
 from cohort.classroom.ledger import Ledger
-from cohort.classroom.outcome import WORDS
+from cohort.classroom.outcome import WORDS, PullRequest
 from cohort.classroom.roster import read_roster
 from cohort.commands.options import Options
 from cohort.output.tables import plain_text
@@ -27,7 +27,9 @@ def show_history(options: Options, student: str) -> int:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(step["at"]))
         about = step["about"]
         state, commit = WORDS.get(about["state"], about["state"]), about["commit"][:12]
-        cells = (step["command"], step["target"], step["step"], state, commit, about["message"])
+        request = PullRequest(**about["pull_request"]) if about.get("pull_request") else ""
+        what = (step["command"], step["target"], step["step"])
+        cells = (*what, state, commit, about["message"], str(request))
         print(plain_text(f"{when}  {'  '.join(text for text in cells if text)}"))
     if not steps:
         print(f"Nothing has been done to {student} yet.")

@@ -20,6 +20,7 @@ from rich.cells import cell_len
 
 from cohort.classroom.outcome import CLEAN, CONFLICT, ERROR, REFUSED, WORDS, Outcome
 from cohort.classroom.roster import Roster
+from cohort.classroom.teams import once
 from cohort.text import to_json, visible_text
 
 NARROWEST = 8  # a column of a table: so those of `cohort status` fit into 80 characters
@@ -78,21 +79,33 @@ def show(title: str, outcomes: Sequence[Outcome], roster: Roster, as_json: bool)
         colours = [COLOURS.get(outcome.state, 0) for outcome in block]
         print("", *text_table(columns, [_cells(one) for one in block], colours), "", sep="\n")
     print_problems(roster.problems)
-    counts = Counter(WORDS.get(outcome.state, outcome.state) for outcome in outcomes)
-    parts = [f"{number} {word}" for word, number in counts.most_common()]
-    wrote = sum(outcome.wrote for outcome in outcomes)
-    print(f"{', '.join(parts) or 'No student'}. Written: {wrote}.")
+    counted = once(outcomes)  # a team's repository once
+    counts = Counter(WORDS.get(outcome.state, outcome.state) for outcome in counted)
+    wrote = sum(outcome.wrote for outcome in counted)
+    print(f"{_sum(counts) or 'No student'}. Written: {wrote}.")
+    requests = Counter(one.pull_request.state for one in counted if one.pull_request)
+    if requests:
+        print(f"Pull requests: {_sum(requests)}.")
+
+
+def _sum(counts: Counter[str]) -> str:
+    return ", ".join(f"{number} {word}" for word, number in counts.most_common())
 
 
 def _cells(outcome: Outcome) -> list[str]:
     about = [f"{one['path']}: {one['what']}" for one in outcome.conflicts]
+    about = [outcome.message] if outcome.message else [*about, *outcome.notes]
+    if outcome.pull_request is not None:
+        about.append(str(outcome.pull_request))
+    if outcome.same_as:
+        about.append(f"the same repository as {outcome.same_as}")
     cells = (
         outcome.student,
         WORDS.get(outcome.state, outcome.state),
         outcome.now,
         str(len(outcome.changes) or ""),
         outcome.branch if outcome.commit else "",
-        outcome.message or "; ".join([*about, *outcome.notes]),
+        "; ".join(about),
     )
     return [plain_text(cell) for cell in cells]
 

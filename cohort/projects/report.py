@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cohort.classroom.check_notes import parse, read_note
-from cohort.classroom.outcome import CLEAN, CONFLICT, CURRENT, ERROR, REFUSED, WORDS
+from cohort.classroom.outcome import (
+    CLEAN,
+    CONFLICT,
+    CURRENT,
+    ERROR,
+    MISSING,
+    REFUSED,
+    WORDS,
+    PullRequest,
+)
 from cohort.classroom.roster import Student
 from cohort.classroom.stores import Local, Remote, open_store
 from cohort.errors import CohortError
@@ -56,6 +65,8 @@ class Row:
     checks_older: bool = False  # CI checked an older commit
     help: list[str] = field(default_factory=list)
     message: str = ""
+    pull_request: PullRequest | None = None  # of the newest update that has one
+    same_as: str = ""  # the student of the same team whose row stands for this repository
 
     def judged(self) -> Row:
         """The same, with the words for its state and the reasons to help."""
@@ -156,6 +167,7 @@ def _read_note(objects: Objects, store: Local | Remote, row: Row) -> None:
 
 
 def _needs_help(row: Row) -> list[str]:
+    """Why a person should look at this project."""
     reasons = []
     if row.state in (ERROR, REFUSED):
         reasons.append(row.word)
@@ -167,6 +179,8 @@ def _needs_help(row: Row) -> list[str]:
         reasons.append(f"{len(row.checks)} check{'s' * (len(row.checks) > 1)} open")
     if row.committed and time.time() - row.committed > QUIET_DAYS * 86_400:
         reasons.append(f"no commit for {QUIET_DAYS} days")
+    if row.pull_request is not None and row.pull_request.state == MISSING:
+        reasons.append("pull request missing")
     return reasons
 
 

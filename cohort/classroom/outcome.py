@@ -9,14 +9,31 @@ from typing import Any
 
 CURRENT, NEWER, CLEAN, CONFLICT = "current", "newer", "clean", "conflict"
 REFUSED, ERROR = "refused", "error"
+# The states as people read them: those that need a person come first.
 WORDS = {
-    CURRENT: "up to date",
-    NEWER: "newer",
-    CLEAN: "merges by itself",
-    CONFLICT: "conflict",
+    CONFLICT: "needs attention",
     REFUSED: "refused",
     ERROR: "error",
+    CLEAN: "will merge cleanly",
+    NEWER: "on a newer release",
+    CURRENT: "up to date",
+    "exists": "already there",
+    "no update": "not updated yet",
+    "nothing to do": "without a branch",
 }
+RANK = {state: place for place, state in enumerate(WORDS)}
+MERGED = "merged cleanly"
+SEVERAL = {"needs attention": "need attention", "error": "errors"}
+
+
+def word_for(state: str, written: bool = False) -> str:
+    """A state as people read it. `written`: the branch with the update is there."""
+    return MERGED if state == CLEAN and written else WORDS.get(state, state)
+
+
+def count_of_word(number: int, word: str) -> str:
+    """Students in a state: "1 needs attention", "2 need attention"."""
+    return f"{number:,} {word if number == 1 else SEVERAL.get(word, word)}"
 
 
 NOTHING: dict[str, Any] = {"changes": {}, "conflicts": [], "notes": [], "diffs": {}}
@@ -42,6 +59,11 @@ class Outcome:
     conflicts: list[dict[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     diffs: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def word(self) -> str:
+        """The state as people read it."""
+        return word_for(self.state, written=bool(self.commit))
 
     def without_empty(self) -> Outcome:
         """The same, to be kept and read: what is empty is one object for all of them."""

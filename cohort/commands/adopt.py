@@ -22,7 +22,13 @@ def adopt_class(options: Options, answers: Sequence[str], push: bool) -> int:
             raise CohortError("it is on a server; add --push to write the branch there.")
         return adopt(bench, student, given)
 
-    return one_by_one("adopt", options, adopt_one)
+    return one_by_one("adopt", options, adopt_one, _advice)
+
+
+def _advice(outcomes: Sequence[Outcome]) -> str:
+    """What to do next."""
+    branches = [outcome.branch for outcome in outcomes if outcome.commit]
+    return f"Next: the student merges {branches[0]}; then `cohort plan`." if branches else ""
 
 
 def _pair(text: str) -> tuple[str, str]:

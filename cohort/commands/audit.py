@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from cohort.classroom.outcome import Outcome
 from cohort.commands.one_by_one import one_by_one
 from cohort.commands.options import Options
 from cohort.projects.audit import audit
@@ -9,4 +12,11 @@ from cohort.projects.audit import audit
 
 def audit_class(options: Options) -> int:
     """Which files of ours were changed?"""
-    return one_by_one("audit", options, lambda bench, student, _: audit(bench, student))
+    return one_by_one("audit", options, lambda bench, student, _: audit(bench, student), _advice)
+
+
+def _advice(outcomes: Sequence[Outcome]) -> str:
+    """What to do next."""
+    if any(outcome.conflicts for outcome in outcomes):
+        return "Next: look at the protected files named above with their students."
+    return ""

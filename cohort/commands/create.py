@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cohort.classroom.config import load, read_roster
-from cohort.classroom.outcome import exit_code
+from cohort.classroom.outcome import Outcome, exit_code
 from cohort.commands.options import CreateOptions
 from cohort.output import tables
 from cohort.projects.create import create
@@ -38,5 +40,12 @@ def create_class(options: CreateOptions) -> int:
             bench.close()
         at.ledger.end(run)
     problems = [f"{path.name}, {sentence}" for sentence in bad]
-    tables.show("Created", outcomes, options.json, problems)
+    tables.show("Create", outcomes, options.json, problems, _advice(outcomes, problems))
     return max(exit_code(outcomes), 3 if bad else 0)
+
+
+def _advice(outcomes: Sequence[Outcome], problems: Sequence[str]) -> str:
+    """What to do next."""
+    if problems or exit_code(outcomes):
+        return "Next: correct what is named above and run `cohort create` again; what exists stays as it is."
+    return "Next: `cohort status` shows where each project stands." if outcomes else ""

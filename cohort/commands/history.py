@@ -7,7 +7,7 @@ import time
 
 from cohort.classroom.config import load
 from cohort.classroom.ledger import Ledger
-from cohort.classroom.outcome import WORDS
+from cohort.classroom.outcome import word_for
 from cohort.commands.options import Options
 from cohort.output.tables import plain_text
 
@@ -25,8 +25,8 @@ def show_history(options: Options, student: str) -> int:
     for step in steps:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(step["at"]))
         about = step["about"]
-        state, commit = WORDS.get(about["state"], about["state"]), about["commit"][:12]
-        cells = (step["command"], step["target"], step["step"], state, commit, about["message"])
+        word, commit = word_for(about["state"], written=bool(about["commit"])), about["commit"][:12]
+        cells = (step["command"], step["target"], word, commit, about["message"])
         print(plain_text(f"{when}  {'  '.join(text for text in cells if text)}"))
     if not steps:
         print(f"Nothing has been done to {student} yet.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from cohort.classroom.config import Student, load
 from cohort.classroom.outcome import Outcome, exit_code
@@ -13,10 +13,14 @@ from cohort.projects.session import fetch, session
 from cohort.projects.workbench import Workbench
 
 Work = Callable[[Workbench, Student, str], Outcome]
+Advise = Callable[[Sequence[Outcome]], str]
 
 
-def one_by_one(what: str, options: Options, work: Work) -> int:
-    """Do something with one project after the other, show it, and return the exit code."""
+def one_by_one(what: str, options: Options, work: Work, advise: Advise) -> int:
+    """Do something with one project after the other, show it, and return the exit code.
+
+    `advise` says what to do next.
+    """
     class_ = load(options.folder)
     students = class_.students(options.only)
     title = what.capitalize()
@@ -35,5 +39,5 @@ def one_by_one(what: str, options: Options, work: Work) -> int:
             advance(outcome)
         at.ledger.end(run)
         bench.close()
-    tables.show(title, outcomes, options.json)
+    tables.show(title, outcomes, options.json, advice=advise(outcomes))
     return exit_code(outcomes)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cohort.classroom.config import load
-from cohort.classroom.outcome import Outcome, exit_code
+from cohort.classroom.outcome import CLEAN, CONFLICT, Outcome, exit_code
 from cohort.commands.options import PlanOptions
 from cohort.commands.parts import check_engine, one_part
 from cohort.output import tables
 from cohort.projects.session import over_class, session
 from cohort.projects.workbench import Job
+
+CANARY = 3  # students to begin with
 
 
 def plan_class(options: PlanOptions) -> int:
@@ -31,6 +35,26 @@ def plan_class(options: PlanOptions) -> int:
 
         outcomes = over_class(at, students, job, options.jobs, keep)
     if options.html is not None:
-        tables.write_plan_page(options.html, job.to, outcomes)
-    tables.show(f"Plan for {job.to}", outcomes, options.json)
+        from cohort.output.plan_page import write_plan_page
+
+        write_plan_page(options.html, job.to, outcomes)
+    title = f"Plan for {job.to}: nothing has been written"
+    tables.show(title, outcomes, options.json, advice=_advice(options, outcomes))
     return exit_code(outcomes)
+
+
+def _advice(options: PlanOptions, outcomes: Sequence[Outcome]) -> str:
+    """What to do next."""
+    page = (
+        f"{options.html} shows every change."
+        if options.html
+        else "`cohort plan --html plan.html` shows every change."
+    )
+    if not any(outcome.state in (CLEAN, CONFLICT) for outcome in outcomes):
+        return page if options.html else ""
+    if len(outcomes) > CANARY:
+        return (
+            f"{page} Next: `cohort update --canary {CANARY}` for the first {CANARY} students, "
+            "then `cohort update` for the others."
+        )
+    return f"{page} Next: `cohort update` writes the branches."

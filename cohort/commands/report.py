@@ -8,6 +8,7 @@ from dataclasses import asdict
 from cohort.classroom.config import load
 from cohort.commands.options import ReportOptions
 from cohort.output import tables
+from cohort.output.text import count_of
 from cohort.projects.report import read_row, write_page
 from cohort.projects.session import fetch, session
 from cohort.projects.workbench import Workbench
@@ -31,5 +32,8 @@ def report_class(options: ReportOptions) -> int:
         return 0
     write_page(options.html, release.name, rows)
     helped = sum(bool(row.help) for row in rows)
-    print(f"Wrote {options.html}: {len(rows)} projects, {helped} may need help.")
+    print(
+        f"Wrote {options.html}: {count_of(len(rows), 'project')}, {helped} may need help. "
+        "Next: open it in a browser."
+    )
     return 0

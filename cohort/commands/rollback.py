@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cohort.classroom.config import Student
 from cohort.classroom.outcome import Outcome
 from cohort.classroom.stores import open_store
@@ -29,4 +31,11 @@ def rollback_class(options: Options, push: bool) -> int:
         outcome.state, outcome.wrote = ROLLED_BACK, True
         return outcome
 
-    return one_by_one("rollback", options, roll_back)
+    return one_by_one("rollback", options, roll_back, _advice)
+
+
+def _advice(outcomes: Sequence[Outcome]) -> str:
+    """What to do next."""
+    if any(outcome.state == ROLLED_BACK for outcome in outcomes):
+        return "Next: `cohort update` writes the branches again."
+    return ""

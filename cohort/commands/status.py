@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 
 from cohort.classroom.config import load
 from cohort.classroom.ledger import Ledger
 from cohort.classroom.outcome import CONFLICT, REFUSED, WORDS
 from cohort.commands.options import Options
 from cohort.git import process
-from cohort.output.tables import BLOCK, plain_text, progress, text_table
+from cohort.output.tables import BLOCK, progress, text_table
+from cohort.output.text import count_of, plain_text
 from cohort.projects.status import KNOWN, Standing, look
 
 COLUMNS = (
-    *("student", "release", "behind", "update waiting", "last update"),
-    *("checks open", "update to come", "what to know"),
+    *("student", "release", "behind", "branch", "last update"),
+    *("checks open", "next update", "notes"),
 )
 
 
@@ -54,7 +56,7 @@ def _to_come(standing: Standing, plan: tuple[str, str, list[str]] | None) -> str
     if plan is None or not standing.behind or plan[0] != standing.head:
         return None
     _, state, paths = plan
-    return f"conflict: {', '.join(paths)}" if state == CONFLICT else WORDS[state]
+    return f"{WORDS[state]}: {', '.join(paths)}" if state == CONFLICT else WORDS[state]
 
 
 def _checks(standing: Standing) -> str:
@@ -83,9 +85,19 @@ def _table(standings: list[Standing], dirty: bool) -> None:
             for one in standings[start : start + BLOCK]
         ]
         print("", *text_table(columns, rows), "", sep="\n")
-    behind_count = sum(one.behind > 0 for one in standings)
+    behind = sum(one.behind > 0 for one in standings)
     known = sum(one.state == KNOWN for one in standings)
-    said = f"{known} of {len(standings)} read; {behind_count} behind."
+    print(
+        f"{known:,} of {count_of(len(standings), 'repository')} read, {behind:,} behind. {_advice(standings)}".rstrip()
+    )
+
+
+def _advice(standings: Sequence[Standing]) -> str:
+    """What to do next."""
     if any(one.behind and one.to_come is None for one in standings):
-        said += " `cohort plan` finds out what an update meets."
-    print(said)
+        return "Next: `cohort plan` shows what an update will meet."
+    if any(one.behind and not one.branch for one in standings):
+        return "Next: `cohort update` writes the branches."
+    if any(one.behind for one in standings):
+        return "Next: each student reviews and merges the branch."
+    return ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from cohort.classroom.config import Class, Student, load
 from cohort.classroom.outcome import CLEAN, CONFLICT, Outcome, exit_code
@@ -11,6 +11,7 @@ from cohort.commands.options import UpdateOptions
 from cohort.commands.parts import check_engine, one_part, parts_of
 from cohort.forge.pull_requests import open_requests
 from cohort.output import tables
+from cohort.output.text import count_of
 from cohort.projects.session import over_class, push, session
 from cohort.projects.workbench import Job
 
@@ -50,8 +51,21 @@ def update_class(options: UpdateOptions) -> int:
             open_requests(class_, due, list(made.values()), parts_of(options.part)[1])
         at.ledger.end(run)
     outcomes = [(finished | made)[student.name] for student in students]
-    tables.show(f"Update to {job.to}", outcomes, options.json)
+    advice = _advice(outcomes, remote if not options.push else set())
+    tables.show(f"Update to {job.to}", outcomes, options.json, advice=advice)
     return exit_code(outcomes)
+
+
+def _advice(outcomes: Sequence[Outcome], unpushed: Collection[str]) -> str:
+    """What was written, and what to do next."""
+    there = [outcome for outcome in outcomes if outcome.commit]
+    if not there:
+        return ""
+    if any(outcome.student in unpushed for outcome in there):
+        return "Nothing has been pushed. Next: `cohort update --push` writes the branches on the servers."
+    new = sum(outcome.wrote for outcome in there)
+    written = f"{count_of(new, 'branch')} written" if new else "No branch has changed"
+    return f"{written}. Next: each student reviews and merges {there[0].branch}."
 
 
 def _still_true(

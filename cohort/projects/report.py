@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cohort.classroom.check_notes import parse, read_note
 from cohort.classroom.config import Student
-from cohort.classroom.outcome import CLEAN, CONFLICT, CURRENT, ERROR, REFUSED, WORDS
+from cohort.classroom.outcome import CONFLICT, CURRENT, ERROR, REFUSED
 from cohort.classroom.stores import Local, Remote, open_store
 from cohort.errors import CohortError
 from cohort.git.objects import LARGEST_COMMIT, Objects, reading
+from cohort.output.links import web_address
 from cohort.output.pages import page
 from cohort.projects.audit import audit
 from cohort.projects.workbench import Job, Workbench
@@ -22,8 +24,14 @@ from cohort.template import answers
 CARD, ETHICS = "docs/model_card.md", "docs/data_ethics.md"
 OPEN_QUESTION = "[More Information Needed]"
 LARGEST = 256 << 10
+LONGEST_NAME = 100
 QUIET_DAYS = 14
 DEEPEST = 12
+COLUMNS = (
+    *("Student", "May need help", "Release", "Next update", "Newest commit"),
+    *("Scores", "Card: unanswered", "Ethics: ticked", "Checks", "Protected files"),
+)
+WIDTHS = (13, 13, 6, 17, 8, 12, 8, 7, 8, 8)  # percent
 BOX = re.compile(r"^\s*[-*] \[([ xX])\]", re.MULTILINE)
 # The sentence that `capstone card` writes above the table of scores.
 AGAINST = re.compile(
@@ -39,6 +47,10 @@ class Row:
     """A line of the report."""
 
     student: str
+    author: str = ""
+    repository: str = ""  # where a browser finds it; empty for a folder on this disk
+    pull_request: str = ""  # the same; empty when there is none
+    pull_request_state: str = ""  # open, merged or closed
     state: str = CURRENT
     word: str = ""
     release: str = ""
@@ -58,7 +70,9 @@ class Row:
 def read_row(bench: Workbench, student: Student, to: str, checks: Path | None) -> Row:
     """Everything that the page says of one student."""
     plan = bench.do(student, Job(to))
-    row = Row(student.name, plan.state, WORDS.get(plan.state, plan.state), plan.now)
+    row = Row(student.name, author=student.answers.get("author_name", ""))
+    row.repository = web_address(student.repository) if student.is_remote else ""
+    row.state, row.word, row.release = plan.state, plan.word, plan.now
     row.message = plan.message or "; ".join(
         f"{one['path']}: {one['what']}" for one in plan.conflicts
     )
@@ -66,6 +80,7 @@ def read_row(bench: Workbench, student: Student, to: str, checks: Path | None) -
         store = open_store(bench.class_, student)
         with reading(bench.class_.home, bench.place.scratch, store.objects) as objects:
             _read_commit(objects, store.head().commit, row)
+            row.author = _author(bench, objects, store.head().commit) or row.author
             row.checks = _read_checks(checks, student.name)
             if row.checks is None:
                 _read_note(objects, store, row)
@@ -89,6 +104,15 @@ def _read_commit(objects: Objects, commit: str, row: Row) -> None:
         row.scores = _scores(card)
         found = AGAINST.search(card)
         row.against = found[1] if found else ""
+
+
+def _author(bench: Workbench, objects: Objects, commit: str) -> str:
+    """Who wrote the project, as its answers file says; empty when it doesn't."""
+    try:
+        name = bench.planner.read_answers(objects, objects.commit_tree(commit)).get("author_name")
+    except CohortError:
+        return ""
+    return name.strip()[:LONGEST_NAME] if isinstance(name, str) else ""
 
 
 def _text(objects: Objects, tree: str, path: str) -> str | None:
@@ -144,7 +168,7 @@ def _needs_help(row: Row) -> list[str]:
     if row.state in (ERROR, REFUSED):
         reasons.append(row.word)
     if row.state == CONFLICT:
-        reasons.append("conflict to come")
+        reasons.append("update needs attention")
     if row.changed:
         reasons.append("changed protected files")
     if row.checks:
@@ -156,14 +180,16 @@ def _needs_help(row: Row) -> list[str]:
 
 def write_page(path: Path, to: str, rows: Sequence[Row]) -> None:
     """The page: one file, readable offline."""
-    behind = sum(row.state in (CLEAN, CONFLICT) for row in rows)
     text = page(
         "report.html.jinja",
         to=to,
         rows=rows,
-        behind=behind,
+        counts=Counter(row.state for row in rows),
         helped=sum(bool(row.help) for row in rows),
-        day=lambda seconds: time.strftime("%Y-%m-%d", time.gmtime(seconds)) if seconds else "",
+        quiet_days=QUIET_DAYS,
+        day=lambda seconds: time.strftime("%Y-%m-%d", time.gmtime(seconds)),
         made=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        columns=COLUMNS,
+        widths=WIDTHS,
     )
     path.write_text(text, encoding="utf-8")

@@ -104,7 +104,9 @@ def _with_shared_texts(outcome: Outcome) -> Outcome:
     """Thousands of students have the same paths and words: one text each, not one per student."""
     for name in ("now", "to", "branch", "state", "text"):
         setattr(outcome, name, sys.intern(getattr(outcome, name)))
-    outcome.changes = {sys.intern(path): sys.intern(what) for path, what in outcome.changes.items()}
+    for name in ("changes", "diffs"):
+        texts = getattr(outcome, name)
+        setattr(outcome, name, {sys.intern(path): sys.intern(what) for path, what in texts.items()})
     return outcome
 
 

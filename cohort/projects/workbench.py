@@ -23,6 +23,7 @@ from cohort.projects.plan import Plan, Planner, changes_as_paths
 from cohort.template.releases import Release, Releases
 
 SECONDS = 60  # for one project
+MOST_LINES = 400  # of a diff that is shown
 MEMORY = 2 << 30  # for one process, git included
 OURS = b"Update the template from "
 
@@ -131,7 +132,10 @@ def diffs(plan: Plan, objects: Objects) -> dict[str, str]:
         after = file.content if file else b""
         lines = (part.decode("utf-8", "replace").splitlines() for part in (before, after))
         old, new = lines
-        shown[path] = "\n".join(list(difflib.unified_diff(old, new, lineterm="", n=3))[2:402])
+        diff = list(difflib.unified_diff(old, new, lineterm="", n=3))[2:]
+        if len(diff) > MOST_LINES:
+            diff[MOST_LINES:] = [f"@@ {len(diff) - MOST_LINES:,} more lines @@"]
+        shown[path] = "\n".join(diff)
     return shown
 
 

@@ -8,7 +8,8 @@ from urllib.parse import quote, urlsplit
 from cohort.template.answers import SHORTCUTS
 
 HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
-SCP = re.compile(r"(?:[\w.-]+@)?([\w.-]{2,}):(?!//)(.+)")
+# As scp writes a place: "git@host:path", or a host with a dot; "javascript:x" is none.
+SCP = re.compile(r"(?=[^:]*[@.])(?:[\w.-]+@)?([\w.-]+):(?!//)(.+)")
 
 
 def web_address(address: str) -> str:

@@ -13,6 +13,7 @@ from cohort.output.pages import page
 COLUMNS = ("Student", "State", "Release", "Files", "Needs attention, notes", "Changes")
 WIDTHS = (14, 14, 8, 6, 42, 16)  # percent
 LONGEST_LINE = 300  # characters of a line of a diff
+MARKUP = len("<ins></ins>\n")
 MOST = 2_000_000  # characters of all diffs on the page
 
 
@@ -29,7 +30,8 @@ class Change:
 
     @property
     def size(self) -> int:
-        return sum(map(len, self.lines))
+        """Characters on the page, with each line's markup."""
+        return sum(len(line) + MARKUP for line in self.lines)
 
 
 @dataclass(frozen=True)

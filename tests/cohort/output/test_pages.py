@@ -283,7 +283,8 @@ def test_the_links_are_on_the_page(tmp_path: Path) -> None:
         if tag == "a"
     ]
     place = "https://git.example.org/my-class/student0007"
+    assert "Pull request</a> open" in class_page(tmp_path, [full_row(7)])
     assert links == [
-        (place, "Repository of student0007"),
-        (f"{place}/pull/1", "Pull request of student0007, open"),
+        (place, "student0007, repository"),
+        (f"{place}/pull/1", "Pull request of student0007"),
     ]

@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from cohort.classroom.outcome import RANK, WORDS, count_of_word
+from cohort.output.links import web_address
 from cohort.output.text import count_of, plain_text
 
 # In a page these are what they are; in a name, the two joiners are honest Persian, Hindi or an emoji.
@@ -34,7 +35,7 @@ def page(name: str, **values: object) -> str:
         "count_of_word": count_of_word,
         "count_of": count_of,
     }
-    environment.filters["breakable"] = breakable
+    environment.filters |= {"breakable": breakable, "web_address": web_address}
     style = environment.get_template("style.css.jinja").render(**values)
     script = environment.get_template("script.js.jinja").render(**values)
     policy = (

@@ -71,7 +71,7 @@ def read_row(bench: Workbench, student: Student, to: str, checks: Path | None) -
     """Everything that the page says of one student."""
     plan = bench.do(student, Job(to))
     row = Row(student.name, author=student.answers.get("author_name", ""))
-    row.repository = web_address(student.repository) if student.is_remote else ""
+    row.repository = web_address(student.repository)
     row.state, row.word, row.release = plan.state, plan.word, plan.now
     row.message = plan.message or "; ".join(
         f"{one['path']}: {one['what']}" for one in plan.conflicts

@@ -288,3 +288,13 @@ def test_the_links_are_on_the_page(tmp_path: Path) -> None:
         (place, "student0007, repository"),
         (f"{place}/pull/1", "Pull request of student0007"),
     ]
+
+
+@pytest.mark.parametrize(
+    "address", ["javascript:alert(1)", "data:text/html,x", "file:///etc", HOSTILE]
+)
+def test_no_other_address_becomes_a_link(tmp_path: Path, address: str) -> None:
+    """Whoever fills the row, and with whatever."""
+    row = full_row(0)
+    row.repository = row.pull_request = address
+    assert Tags(class_page(tmp_path, [row])).count("a") == 0

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from cohort import faults
 from cohort.commands.options import (
     CreateOptions,
     Options,
@@ -17,6 +18,7 @@ from cohort.commands.options import (
     UpdateOptions,
 )
 from cohort.errors import CohortError
+from cohort.text import visible_text
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -42,6 +44,7 @@ Part = Annotated[
 Jobs = Annotated[int, typer.Option(min=0, help="Processes at a time; 0: one per core.")]
 Engine = Annotated[str, typer.Option(help="git, or copier: copier itself in a clone, to compare.")]
 HERE = Path(".")
+INTERRUPTED = 130  # what typer makes of Ctrl-C
 
 
 @app.command()
@@ -71,26 +74,28 @@ def create(
         bool, typer.Option(help="Make bare repositories, without a work tree.")
     ] = False,
     only: Only = None,
+    jobs: Jobs = 0,
     json: Json = False,
     folder: Folder = HERE,
 ) -> None:
     """Make one repository per row of the roster. What exists is left alone."""
     from cohort.commands.create import create_class
 
-    sys.exit(create_class(CreateOptions(folder, tuple(only or ()), to, json, roster, bare)))
+    sys.exit(create_class(CreateOptions(folder, tuple(only or ()), to, json, jobs, roster, bare)))
 
 
 @app.command()
 def status(
     dirty: Annotated[bool, typer.Option(help="Also look for work that is not committed.")] = False,
     only: Only = None,
+    jobs: Jobs = 0,
     json: Json = False,
     folder: Folder = HERE,
 ) -> None:
     """Show each project's release, and the update that waits for its student."""
     from cohort.commands.status import show_status
 
-    sys.exit(show_status(Options(folder, tuple(only or ()), json=json), dirty))
+    sys.exit(show_status(Options(folder, tuple(only or ()), json=json, jobs=jobs), dirty))
 
 
 @app.command()
@@ -153,29 +158,32 @@ def rollback(
     to: To = "",
     only: Only = None,
     push: Annotated[bool, typer.Option(help="Delete the branches on servers too.")] = False,
+    jobs: Jobs = 0,
     json: Json = False,
     folder: Folder = HERE,
 ) -> None:
     """Delete the branches that update made, where nobody has worked on them."""
     from cohort.commands.rollback import rollback_class
 
-    sys.exit(rollback_class(Options(folder, tuple(only or ()), to, json), push))
+    sys.exit(rollback_class(Options(folder, tuple(only or ()), to, json, jobs), push))
 
 
 @app.command()
-def verify(to: To = "", only: Only = None, json: Json = False, folder: Folder = HERE) -> None:
+def verify(
+    to: To = "", only: Only = None, jobs: Jobs = 0, json: Json = False, folder: Folder = HERE
+) -> None:
     """Check that each update branch is, bit by bit, what cohort makes of the student's commit."""
     from cohort.commands.verify import verify_class
 
-    sys.exit(verify_class(Options(folder, tuple(only or ()), to, json)))
+    sys.exit(verify_class(Options(folder, tuple(only or ()), to, json, jobs)))
 
 
 @app.command()
-def audit(only: Only = None, json: Json = False, folder: Folder = HERE) -> None:
+def audit(only: Only = None, jobs: Jobs = 0, json: Json = False, folder: Folder = HERE) -> None:
     """Name the template's files that a student changed. A protected one (CI, checks, tests) needs attention."""
     from cohort.commands.audit import audit_class
 
-    sys.exit(audit_class(Options(folder, tuple(only or ()), json=json)))
+    sys.exit(audit_class(Options(folder, tuple(only or ()), json=json, jobs=jobs)))
 
 
 @app.command()
@@ -216,13 +224,14 @@ def report(
     ] = None,
     to: To = "",
     only: Only = None,
+    jobs: Jobs = 0,
     json: Json = False,
     folder: Folder = HERE,
 ) -> None:
     """Write one page of the whole class: releases, updates, scores, checklists, who may need help."""
     from cohort.commands.report import report_class
 
-    sys.exit(report_class(ReportOptions(folder, tuple(only or ()), to, json, html, checks)))
+    sys.exit(report_class(ReportOptions(folder, tuple(only or ()), to, json, jobs, html, checks)))
 
 
 def main() -> None:
@@ -232,18 +241,22 @@ def main() -> None:
             stream.reconfigure(encoding="utf-8", errors="replace")
     try:
         code = app(standalone_mode=False)
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
     except CohortError as error:
-        print(f"cohort: {error}", file=sys.stderr)
-        code = error.exit_code
+        code = _complain(str(error), error.exit_code)
     except (OSError, sqlite3.Error) as error:
-        print(f"cohort: {error}. Is the disk full, or the cache folder damaged?", file=sys.stderr)
-        code = 3
+        code = _complain(f"{error}. Is the disk full, or the cache folder damaged?")
     except (KeyboardInterrupt, typer.Abort):
-        print("cohort: stopped. `cohort update --resume` goes on with an update.", file=sys.stderr)
-        code = 3
+        code = _complain("stopped. `cohort update --resume` goes on with an update.")
     except Exception as error:
-        if not hasattr(error, "format_message"):  # a mistake on the command line
-            raise
-        print(f"cohort: {error.format_message()} See `cohort --help`.", file=sys.stderr)
-        code = 3
+        if hasattr(error, "format_message"):  # a mistake on the command line
+            code = _complain(f"{error.format_message()} See `cohort --help`.")
+        else:
+            code = _complain(faults.sentence(error, "a command"))
     sys.exit(code or 0)
+
+
+def _complain(sentence: str, code: int = 3) -> int:
+    print(visible_text(f"cohort: {sentence}"), file=sys.stderr)
+    return code

@@ -133,6 +133,20 @@ class Said:
 Cohort = Callable[..., Said]
 
 
+@dataclass(frozen=True)
+class Marks:
+    """What several processes left, in the order in which they did: a line each."""
+
+    path: Path
+
+    def add(self, line: str) -> None:
+        with self.path.open("a") as file:
+            file.write(f"{line}\n")
+
+    def all(self) -> list[str]:
+        return self.path.read_text().splitlines() if self.path.exists() else []
+
+
 def snapshot(project: Path) -> dict[str, bytes]:
     """Every file of a project, .git included: only the update branch and its objects may be new."""
     return {

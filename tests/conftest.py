@@ -161,7 +161,7 @@ def cohort(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
     def command(folder: Path, *arguments: str) -> Said:
         capsys.readouterr()
         with monkeypatch.context() as patch:
-            jobs = ["--jobs", "1"] if arguments[0] in ("plan", "update") else []
+            jobs = [] if arguments[0] in ("init", "adopt", "history") else ["--jobs", "1"]
             words = ["cohort", *arguments, *jobs, "--class", str(folder)]
             patch.setattr(sys, "argv", words)
             with pytest.raises(SystemExit) as ended:

@@ -14,6 +14,7 @@ from typing import Any
 
 from cohort.errors import CohortError, RefusedError
 from cohort.git.objects import EXECUTABLE, FILE, FOLDER, Objects
+from cohort.text import visible_text
 
 LARGEST = 256 << 10
 MOST = 100  # rules
@@ -44,8 +45,7 @@ def parse(content: bytes) -> list[str]:
 
 def _line(rule: dict[str, Any]) -> str:
     """One line without anything that could steer a terminal or turn the direction of a text."""
-    text = f"{str(rule['rule'])[:LONGEST]}: {str(rule['said'])[:LONGEST]}"
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    return visible_text(f"{str(rule['rule'])[:LONGEST]}: {str(rule['said'])[:LONGEST]}")
 
 
 def read_note(objects: Objects, notes: str | None, head: str) -> Result | None:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from cohort import faults
 from cohort.errors import CohortError
 from cohort.git.references import BRANCH
 
@@ -151,7 +152,7 @@ def load(folder: Path) -> Class:
     path = folder / FILE
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-        return Class(folder.resolve(), Settings.model_validate(content))
+        class_ = Class(folder.resolve(), Settings.model_validate(content))
     except FileNotFoundError:
         raise CohortError(f"{path} does not exist; run `cohort init` first.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -160,6 +161,8 @@ def load(folder: Path) -> Class:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise CohortError(f"{path}: {key}: {first['msg']}.") from None
+    faults.keep_log_in(class_.cache)
+    return class_
 
 
 def read_roster(class_: Class, path: Path) -> tuple[list[Student], list[str]]:

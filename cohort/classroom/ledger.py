@@ -12,6 +12,7 @@ from typing import Any
 
 from cohort.classroom.outcome import CLEAN, CONFLICT, Outcome
 from cohort.errors import CohortError
+from cohort.text import to_json
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
@@ -62,7 +63,7 @@ class Ledger:
 
     def note(self, run: int, student: str, step: str, about: dict[str, Any]) -> None:
         """Write down a step."""
-        row = (run, student, step, time.time(), json.dumps(about, ensure_ascii=False))
+        row = (run, student, step, time.time(), to_json(about))
         self._connection.execute("INSERT INTO steps VALUES (?, ?, ?, ?, ?)", row)
 
     def steps(self, run: int, step: str) -> dict[str, Outcome]:
@@ -94,7 +95,7 @@ class Ledger:
         """Remember what an update of a student's commit would do, for `cohort status`."""
         if outcome.state not in (CLEAN, CONFLICT):
             return
-        paths = json.dumps([one["path"] for one in outcome.conflicts], ensure_ascii=False)
+        paths = to_json([one["path"] for one in outcome.conflicts])
         row = (outcome.student, outcome.to, outcome.head, outcome.state, paths)
         self._connection.execute("INSERT OR REPLACE INTO plans VALUES (?, ?, ?, ?, ?)", row)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -64,6 +65,14 @@ class Outcome:
     def word(self) -> str:
         """The state as people read it."""
         return word_for(self.state, written=bool(self.commit))
+
+    def compact(self) -> None:
+        """Thousands have the same paths and words: one text each, not one per student."""
+        for name in ("now", "to", "branch", "state", "text"):
+            setattr(self, name, sys.intern(getattr(self, name)))
+        for name in ("changes", "diffs"):
+            texts = getattr(self, name).items()
+            setattr(self, name, {sys.intern(path): sys.intern(what) for path, what in texts})
 
     def without_empty(self) -> Outcome:
         """The same, to be kept and read: what is empty is one object for all of them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from cohort.classroom.config import Student
 from cohort.classroom.outcome import Outcome
@@ -17,12 +18,15 @@ def adopt_class(options: Options, answers: Sequence[str], push: bool) -> int:
     """Give one project a valid answers file, on a branch."""
     given = dict(_pair(text) for text in answers)
 
-    def adopt_one(bench: Workbench, student: Student, _: str) -> Outcome:
-        if student.is_remote and not push:
-            raise CohortError("it is on a server; add --push to write the branch there.")
-        return adopt(bench, student, given)
+    return one_by_one("adopt", options, partial(_adopt, given, push), _advice, online=push)
 
-    return one_by_one("adopt", options, adopt_one, _advice)
+
+def _adopt(
+    given: dict[str, str], push: bool, bench: Workbench, student: Student, _: str
+) -> Outcome:
+    if student.is_remote and not push:
+        raise CohortError("it is on a server; add --push to write the branch there.")
+    return adopt(bench, student, given)
 
 
 def _advice(outcomes: Sequence[Outcome]) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
-from cohort.classroom.config import load, read_roster
+from cohort.classroom.config import Student, load, read_roster
 from cohort.classroom.outcome import Outcome, exit_code
 from cohort.commands.options import CreateOptions
 from cohort.output import tables
 from cohort.projects.create import create
-from cohort.projects.isolation import isolated
-from cohort.projects.session import session
+from cohort.projects.session import ONLINE, Task, session, work_on
 from cohort.projects.workbench import Workbench
 
 
@@ -25,23 +25,25 @@ def create_class(options: CreateOptions) -> int:
         tables.progress("Creating", len(students), options.json) as advance,
     ):
         release = at.releases.get(options.to or at.releases.newest)
-        bench = Workbench(class_, at.releases)
+        task = Task(partial(_create, release.name, options.bare), Outcome, ONLINE)
         run = at.ledger.begin("create", release.name)
-        outcomes = []
-        try:
-            students.reverse()
-            while students:  # a row of the roster is forgotten once it is made: there are thousands
-                student = students.pop()
-                outcome = isolated(student, lambda one: create(bench, one, release, options.bare))
-                at.ledger.note(run, student.name, "created", outcome.as_dict())
-                outcomes.append(outcome.without_empty())
-                advance(outcome)
-        finally:
-            bench.close()
+
+        def note(outcome: Outcome) -> None:
+            outcome.compact()
+            outcome.without_empty()
+            at.ledger.note(run, outcome.student, "created", outcome.as_dict())
+            advance(outcome)
+
+        made = work_on(at, students, task, options.jobs, note)
         at.ledger.end(run)
+    outcomes = [made[student.name] for student in students]
     problems = [f"{path.name}, {sentence}" for sentence in bad]
     tables.show("Create", outcomes, options.json, problems, _advice(outcomes, problems))
     return max(exit_code(outcomes), 3 if bad else 0)
+
+
+def _create(release: str, bare: bool, bench: Workbench, student: Student) -> Outcome:
+    return create(bench, student, bench.releases.get(release), bare)
 
 
 def _advice(outcomes: Sequence[Outcome], problems: Sequence[str]) -> str:

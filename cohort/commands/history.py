@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 from cohort.classroom.config import load
 from cohort.classroom.ledger import Ledger
 from cohort.classroom.outcome import word_for
 from cohort.commands.options import Options
-from cohort.output.tables import plain_text
+from cohort.text import to_json, visible_text
 
 
 def show_history(options: Options, student: str) -> int:
@@ -20,14 +19,14 @@ def show_history(options: Options, student: str) -> int:
     steps = ledger.history(student)
     ledger.close()
     if options.json:
-        print(json.dumps({"steps": steps}, indent=2))
+        print(to_json({"steps": steps}, indent=2))
         return 0
     for step in steps:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(step["at"]))
         about = step["about"]
         word, commit = word_for(about["state"], written=bool(about["commit"])), about["commit"][:12]
         cells = (step["command"], step["target"], word, commit, about["message"])
-        print(plain_text(f"{when}  {'  '.join(text for text in cells if text)}"))
+        print(visible_text(f"{when}  {'  '.join(text for text in cells if text)}"))
     if not steps:
         print(f"Nothing has been done to {student} yet.")
     return 0

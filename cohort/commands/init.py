@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cohort.classroom.config import FILE, is_address, load
 from cohort.errors import CohortError
-from cohort.output.text import count_of
+from cohort.text import count_of
 
 CLASS = """\
 # The class. Paths count from this file.

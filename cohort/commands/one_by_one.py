@@ -1,43 +1,46 @@
-"""The commands that go from project to project: the loop that they share."""
+"""The commands that do one thing with every project: what they share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from cohort.classroom.config import Student, load
 from cohort.classroom.outcome import Outcome, exit_code
 from cohort.commands.options import Options
 from cohort.output import tables
-from cohort.projects.isolation import isolated
-from cohort.projects.session import fetch, session
+from cohort.projects.session import ONLINE, Task, over_class, session
 from cohort.projects.workbench import Workbench
 
-Work = Callable[[Workbench, Student, str], Outcome]
+Work = Callable[[Workbench, Student, str], Outcome]  # the text is a release
 Advise = Callable[[Sequence[Outcome]], str]
 
 
-def one_by_one(what: str, options: Options, work: Work, advise: Advise) -> int:
-    """Do something with one project after the other, show it, and return the exit code.
+def one_by_one(
+    what: str, options: Options, work: Work, advise: Advise, online: bool = False
+) -> int:
+    """Do something with each project, show it, and return the exit code.
 
-    `advise` says what to do next.
+    `advise` says what to do next. `online`: the work itself talks to servers, which may take its time.
     """
     class_ = load(options.folder)
     students = class_.students(options.only)
     title = what.capitalize()
     with session(class_) as at, tables.progress(title, len(students), options.json) as advance:
         release = at.releases.get(options.to or at.releases.newest)
-        unreachable = fetch(class_, students)
-        bench = Workbench(class_, at.releases)
+        task = Task(partial(_of_release, work, release.name), Outcome, ONLINE * online)
         run = at.ledger.begin(what, release.name)
-        outcomes = []
-        for student in students:
-            outcome = unreachable.get(student.name) or isolated(
-                student, lambda one: work(bench, one, release.name)
-            )
-            at.ledger.note(run, student.name, what, outcome.as_dict())
-            outcomes.append(outcome)
+
+        def note(outcome: Outcome) -> None:
+            outcome.compact()
+            at.ledger.note(run, outcome.student, what, outcome.as_dict())
             advance(outcome)
+
+        outcomes = over_class(at, students, task, options.jobs, note)
         at.ledger.end(run)
-        bench.close()
     tables.show(title, outcomes, options.json, advice=advise(outcomes))
     return exit_code(outcomes)
+
+
+def _of_release(work: Work, release: str, bench: Workbench, student: Student) -> Outcome:
+    return work(bench, student, release)

@@ -14,6 +14,7 @@ class Options:
     only: tuple[str, ...] = ()
     to: str = ""
     json: bool = False
+    jobs: int = 0
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,6 @@ class CreateOptions(Options):
 @dataclass(frozen=True)
 class PlanOptions(Options):
     part: str = ""
-    jobs: int = 0
     engine: str = "git"
     html: Path | None = None
 
@@ -33,7 +33,6 @@ class PlanOptions(Options):
 @dataclass(frozen=True)
 class UpdateOptions(Options):
     part: str = ""
-    jobs: int = 0
     engine: str = "git"
     canary: int = 0
     push: bool = False

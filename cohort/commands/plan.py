@@ -9,7 +9,7 @@ from cohort.classroom.outcome import CLEAN, CONFLICT, Outcome, exit_code
 from cohort.commands.options import PlanOptions
 from cohort.commands.parts import check_engine, one_part
 from cohort.output import tables
-from cohort.projects.session import over_class, session
+from cohort.projects.session import over_class, session, update_task
 from cohort.projects.workbench import Job
 
 CANARY = 3  # students to begin with
@@ -30,10 +30,11 @@ def plan_class(options: PlanOptions) -> int:
         )
 
         def keep(outcome: Outcome) -> None:
+            outcome.compact()
             at.ledger.keep_plan(outcome)
             advance(outcome)
 
-        outcomes = over_class(at, students, job, options.jobs, keep)
+        outcomes = over_class(at, students, update_task(at, job), options.jobs, keep)
     if options.html is not None:
         from cohort.output.plan_page import write_plan_page
 

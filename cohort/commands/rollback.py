@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from cohort.classroom.config import Student
 from cohort.classroom.outcome import Outcome
@@ -18,20 +19,21 @@ ROLLED_BACK, NOTHING = "rolled back", "nothing to do"
 def rollback_class(options: Options, push: bool) -> int:
     """Delete update branches on which nobody else has committed."""
 
-    def roll_back(bench: Workbench, student: Student, to: str) -> Outcome:
-        outcome = Outcome(student.name, NOTHING, to=to, branch=bench.class_.branch(to))
-        store = open_store(bench.class_, student)
-        outcome.before = store.branch(outcome.branch)
-        if outcome.before is None:
-            return outcome
-        check_ours(bench, store, outcome.before, bench.releases.get(to))
-        if student.is_remote and not push:
-            raise CohortError("its branch is on a server; add --push to delete it there.")
-        store.move(outcome.branch, None, outcome.before)
-        outcome.state, outcome.wrote = ROLLED_BACK, True
-        return outcome
+    return one_by_one("rollback", options, partial(_roll_back, push), _advice, online=push)
 
-    return one_by_one("rollback", options, roll_back, _advice)
+
+def _roll_back(push: bool, bench: Workbench, student: Student, to: str) -> Outcome:
+    outcome = Outcome(student.name, NOTHING, to=to, branch=bench.class_.branch(to))
+    store = open_store(bench.class_, student)
+    outcome.before = store.branch(outcome.branch)
+    if outcome.before is None:
+        return outcome
+    check_ours(bench, store, outcome.before, bench.releases.get(to))
+    if student.is_remote and not push:
+        raise CohortError("its branch is on a server; add --push to delete it there.")
+    store.move(outcome.branch, None, outcome.before)
+    outcome.state, outcome.wrote = ROLLED_BACK, True
+    return outcome
 
 
 def _advice(outcomes: Sequence[Outcome]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 
@@ -12,8 +11,8 @@ from cohort.classroom.outcome import CONFLICT, REFUSED, WORDS
 from cohort.commands.options import Options
 from cohort.git import process
 from cohort.output.tables import BLOCK, progress, text_table
-from cohort.output.text import count_of, plain_text
 from cohort.projects.status import KNOWN, Standing, look
+from cohort.text import count_of, to_json, visible_text
 
 COLUMNS = (
     *("student", "release", "behind", "branch", "last update"),
@@ -36,13 +35,13 @@ def show_status(options: Options, dirty: bool) -> int:
     ledger.close()
     standings = []
     with progress("Reading", len(students), options.json) as advance:
-        for standing in look(class_, students, dirty):
+        for standing in look(class_, students, dirty, options.jobs):
             standing.updated = updated.get(standing.student)
             standing.to_come = _to_come(standing, plans.get(standing.student))
             standings.append(standing)
             advance(standing)
     if options.json:
-        print(json.dumps({"projects": [standing.as_dict() for standing in standings]}, indent=2))
+        print(to_json({"projects": [standing.as_dict() for standing in standings]}, indent=2))
     else:
         _table(standings, dirty)
     states = {standing.state for standing in standings}
@@ -81,7 +80,7 @@ def _table(standings: list[Standing], dirty: bool) -> None:
         columns.insert(3, "uncommitted work")
     for start in range(0, max(1, len(standings)), BLOCK):
         rows = [
-            [plain_text(cell) for cell in _cells(one, dirty)]
+            [visible_text(cell) for cell in _cells(one, dirty)]
             for one in standings[start : start + BLOCK]
         ]
         print("", *text_table(columns, rows), "", sep="\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 
 from cohort.classroom.config import Class, Student, load
 from cohort.classroom.outcome import CLEAN, CONFLICT, Outcome, exit_code
@@ -11,9 +12,10 @@ from cohort.commands.options import UpdateOptions
 from cohort.commands.parts import check_engine, one_part, parts_of
 from cohort.forge.pull_requests import open_requests
 from cohort.output import tables
-from cohort.output.text import count_of
-from cohort.projects.session import over_class, push, session
+from cohort.projects.isolation import isolated
+from cohort.projects.session import over_class, push, session, update_task
 from cohort.projects.workbench import Job
+from cohort.text import count_of
 
 
 def update_class(options: UpdateOptions) -> int:
@@ -37,6 +39,7 @@ def update_class(options: UpdateOptions) -> int:
         finished = _still_true(class_, students, done)
 
         def note(outcome: Outcome) -> None:
+            outcome.compact()
             waits = (
                 options.push and outcome.commit and not outcome.pushed and outcome.student in remote
             )
@@ -45,7 +48,10 @@ def update_class(options: UpdateOptions) -> int:
             advance(outcome)
 
         due = [student for student in students if student.name not in finished]
-        made = {one.student: one for one in over_class(at, due, job, options.jobs, note)}
+        made = {
+            one.student: one
+            for one in over_class(at, due, update_task(at, job), options.jobs, note)
+        }
         if options.push:
             push(at, due, list(made.values()), note)
             open_requests(class_, due, list(made.values()), parts_of(options.part)[1])
@@ -75,15 +81,21 @@ def _still_true(
     finished = {}
     for student in students:
         outcome = done.get(student.name)
-        if outcome is None:
+        if outcome is None or outcome.state not in (CLEAN, CONFLICT):
             continue
-        if student.is_remote:
-            true = outcome.pushed
-        else:
-            true = (
-                outcome.state in (CLEAN, CONFLICT)
-                and open_store(class_, student).head().commit == outcome.head
-            )
-        if true:
+        head = partial(_head, class_, student)
+        if (
+            outcome.pushed
+            if student.is_remote
+            else isolated(student.name, head, _no_head) == outcome.head
+        ):
             finished[student.name] = outcome
     return finished
+
+
+def _head(class_: Class, student: Student) -> str:
+    return open_store(class_, student).head().commit
+
+
+def _no_head(student: str, state: str, *, message: str) -> str:
+    return ""  # what is wrong with it is said when it is updated again

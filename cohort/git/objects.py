@@ -27,6 +27,8 @@ LARGEST_BLOB = 8 << 20  # of a file that has to be merged or shown
 LARGEST_LOOSE = 1 << 20  # bytes on disk; what is larger is left to git
 FILE, EXECUTABLE, LINK, FOLDER = "100644", "100755", "120000", "40000"
 NAME = re.compile(r"[0-9a-f]{40}")
+MODE = re.compile(rb"[0-7]{5,6}")
+LONGEST_PATH = 4096  # characters
 LOOSE_HEAD = re.compile(rb"(commit|tree|blob|tag) (\d{1,12})\0")
 
 
@@ -86,6 +88,7 @@ class Packed:
     def __init__(self, home: Path, git_dir: Path, stores: Sequence[Path], seconds: float) -> None:
         self._home, self._git_dir, self._stores, self._seconds = home, git_dir, stores, seconds
         self._process: subprocess.Popen[bytes] | None = None
+        self._asked = False  # is an answer on its way that nobody has taken?
         self._stack = ExitStack()
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -103,12 +106,16 @@ class Packed:
 
     def close(self) -> None:
         """End it. The next question starts another."""
-        self._process = None
+        self._process, self._asked = None, False
         self._stack.close()
 
     def ask(self, question: str) -> tuple[str, str, int] | None:
         """What `info` or `contents` of a name answers first: name, kind and size."""
-        self._process = self._process or self._start()
+        if (
+            self._asked
+        ):  # the work was ended in the middle: that answer is not the one to this question
+            self.close()
+        self._process, self._asked = self._process or self._start(), True
         pipe_in, pipe_out = self._process.stdin, self._process.stdout
         assert pipe_in is not None and pipe_out is not None
         try:
@@ -122,12 +129,15 @@ class Packed:
                 "git ended while it read the repository; it may be damaged: `git fsck`."
             )
         whole = len(answer) == 3 and answer[2].isdecimal()
+        self._asked = whole and question.startswith("contents ")
         return (answer[0], answer[1], int(answer[2])) if whole else None
 
     def take(self, size: int) -> bytes:
         """The content that follows the answer to `contents`."""
         assert self._process is not None and self._process.stdout is not None
-        return self._process.stdout.read(size + 1)[:-1]
+        content = self._process.stdout.read(size + 1)[:-1]
+        self._asked = False
+        return content
 
 
 class Objects:
@@ -190,6 +200,8 @@ class Objects:
         waiting = [(under, tree)]
         while waiting:
             at, name = waiting.pop()
+            if len(at) > LONGEST_PATH:
+                raise RefusedError(f"it has a folder whose path is longer than {LONGEST_PATH:,}.")
             for entry, (mode, object_name) in self.tree(name).items():
                 if mode == FOLDER:
                     waiting.append((f"{at}{entry}/", object_name))
@@ -226,12 +238,13 @@ def _entries(content: bytes) -> Iterator[tuple[str, tuple[str, str]]]:
     at = 0
     while at < len(content):
         end = content.find(b"\0", at)
-        mode, space, name = content[at:end].partition(b" ")
-        if end < 0 or not space or end + 21 > len(content):
+        mode, _, name = content[at:end].partition(b" ")
+        whole = end >= 0 and end + 21 <= len(content)
+        if not whole or not MODE.fullmatch(mode) or not name or b"/" in name:
             raise RefusedError("a tree of its repository is damaged; run `git fsck` there.")
         yield (
             name.decode("utf-8", "surrogateescape"),
-            (mode.decode(), content[end + 1 : end + 21].hex()),
+            (mode.decode("ascii"), content[end + 1 : end + 21].hex()),
         )
         at = end + 21
 

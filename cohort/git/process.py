@@ -27,6 +27,8 @@ CONFIG = """\
     attributesFile = /dev/null
     excludesFile = /dev/null
     bigFileThreshold = 16m
+    commitGraph = false
+    multiPackIndex = false
 [gc]
     auto = 0
 [maintenance]

@@ -88,7 +88,24 @@ def git_folder(project: Path) -> Path:
         raise RefusedError(
             f"{folder} borrows objects from another repository (objects/info/alternates)."
         )
+    for part in ("pack", "info"):
+        _check_plain(f"{folder}/objects/{part}")
     return folder
+
+
+def _check_plain(folder: str) -> None:
+    """Refuse what no git writes into a folder that git will read: a pipe there would keep it waiting."""
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if not entry.is_file(follow_symlinks=False) and not entry.is_dir(
+                    follow_symlinks=False
+                ):
+                    raise RefusedError(f"{entry.path} is no plain file.")
+    except FileNotFoundError:
+        return
+    except NotADirectoryError:
+        raise CohortError(f"{folder} is a file; a folder was expected.") from None
 
 
 def read_head(folder: Path) -> Head:

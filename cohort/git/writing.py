@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cohort.git import process
 from cohort.git.objects import FOLDER, alternates
+from cohort.text import visible_lines
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def commit_stream(author: str, message: str, changes: Changes, parent: str) -> b
     """A commit in the language of `git fast-import`. `author`: "Name <address> seconds zone"."""
     lines = [
         f"commit {REF}\nmark :1\nauthor {author}\ncommitter {author}\n".encode(),
-        _data(message.encode()),
+        _data(visible_lines(message).encode()),
         f"from {parent}\n".encode(),
     ]
     # Deletions first: a folder may take the place of a file.

@@ -10,10 +10,9 @@ from markupsafe import Markup, escape
 
 from cohort.classroom.outcome import RANK, WORDS, count_of_word
 from cohort.output.links import web_address
-from cohort.output.text import count_of, plain_text
+from cohort.text import JOINERS, count_of, visible_text
 
-# In a page these are what they are; in a name, the two joiners are honest Persian, Hindi or an emoji.
-KEPT = "\n\t\u200c\u200d"
+KEPT = "\n\t" + JOINERS
 
 
 def page(name: str, **values: object) -> str:
@@ -49,14 +48,14 @@ def page(name: str, **values: object) -> str:
 
 def breakable(text: str) -> Markup:
     """A stranger's text in which a line may end after a folder or a part of a file's name, and not within one."""
-    shown = str(escape(plain_text(text, KEPT)))
+    shown = str(escape(visible_text(text, KEPT)))
     return Markup(shown.replace("/", "/<wbr>").replace("_", "_<wbr>"))
 
 
 def _shown(value: object) -> object:
     """Each value on its way into a page; markup was made from values that have been here."""
     return (
-        plain_text(value, KEPT)
+        visible_text(value, KEPT)
         if isinstance(value, str) and not isinstance(value, Markup)
         else value
     )

@@ -5,7 +5,6 @@ Only the bar is rich's, and only on a terminal: for thousands of rows its tables
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -18,7 +17,7 @@ from itertools import zip_longest
 from rich.cells import cell_len
 
 from cohort.classroom.outcome import CLEAN, CONFLICT, ERROR, REFUSED, Outcome, count_of_word
-from cohort.output.text import plain_text
+from cohort.text import to_json, visible_text
 
 NARROWEST = 8  # a column of a table: so those of `cohort status` fit into 80 characters
 BLOCK = 200  # rows of a table
@@ -60,9 +59,7 @@ def show(
     """One line per student, what is wrong with the roster, how many are in each state, and what is next."""
     if as_json:
         projects = [outcome.as_dict() for outcome in outcomes]
-        print(
-            json.dumps({"title": title, "projects": projects, "problems": list(problems)}, indent=2)
-        )
+        print(to_json({"title": title, "projects": projects, "problems": problems}, indent=2))
         return
     print(title)
     used = _used_columns(outcomes)
@@ -74,7 +71,7 @@ def show(
         rows = [[_cells(outcome)[place] for place in used] for outcome in block]
         print("", *text_table(columns, rows, colours), "", sep="\n")
     for problem in problems:
-        print(in_colour(plain_text(problem), RED))
+        print(in_colour(visible_text(problem), RED))
     counts = Counter(outcome.word for outcome in outcomes)
     parts = [count_of_word(number, word) for word, number in counts.most_common()]
     print(f"{', '.join(parts) or 'No student'}. {advice}".rstrip())
@@ -98,7 +95,7 @@ def _cells(outcome: Outcome) -> list[str]:
         outcome.branch if outcome.commit else "",
         about or "; ".join(outcome.notes),
     )
-    return [plain_text(cell) for cell in cells]
+    return [visible_text(cell) for cell in cells]
 
 
 def text_table(

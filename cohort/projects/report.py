@@ -11,13 +11,14 @@ from pathlib import Path
 
 from cohort.classroom.check_notes import parse, read_note
 from cohort.classroom.config import Student
-from cohort.classroom.outcome import CONFLICT, CURRENT, ERROR, REFUSED
+from cohort.classroom.outcome import CONFLICT, CURRENT, ERROR, REFUSED, word_for
 from cohort.classroom.stores import Local, Remote, open_store
 from cohort.errors import CohortError
 from cohort.git.objects import LARGEST_COMMIT, Objects, reading
 from cohort.output.links import web_address
 from cohort.output.pages import page
 from cohort.projects.audit import audit
+from cohort.projects.isolation import failure
 from cohort.projects.workbench import Job, Workbench
 from cohort.template import answers
 
@@ -32,7 +33,9 @@ COLUMNS = (
     *("Scores", "Card: unanswered", "Ethics: ticked", "Checks", "Protected files"),
 )
 WIDTHS = (13, 13, 6, 17, 8, 12, 8, 7, 8, 8)  # percent
-BOX = re.compile(r"^\s*[-*] \[([ xX])\]", re.MULTILINE)
+BOX = re.compile(
+    r"^[ \t]*+[-*] \[([ xX])\]", re.MULTILINE
+)  # no \s: it would run on over empty lines
 # The sentence that `capstone card` writes above the table of scores.
 AGAINST = re.compile(
     r"^(?:\*\*Not every simpler model is beaten\.\*\* )?"
@@ -66,34 +69,51 @@ class Row:
     help: list[str] = field(default_factory=list)
     message: str = ""
 
+    def judged(self) -> Row:
+        """The same, with the words for its state and the reasons to help."""
+        self.word = word_for(self.state)
+        self.help = _needs_help(self)
+        return self
 
-def read_row(bench: Workbench, student: Student, to: str, checks: Path | None) -> Row:
+
+def read_row(to: str, checks: Path | None, bench: Workbench, student: Student) -> Row:
     """Everything that the page says of one student."""
-    plan = bench.do(student, Job(to))
-    row = Row(student.name, author=student.answers.get("author_name", ""))
-    row.repository = web_address(student.repository)
-    row.state, row.word, row.release = plan.state, plan.word, plan.now
-    row.message = plan.message or "; ".join(
-        f"{one['path']}: {one['what']}" for one in plan.conflicts
-    )
+    row = Row(student.name)
+    try:
+        plan = bench.do(student, Job(to))
+        row.state, row.release = plan.state, plan.now
+        row.message = "; ".join(f"{one['path']}: {one['what']}" for one in plan.conflicts)
+    except (CohortError, OSError) as error:  # the rest of the row may be read all the same
+        row.state, row.message = failure(error, student.name)
     try:
         store = open_store(bench.class_, student)
         with reading(bench.class_.home, bench.place.scratch, store.objects) as objects:
             _read_commit(objects, store.head().commit, row)
-            row.author = _author(bench, objects, store.head().commit) or row.author
+            row.author = _author(bench, objects, store.head().commit)
             row.checks = _read_checks(checks, student.name)
             if row.checks is None:
                 _read_note(objects, store, row)
         row.changed = [one["path"] for one in audit(bench, student).conflicts]
     except (CohortError, OSError) as error:
-        row.message = row.message or str(error)
-    row.help = _needs_help(row)
-    return row
+        row.message = row.message or failure(error, student.name)[1]
+    return row.judged()
+
+
+def failed_row(student: str, state: str, *, message: str) -> Row:
+    """The row of a student with whom something went wrong."""
+    return Row(student, state=state, message=message).judged()
+
+
+def complete(row: Row, student: Student) -> None:
+    """Add what the roster knows, also of a project that can't be read."""
+    row.author = row.author or student.answers.get("author_name", "")
+    row.repository = web_address(student.repository)
 
 
 def _read_commit(objects: Objects, commit: str, row: Row) -> None:
     head = objects.read(commit, "commit", LARGEST_COMMIT)
-    when = re.search(rb"^committer .* (\d{1,12}) [+-]\d{4}$", head, re.MULTILINE)
+    header = head.partition(b"\n\n")[0]
+    when = re.search(rb"^committer .* (\d{1,12}) [+-]\d{4}$", header, re.MULTILINE)
     row.committed = float(when[1]) if when else 0.0
     tree = objects.commit_tree(commit)
     ethics, card = _text(objects, tree, ETHICS), _text(objects, tree, CARD)
@@ -137,7 +157,7 @@ def _scores(card: str) -> list[str]:
                     shown = f"{value:.3f}" if isinstance(value, float) else str(value)
                     scores.append(f"{str(name)[:60]}: {shown[:20]}")
         return scores[:12]
-    except (CohortError, AttributeError, KeyError, TypeError):
+    except (CohortError, AttributeError, KeyError, TypeError, ValueError):
         return ["the card's front matter can't be read"]
 
 

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import multiprocessing.util
-import os
 import shutil
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import Generic
 
+from cohort import faults
 from cohort.classroom.config import Class, Student
 from cohort.classroom.ledger import Ledger, alone
-from cohort.classroom.outcome import CLEAN, CONFLICT, ERROR, REFUSED, Outcome
-from cohort.classroom.stores import CONNECTIONS, Remote, open_store
-from cohort.errors import CohortError, RefusedError
+from cohort.classroom.outcome import CLEAN, CONFLICT, ERROR, Outcome
+from cohort.classroom.stores import CONNECTIONS, SECONDS, TRIES, open_store
+from cohort.errors import CohortError
 from cohort.git import process
-from cohort.projects.workbench import Job, Workbench, limit_memory
+from cohort.projects import isolation, pool
+from cohort.projects.fetching import fetch
+from cohort.projects.isolation import Failed, R, isolated
+from cohort.projects.workbench import COPIER_SECONDS, Job, Workbench, update
 from cohort.template.releases import Releases
 
 Told = Callable[[Outcome], None]
-_bench: Workbench | None = None
+ONLINE = (
+    2.0 * SECONDS * TRIES
+)  # more seconds for what talks to a server: it is asked again and again
 
 
 @dataclass
@@ -52,92 +55,73 @@ def session(class_: Class) -> Iterator[Session]:
             ledger.close()
 
 
-def over_class(
-    at: Session, students: Sequence[Student], job: Job, jobs: int, told: Told
-) -> list[Outcome]:
-    """Plan, or plan and write, for every student, in the roster's order."""
+@dataclass(frozen=True)
+class Task(Generic[R]):
+    """What is to be done with each project, in a form that can be sent to another process."""
+
+    work: Callable[[Workbench, Student], R]
+    failed: Failed[R]
+    more_seconds: float = 0.0  # than a project may take: for a server's answer, or for copier
+
+    @property
+    def seconds(self) -> float:
+        return isolation.SECONDS + self.more_seconds
+
+
+def update_task(at: Session, job: Job) -> Task[Outcome]:
+    """An update, or the plan of one."""
     at.releases.get(job.to)
-    unreachable = fetch(at.class_, students)
+    failed = partial(Outcome, to=job.to, branch=at.class_.branch(job.to))
+    return Task(partial(update, job), failed, COPIER_SECONDS if job.engine == "copier" else 0.0)
+
+
+def over_class(
+    at: Session, students: Sequence[Student], task: Task[R], jobs: int, told: Callable[[R], None]
+) -> list[R]:
+    """Fetch the repositories of all students, then do something with each; in the roster's order."""
+    unreachable = fetch(at.class_, students, task.failed)
+    for result in unreachable.values():
+        told(result)
     ready = [student for student in students if student.name not in unreachable]
-    for outcome in unreachable.values():
-        outcome.to = job.to
-        told(outcome)
-    outcomes = dict(unreachable)
-    for outcome in _work(at, ready, job, jobs):
-        outcomes[outcome.student] = outcome
-        told(outcome)
-    return [outcomes[student.name] for student in students]
+    results = unreachable | work_on(at, ready, task, jobs, told)
+    return [results[student.name] for student in students]
 
 
-def _work(at: Session, students: Sequence[Student], job: Job, jobs: int) -> Iterator[Outcome]:
-    jobs = min(jobs or os.cpu_count() or 1, len(students))
-    if jobs <= 1:
-        bench = Workbench(at.class_, at.releases)
-        try:
-            for student in students:
-                yield bench.do(student, job)
-        finally:
-            bench.close()
-        return
-    for name in at.releases.names:  # made once, and shared by the processes
-        at.releases.get(name).environment  # noqa: B018
-    # A forked process has the template at hand; where there is no fork, each reads it again.
-    how = "fork" if sys.platform == "linux" else "spawn"
-    with ProcessPoolExecutor(
-        jobs,
-        mp_context=multiprocessing.get_context(how),
-        initializer=_start,
-        initargs=(at.class_, at.releases if how == "fork" else None),
-    ) as pool:
-        done = 0
-        try:
-            for outcome in pool.map(_do, students, [job] * len(students), chunksize=4):
-                done += 1
-                yield _with_shared_texts(outcome)
-        except BrokenProcessPool:
-            why = "a process of cohort was killed (memory?); run again with --resume --jobs 1."
-            for student in students[done:]:
-                yield Outcome(student.name, ERROR, message=why)
+def work_on(
+    at: Session, students: Sequence[Student], task: Task[R], jobs: int, told: Callable[[R], None]
+) -> dict[str, R]:
+    """Do something with each project, in several processes; `told` hears of each that is done."""
+    if pool.FORKS:
+        for name in at.releases.names:  # made once, and shared by the processes
+            at.releases.get(name).environment  # noqa: B018
+    crew = pool.Crew(
+        partial(_bench, at.class_, at.releases if pool.FORKS else None, task),
+        lambda student, why: (student.name, task.failed(student.name, ERROR, message=why)),
+        task.seconds,
+    )
+    results: dict[str, R] = {}
+    for name, result in pool.each(students, crew, jobs):
+        results[name] = result
+        told(result)
+    return results
 
 
-def _with_shared_texts(outcome: Outcome) -> Outcome:
-    """Thousands of students have the same paths and words: one text each, not one per student."""
-    for name in ("now", "to", "branch", "state", "text"):
-        setattr(outcome, name, sys.intern(getattr(outcome, name)))
-    for name in ("changes", "diffs"):
-        texts = getattr(outcome, name)
-        setattr(outcome, name, {sys.intern(path): sys.intern(what) for path, what in texts.items()})
-    return outcome
+@contextmanager
+def _bench(
+    class_: Class, releases: Releases | None, task: Task[R]
+) -> Iterator[Callable[[Student], tuple[str, R]]]:
+    """A process's own workbench, and what it does with a student there."""
+    faults.keep_log_in(class_.cache)
+    bench = Workbench(class_, releases or Releases(class_))
 
+    def work(student: Student) -> tuple[str, R]:
+        do = partial(task.work, bench, student)
+        return student.name, isolated(student.name, do, task.failed, task.seconds)
 
-def _start(class_: Class, releases: Releases | None) -> None:
-    global _bench
-    limit_memory()
-    _bench = Workbench(class_, releases or Releases(class_))
-    multiprocessing.util.Finalize(_bench, _bench.close, exitpriority=10)
-
-
-def _do(student: Student, job: Job) -> Outcome:
-    assert _bench is not None
-    return _bench.do(student, job)
-
-
-def fetch(class_: Class, students: Sequence[Student]) -> dict[str, Outcome]:
-    """Fetch the repositories that are on servers, many at a time; returns those that failed."""
-    remote = [student for student in students if student.is_remote]
-
-    def fetch_one(student: Student) -> Outcome | None:
-        try:
-            Remote(class_, student).fetch()
-        except RefusedError as error:
-            return Outcome(student.name, REFUSED, message=str(error))
-        except (CohortError, OSError) as error:
-            return Outcome(student.name, ERROR, message=str(error))
-        return None
-
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
-        failed = [outcome for outcome in pool.map(fetch_one, remote) if outcome is not None]
-    return {outcome.student: outcome for outcome in failed}
+    try:
+        yield work
+    finally:
+        bench.close()
 
 
 def push(at: Session, students: Sequence[Student], outcomes: Sequence[Outcome], told: Told) -> None:
@@ -163,6 +147,6 @@ def push(at: Session, students: Sequence[Student], outcomes: Sequence[Outcome], 
         and outcome.state in (CLEAN, CONFLICT)
         and by_name[outcome.student].is_remote
     ]
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
-        for outcome in pool.map(push_one, due):
+    with ThreadPoolExecutor(CONNECTIONS) as threads:
+        for outcome in threads.map(push_one, due):
             told(outcome)

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from cohort import faults
 from cohort.classroom.check_notes import read_note
 from cohort.classroom.config import Class, Student
-from cohort.classroom.outcome import ERROR, REFUSED
-from cohort.classroom.stores import CONNECTIONS, Local, Remote, open_store
+from cohort.classroom.outcome import ERROR
+from cohort.classroom.stores import Local, Remote, open_store
 from cohort.errors import CohortError, RefusedError
 from cohort.git import process
 from cohort.git.objects import EXECUTABLE, Objects, Packed, reading
 from cohort.git.objects import FILE as PLAIN
+from cohort.git.references import plain_size
+from cohort.projects import isolation
+from cohort.projects.fetching import fetch
+from cohort.projects.isolation import OutOfTimeError, at_most, isolated
+from cohort.projects.pool import Crew, each, ready_with
 from cohort.template import answers
 from cohort.template.answers import FILE
 
 KNOWN = "known"
 TOGETHER = 25  # projects of which one git reads the packs
+TOGETHER_SECONDS = 10.0
+LARGEST_INDEX = 64 << 20  # some hundred thousand files
 
 
 @dataclass(slots=True)
@@ -48,64 +56,84 @@ class Standing:
         return asdict(self)
 
 
-def look(class_: Class, students: Sequence[Student], dirty: bool = False) -> Iterator[Standing]:
+def look(
+    class_: Class, students: Sequence[Student], dirty: bool = False, jobs: int = 0
+) -> Iterator[Standing]:
     """Read the newest commit of each project; nothing is written, nothing but a cache is fetched."""
+    waiting, found = deque(student.name for student in students), dict[str, Standing]()
+    for standing in _in_no_order(class_, students, dirty, jobs):
+        found[standing.student] = standing
+        while waiting and waiting[0] in found:
+            yield found.pop(waiting.popleft())
+
+
+def _in_no_order(
+    class_: Class, students: Sequence[Student], dirty: bool, jobs: int
+) -> Iterator[Standing]:
+    """Several together first; then alone those with whom something is wrong."""
+    unreachable = fetch(class_, students, Standing)
+    yield from unreachable.values()
     scratch = process.make_bare(class_.cache / "reading")
-    remote = any(student.is_remote for student in students)
-    size, workers = (1, CONNECTIONS) if remote else (TOGETHER, os.cpu_count() or 1)
-    parts = [students[at : at + size] for at in range(0, len(students), size)]
-    with ThreadPoolExecutor(workers) as pool:
-        for standings in pool.map(lambda some: _look_at_some(class_, some, scratch, dirty), parts):
-            yield from standings
+    waiting = {one.name: one for one in students if one.name not in unreachable}
+    look_at = partial(_look_at_some, class_, scratch, dirty)
+    together: Crew[list[Student], list[Standing]] = Crew(
+        partial(ready_with, look_at), lambda some, why: [], TOGETHER_SECONDS
+    )
+    ready = list(waiting.values())
+    parts = [ready[at : at + TOGETHER] for at in range(0, len(ready), TOGETHER)]
+    for standings in each(parts, together, jobs):
+        for standing in standings:
+            del waiting[standing.student]
+            yield standing
+    alone: Crew[Student, Standing] = Crew(
+        partial(ready_with, partial(_look_alone, class_, scratch, dirty)),
+        lambda student, why: Standing(student.name, ERROR, message=why),
+        isolation.SECONDS,
+    )
+    yield from each(list(waiting.values()), alone, jobs)
 
 
 def _look_at_some(
-    class_: Class, students: Sequence[Student], scratch: Path, dirty: bool
+    class_: Class, scratch: Path, dirty: bool, students: Sequence[Student]
 ) -> list[Standing]:
-    """Some projects, of which one git reads the packs.
+    """Those of some projects with which all is well. One git reads the packs.
 
     That git sees the packs of them all, so one repository could stand in another's way. So only what went
-    well is believed; anything else is read again by a git that sees one repository alone.
+    well is believed, and not for long is waited; anything else is read again by a git that sees one repository alone.
     """
-    stores: dict[str, Local] = {}
-    for student in students:
-        with suppress(CohortError, OSError):  # it is said when the project is read alone
-            opened = open_store(class_, student)
-            if isinstance(opened, Local):
-                stores[student.name] = opened
-    folders = [store.objects for store in stores.values()]
-    packed = Packed(class_.home, scratch, folders, process.SECONDS)
+    stores: dict[str, Local | Remote] = {}
     standings = []
-    try:
+    with suppress(OutOfTimeError), at_most(TOGETHER_SECONDS):
         for student in students:
-            standing = Standing(student.name, ERROR)
-            if store := stores.get(student.name):
-                try:
+            with suppress(Exception):
+                stores[student.name] = open_store(class_, student)
+        folders = [store.objects for store in stores.values()]
+        with closing(Packed(class_.home, scratch, folders, TOGETHER_SECONDS)) as packed:
+            for name, store in stores.items():
+                standing = Standing(name, ERROR)
+                with suppress(Exception):
                     _look(class_, standing, store, Objects([store.objects], packed), dirty)
-                except (CohortError, OSError):
-                    packed.close()
-            if standing.state != KNOWN or standing.message:
-                standing = _look_alone(class_, student, scratch, dirty)
-            standings.append(standing)
-    finally:
-        packed.close()
+                if standing.state == KNOWN and not standing.message:
+                    standings.append(standing)
     return standings
 
 
-def _look_alone(class_: Class, student: Student, scratch: Path, dirty: bool) -> Standing:
-    """One project; whatever is wrong with it is in the standing."""
+def _look_alone(class_: Class, scratch: Path, dirty: bool, student: Student) -> Standing:
+    """One project; whatever is wrong with it is in the standing, beside what could be read."""
+    faults.keep_log_in(class_.cache)
     standing = Standing(student.name, ERROR)
-    try:
+
+    def work() -> Standing:
         store = open_store(class_, student)
-        if isinstance(store, Remote):
-            store.fetch()
         with reading(class_.home, scratch, store.objects) as objects:
             _look(class_, standing, store, objects, dirty)
-    except RefusedError as error:
-        standing.state, standing.message = REFUSED, str(error)
-    except (CohortError, OSError) as error:
-        standing.state, standing.message = ERROR, str(error)
-    return standing
+        return standing
+
+    def failed(name: str, state: str, *, message: str) -> Standing:
+        standing.state, standing.message = state, message
+        return standing
+
+    return isolated(student.name, work, failed)
 
 
 def _look(
@@ -160,8 +188,11 @@ def is_dirty(class_: Class, store: Local, commit: str) -> bool | None:
         mine = process.make_bare(Path(folder) / "look.git")
         (mine / "HEAD").write_text(f"{commit}\n", encoding="ascii")
         index = store.folder / "index"
-        if index.is_symlink() or not index.is_file():
+        size = plain_size(index)
+        if size is None:
             return True
+        if size > LARGEST_INDEX:
+            raise RefusedError(f"{index} has {size:,} bytes; allowed: {LARGEST_INDEX:,}.")
         shutil.copyfile(index, mine / "index")
         said = process.run(
             class_.home,

@@ -15,8 +15,7 @@ from cohort.git.objects import EXECUTABLE, FILE, LARGEST_BLOB, Objects, reading
 from cohort.git.writing import File
 from cohort.projects.merge import Conflict
 from cohort.projects.plan import Plan, Planner, compare
-
-SECONDS = 300
+from cohort.projects.workbench import COPIER_SECONDS
 
 
 def plan_with_copier(planner: Planner, store: Store, objects: Objects, head: str, to: str) -> Plan:
@@ -89,10 +88,10 @@ def _update(home: Path, clone: Path, to: str) -> None:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
-            timeout=SECONDS,
+            timeout=COPIER_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        raise CohortError(f"copier took more than {SECONDS} seconds.") from None
+        raise CohortError(f"copier took more than {COPIER_SECONDS:g} seconds.") from None
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         raise CohortError(f"copier failed: {said[-1] if said else done.returncode}")

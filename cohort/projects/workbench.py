@@ -5,26 +5,21 @@ from __future__ import annotations
 import difflib
 import os
 import shutil
-import signal
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
 
 from cohort.classroom.config import Class, Student
-from cohort.classroom.outcome import CLEAN, CONFLICT, ERROR, REFUSED, Outcome
+from cohort.classroom.outcome import CLEAN, CONFLICT, ERROR, Outcome
 from cohort.classroom.stores import Local, Remote, open_store
-from cohort.errors import CohortError, RefusedError
+from cohort.errors import CohortError
 from cohort.git import process
 from cohort.git.objects import LARGEST_COMMIT, Objects, reading
 from cohort.projects.merge import Place
 from cohort.projects.plan import Plan, Planner, changes_as_paths
 from cohort.template.releases import Release, Releases
 
-SECONDS = 60  # for one project
 MOST_LINES = 400  # of a diff that is shown
-MEMORY = 2 << 30  # for one process, git included
+COPIER_SECONDS = 300.0  # for copier itself on one project
 OURS = b"Update the template from "
 
 
@@ -37,6 +32,11 @@ class Job:
     markers: bool = False
     diffs: bool = False
     engine: str = "git"
+
+
+def update(job: Job, bench: Workbench, student: Student) -> Outcome:
+    """The work of `cohort plan` and `cohort update` on one project."""
+    return bench.do(student, job)
 
 
 class Workbench:
@@ -56,20 +56,8 @@ class Workbench:
         self._stack.close()
 
     def do(self, student: Student, job: Job) -> Outcome:
-        """Plan a project's update, and write it if asked to. Whatever goes wrong is in the outcome."""
+        """Plan a project's update, and write it if asked to. Raises whatever goes wrong."""
         outcome = Outcome(student.name, ERROR, to=job.to, branch=self.class_.branch(job.to))
-        try:
-            with at_most(SECONDS):
-                self._do(student, job, outcome)
-        except RefusedError as error:
-            outcome.state, outcome.message = REFUSED, str(error)
-        except (CohortError, OSError) as error:
-            outcome.state, outcome.message = ERROR, str(error)
-        except (MemoryError, RecursionError):
-            outcome.state, outcome.message = REFUSED, "it needs too much memory."
-        return outcome
-
-    def _do(self, student: Student, job: Job, outcome: Outcome) -> None:
         store = open_store(self.class_, student)
         outcome.head = store.head().commit
         with reading(self.class_.home, self.place.scratch, store.objects) as objects:
@@ -79,12 +67,13 @@ class Workbench:
             outcome.conflicts = [{"path": one.path, "what": one.what} for one in plan.conflicts]
             outcome.notes = plan.notes
             if plan.state not in (CLEAN, CONFLICT):
-                return
+                return outcome
             outcome.text = self.planner.message(plan)
             if job.diffs:
                 outcome.diffs = diffs(plan, objects)
             if job.write:
                 self._write(store, objects, plan, outcome, job)
+        return outcome
 
     def _plan(self, store: Local | Remote, objects: Objects, outcome: Outcome, job: Job) -> Plan:
         if job.engine == "copier":
@@ -137,32 +126,3 @@ def diffs(plan: Plan, objects: Objects) -> dict[str, str]:
             diff[MOST_LINES:] = [f"@@ {len(diff) - MOST_LINES:,} more lines @@"]
         shown[path] = "\n".join(diff)
     return shown
-
-
-@contextmanager
-def at_most(seconds: int) -> Iterator[None]:
-    """End the work after so many seconds, where the system can."""
-    if not hasattr(signal, "SIGALRM"):
-        yield
-        return
-
-    def stop(*_: Any) -> None:
-        raise CohortError(f"it took more than {seconds} seconds.")
-
-    earlier = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, earlier)
-
-
-def limit_memory() -> None:
-    """No project may take the machine's memory."""
-    if sys.platform == "linux":
-        import resource
-
-        soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-        if soft == resource.RLIM_INFINITY or soft > MEMORY:
-            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, hard))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import yaml
@@ -14,7 +14,36 @@ from cohort.errors import CohortError, RefusedError
 FILE = ".copier-answers.yml"
 LARGEST = 64 << 10
 DEEPEST = 4
-Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+MOST_NODES = 10_000
+LONGEST_NUMBER = 100  # characters
+
+
+class Reader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML in which a plain word is a number, a truth or nothing only where YAML 1.1 and YAML 1.2 agree on it.
+
+    copier writes answers with YAML 1.1, and quotes a text that YAML 1.1 would take for something else. YAML 1.2
+    takes more texts for numbers (08, 1e3, 0o7); YAML 1.1 did so with others (1:30, 0b1, 2024-01-01). Here all of
+    these are texts: what copier wrote reads as what it was, and nothing can be written that is costly to read.
+    """
+
+    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+
+
+PLAIN = {  # the words of each kind, and the letters with which they begin
+    "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    "bool": (r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    "int": (r"[-+]?(?:0|[1-9][0-9]*)|0x[0-9a-fA-F]+", list("-+0123456789")),
+    "float": (
+        r"(?:[-+]?[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+][0-9]+)?"
+        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        list("-+.0123456789"),
+    ),
+}
+for _kind, (_words, _first) in PLAIN.items():
+    Reader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_kind}", re.compile(rf"(?:{_words})\Z"), _first
+    )
+NUMBER = re.compile(f"{PLAIN['int'][0]}|{PLAIN['float'][0]}")
 SHORTCUTS = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
 
 
@@ -34,7 +63,7 @@ def read_yaml(content: bytes, name: str, hint: str = "", deepest: int = DEEPEST)
     try:
         text = content.decode("utf-8")
         _check_shape(text, name, deepest)
-        found = yaml.load(text, Loader=Loader)
+        found = yaml.load(text, Loader=Reader)
     except (yaml.YAMLError, ValueError) as error:
         # libyaml may stop at its own limit, which it meets before ours: it reads ahead.
         if "nesting depth" in str(error):
@@ -48,19 +77,32 @@ def read_yaml(content: bytes, name: str, hint: str = "", deepest: int = DEEPEST)
 
 
 def _check_shape(text: str, name: str, deepest: int) -> None:
-    """Refuse aliases (which multiply), tags (which make objects) and depth, before anything is built."""
+    """Refuse, before anything is built: aliases (which multiply), tags (which make objects), depth, long numbers."""
     depth = 0
-    for event in yaml.parse(text, Loader=Loader):
+    for number, event in enumerate(yaml.parse(text, Loader=Reader)):
+        if number > MOST_NODES:
+            raise RefusedError(f"{name} has more than {MOST_NODES:,} parts.")
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise RefusedError(f"{name} has a YAML anchor or alias; it needs none.")
         if getattr(event, "tag", None):
             raise RefusedError(f"{name} has a YAML tag ({event.tag}); it needs none.")
+        if isinstance(event, yaml.ScalarEvent) and event.implicit[0]:
+            _check_number(event, name)
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > deepest:
             raise RefusedError(f"{name} is nested more than {deepest} deep.")
+
+
+def _check_number(event: yaml.ScalarEvent, name: str) -> None:
+    if len(event.value) > LONGEST_NUMBER and NUMBER.fullmatch(event.value):
+        line = event.start_mark.line + 1
+        raise RefusedError(
+            f"{name}, line {line} has a number of {len(event.value):,} characters; "
+            f"allowed: {LONGEST_NUMBER}."
+        )
 
 
 def normalise(url: str) -> str:
@@ -82,6 +124,14 @@ def normalise(url: str) -> str:
     return path.removesuffix("/.git")
 
 
+def _is_one_of(source: str, urls: Iterable[str]) -> bool:
+    try:
+        found = normalise(source)
+    except ValueError:  # no address at all, such as "http://["
+        return False
+    return ".." not in source.split("/") and found in {normalise(url) for url in urls}
+
+
 def check(
     answers: dict[str, Any], urls: Iterable[str], releases: Collection[str], known: Collection[str]
 ) -> str:
@@ -89,7 +139,7 @@ def check(
     source, release = answers.get("_src_path"), answers.get("_commit")
     if not isinstance(source, str) or not isinstance(release, str):
         raise CohortError(f"{FILE} lacks _src_path or _commit; run `cohort adopt` for it.")
-    if ".." in source.split("/") or normalise(source) not in {normalise(url) for url in urls}:
+    if not _is_one_of(source, urls):
         raise RefusedError(
             f"{FILE} names another template ({source[:200]!r}); if it is the same, add it to also_known_as "
             "in class.toml."

@@ -16,7 +16,16 @@ from cohort.git.objects import LARGEST_LOOSE, Objects, Packed, open_loose, readi
 from cohort.git.process import make_bare, prepare
 from cohort.git.references import read_branch
 from cohort.projects import status
-from tests.classes import Cohort, commit_all, git, make_class, make_projects, move_into, write
+from tests.classes import (
+    Cohort,
+    Marks,
+    commit_all,
+    git,
+    make_class,
+    make_projects,
+    move_into,
+    write,
+)
 from tests.helpers import must_run, run
 
 ADA, EVE = "students/ada", "students/eve"
@@ -111,16 +120,16 @@ def test_eve_can_not_lend_ada_a_wrong_object(cohort: Cohort, classroom: Path) ->
 
 
 def test_a_git_that_one_student_ends_serves_the_others(
-    cohort: Cohort, classroom: Path, monkeypatch: pytest.MonkeyPatch
+    cohort: Cohort, classroom: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Whatever Eve's packs do to the git that reads several: each is then read alone."""
     for project in (ADA, EVE):
         pack_everything(classroom / project)
-    asked: list[int] = []
+    asked = Marks(tmp_path / "asked")
     ask = Packed.ask
 
     def die(packed: Packed, question: str) -> Any:
-        asked.append(len(packed._stores))
+        asked.add(str(len(packed._stores)))
         if len(packed._stores) > 1:
             assert ask(packed, question)
             assert packed._process is not None
@@ -130,27 +139,27 @@ def test_a_git_that_one_student_ends_serves_the_others(
 
     monkeypatch.setattr(Packed, "ask", die)
     said = cohort(classroom, "status", "--json")
-    assert said.code == 0 and {1, 2} == set(asked)
+    assert said.code == 0 and {"1", "2"} == set(asked.all())
     assert {one["release"] for one in said.projects.values()} == {"v1.0.0"}
 
 
 def test_many_packed_projects_take_one_git(
-    cohort: Cohort, classroom: Path, monkeypatch: pytest.MonkeyPatch
+    cohort: Cohort, classroom: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    started: list[Packed] = []
+    started = Marks(tmp_path / "started")
     start = Packed._start
 
     def count(packed: Packed) -> Any:
-        started.append(packed)
+        started.add("once")
         return start(packed)
 
     monkeypatch.setattr(Packed, "_start", count)
     assert cohort(classroom, "status").code == 0
-    assert started == [], "what is not packed needs no git at all"
+    assert started.all() == [], "what is not packed needs no git at all"
     for project in (ADA, EVE):
         pack_everything(classroom / project)
     assert cohort(classroom, "status").code == 0
-    assert len(started) == 1
+    assert started.all() == ["once"]
 
 
 # ---- One student's own repository -------------------------------------------------------------------

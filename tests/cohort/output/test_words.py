@@ -8,7 +8,7 @@ import pytest
 
 from cohort.classroom.outcome import CLEAN, CONFLICT, ERROR, Outcome, count_of_word
 from cohort.output.tables import show, text_table
-from cohort.output.text import count_of, plain_text
+from cohort.text import count_of
 from tests.classes import Cohort, commit_all, make_class, write
 
 
@@ -81,11 +81,6 @@ def test_the_json_of_a_plan_with_a_page_is_json(cohort: Cohort, two: Path) -> No
 )
 def test_one_and_several(count: str, sentence: str) -> None:
     assert count == sentence
-
-
-def test_what_steers_a_terminal_is_shown_instead() -> None:
-    assert plain_text("a\x1b[31m\u202eb\u200bc\n\u00a0d") == "a⟨U+001B⟩[31m⟨U+202E⟩b⟨U+200B⟩c  d"
-    assert plain_text("\udce9") == "⟨U+DCE9⟩", "a file name in Latin-1"
 
 
 def test_a_table_has_only_the_columns_that_say_something(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cohort.classroom.outcome import Outcome
+from cohort.projects import isolation
 from cohort.projects import workbench as work
 from cohort.template.answers import normalise
 from tests.classes import (
@@ -438,7 +439,7 @@ def test_no_project_takes_the_others_time(
             time.sleep(30)
         return plan(bench, store, objects, outcome, job)
 
-    monkeypatch.setattr(work, "SECONDS", 1)
+    monkeypatch.setattr(isolation, "SECONDS", 1)
     monkeypatch.setattr(work.Workbench, "_plan", slow)
     said = cohort(classroom, "update", "--json")
     assert said.code == 3 and "more than 1 seconds" in said.projects["eve"]["message"]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from cohort.classroom.config import load
 from cohort.classroom.outcome import CLEAN, CONFLICT, Outcome, exit_code
+from cohort.classroom.roster import read_roster
 from cohort.commands.options import PlanOptions
 from cohort.commands.parts import check_engine, one_part
 from cohort.output import tables
@@ -18,7 +19,8 @@ CANARY = 3  # students to begin with
 def plan_class(options: PlanOptions) -> int:
     """What an update would do."""
     class_ = load(options.folder)
-    students = one_part(class_.students(options.only), options.part)
+    roster = read_roster(class_, options.only)
+    students = one_part(roster.students, options.part)
     with (
         session(class_) as at,
         tables.progress("Planning", len(students), options.json) as advance,
@@ -40,8 +42,8 @@ def plan_class(options: PlanOptions) -> int:
 
         write_plan_page(options.html, job.to, outcomes)
     title = f"Plan for {job.to}: nothing has been written"
-    tables.show(title, outcomes, options.json, advice=_advice(options, outcomes))
-    return exit_code(outcomes)
+    tables.show(title, outcomes, roster, options.json, _advice(options, outcomes))
+    return max(exit_code(outcomes), roster.exit_code)
 
 
 def _advice(options: PlanOptions, outcomes: Sequence[Outcome]) -> str:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from functools import partial
 
 from cohort.classroom.config import load
-from cohort.classroom.outcome import ERROR, REFUSED
+from cohort.classroom.outcome import ERROR, REFUSED, WORDS, count_of_word
+from cohort.classroom.roster import read_roster
 from cohort.commands.options import ReportOptions
 from cohort.output import tables
 from cohort.projects.report import complete, failed_row, read_row, write_page
 from cohort.projects.session import Task, over_class, session
-from cohort.text import count_of, to_json
+from cohort.text import count_of
+
+BAD = (REFUSED, ERROR)
 
 
 def report_class(options: ReportOptions) -> int:
     """The page of the class; as JSON, what is on it."""
     class_ = load(options.folder)
-    students = class_.students(options.only)
+    roster = read_roster(class_, options.only)
+    students = roster.students
     with session(class_) as at, tables.progress("Reading", len(students), options.json) as advance:
         release = at.releases.get(options.to or at.releases.newest)
         task = Task(partial(read_row, release.name, options.checks), failed_row)
@@ -27,12 +32,13 @@ def report_class(options: ReportOptions) -> int:
     states = {row.state for row in rows}
     code = 4 if REFUSED in states else 3 if ERROR in states else 0
     if options.json:
-        print(to_json({"projects": [asdict(row) for row in rows]}, indent=2))
-        return code
+        tables.print_json([asdict(row) for row in rows], roster)
+        return max(code, roster.exit_code)
     write_page(options.html, release.name, rows)
     helped = sum(bool(row.help) for row in rows)
-    print(
-        f"Wrote {options.html}: {count_of(len(rows), 'project')}, {helped} may need help. "
-        "Next: open it in a browser."
-    )
-    return code
+    tables.print_problems(roster.problems)
+    counts = Counter(row.state for row in rows)
+    parts = [count_of(len(rows), "project"), f"{helped:,} may need help"]
+    parts += [count_of_word(counts[state], WORDS[state]) for state in BAD if counts[state]]
+    print(f"Wrote {options.html}: {', '.join(parts)}. Next: open it in a browser.")
+    return max(code, roster.exit_code)

@@ -13,10 +13,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
+from typing import Any
 
 from rich.cells import cell_len
 
 from cohort.classroom.outcome import CLEAN, CONFLICT, ERROR, REFUSED, Outcome, count_of_word
+from cohort.classroom.roster import Roster
 from cohort.text import to_json, visible_text
 
 NARROWEST = 8  # a column of a table: so those of `cohort status` fit into 80 characters
@@ -49,17 +51,26 @@ def progress(what: str, total: int, quiet: bool) -> Iterator[Callable[[object], 
         yield advance
 
 
+def print_json(projects: Sequence[dict[str, Any]], roster: Roster, **more: object) -> None:
+    """What a command found, for programs: with each student's other columns of the roster."""
+    extra = {student.name: student.extra for student in roster.students}
+    rows = [project | {"extra": extra[project["student"]]} for project in projects]
+    about = {"projects": rows, "problems": roster.problems}
+    print(to_json(more | about, indent=2))
+
+
+def print_problems(problems: Sequence[str]) -> None:
+    """The rows of the roster that can't be used."""
+    for problem in problems:
+        print(in_colour(visible_text(problem), RED))
+
+
 def show(
-    title: str,
-    outcomes: Sequence[Outcome],
-    as_json: bool,
-    problems: Sequence[str] = (),
-    advice: str = "",
+    title: str, outcomes: Sequence[Outcome], roster: Roster, as_json: bool, advice: str = ""
 ) -> None:
     """One line per student, what is wrong with the roster, how many are in each state, and what is next."""
     if as_json:
-        projects = [outcome.as_dict() for outcome in outcomes]
-        print(to_json({"title": title, "projects": projects, "problems": problems}, indent=2))
+        print_json([outcome.as_dict() for outcome in outcomes], roster, title=title)
         return
     print(title)
     used = _used_columns(outcomes)
@@ -70,8 +81,7 @@ def show(
         colours = [COLOURS.get(outcome.state, 0) for outcome in block]
         rows = [[_cells(outcome)[place] for place in used] for outcome in block]
         print("", *text_table(columns, rows, colours), "", sep="\n")
-    for problem in problems:
-        print(in_colour(visible_text(problem), RED))
+    print_problems(roster.problems)
     counts = Counter(outcome.word for outcome in outcomes)
     parts = [count_of_word(number, word) for word, number in counts.most_common()]
     print(f"{', '.join(parts) or 'No student'}. {advice}".rstrip())
@@ -86,14 +96,14 @@ def _used_columns(outcomes: Sequence[Outcome]) -> list[int]:
 
 
 def _cells(outcome: Outcome) -> list[str]:
-    about = outcome.message or "; ".join(f"{c['path']}: {c['what']}" for c in outcome.conflicts)
+    about = [f"{one['path']}: {one['what']}" for one in outcome.conflicts]
     cells = (
         outcome.student,
         outcome.word,
         outcome.now,
         str(len(outcome.changes) or ""),
         outcome.branch if outcome.commit else "",
-        about or "; ".join(outcome.notes),
+        outcome.message or "; ".join([*about, *outcome.notes]),
     )
     return [visible_text(cell) for cell in cells]
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cohort.classroom.check_notes import parse, read_note
-from cohort.classroom.config import Student
 from cohort.classroom.outcome import CONFLICT, CURRENT, ERROR, REFUSED, word_for
+from cohort.classroom.roster import Student
 from cohort.classroom.stores import Local, Remote, open_store
 from cohort.errors import CohortError
 from cohort.git.objects import LARGEST_COMMIT, Objects, reading
@@ -106,7 +106,7 @@ def failed_row(student: str, state: str, *, message: str) -> Row:
 
 def complete(row: Row, student: Student) -> None:
     """Add what the roster knows, also of a project that can't be read."""
-    row.author = row.author or student.answers.get("author_name", "")
+    row.author = row.author or student.extra.get("author_name", "")
     row.repository = web_address(student.repository)
 
 

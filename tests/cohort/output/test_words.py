@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cohort.classroom.outcome import CLEAN, CONFLICT, ERROR, Outcome, count_of_word
+from cohort.classroom.roster import Roster
 from cohort.output.tables import show, text_table
 from cohort.text import count_of
 from tests.classes import Cohort, commit_all, make_class, write
@@ -86,7 +87,8 @@ def test_one_and_several(count: str, sentence: str) -> None:
 def test_a_table_has_only_the_columns_that_say_something(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    show("Plan", [Outcome("ada", CLEAN, now="v1"), Outcome("bob", ERROR, message="why")], False)
+    outcomes = [Outcome("ada", CLEAN, now="v1"), Outcome("bob", ERROR, message="why")]
+    show("Plan", outcomes, Roster("class.csv", []), as_json=False)
     heading = capsys.readouterr().out.splitlines()[2]
     assert heading.split() == ["student", "state", "release", "notes"]
 
@@ -105,3 +107,10 @@ def test_the_states_that_need_a_person_come_first() -> None:
     from cohort.classroom.outcome import RANK
 
     assert RANK[CONFLICT] < RANK[ERROR] < RANK[CLEAN]
+
+
+def test_a_report_says_why_it_ends_with_a_code(cohort: Cohort, two: Path) -> None:
+    write(two / "students" / "bob", {".copier-answers.yml": None})
+    commit_all(two / "students" / "bob", "Oops")
+    said = cohort(two, "report")
+    assert said.code == 3 and "2 projects, 2 may need help, 1 error." in said.out

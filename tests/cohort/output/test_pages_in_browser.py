@@ -160,7 +160,7 @@ def test_dates_and_paths_are_not_broken_inside_a_word(open_page: Open) -> None:
         broken = page.evaluate(
             """() => {
           const broken = [];
-          for (const node of document.querySelectorAll('tr:nth-child(1) :is(code, time, .small)')) {
+          for (const node of document.querySelectorAll('tr:nth-child(1) :is(code, time, dd)')) {
             const walker = document.createTreeWalker(node, NodeFilter.SHOW_TEXT);
             for (let text; (text = walker.nextNode());)
               for (const word of text.data.matchAll(/[^\\s]+/g)) {

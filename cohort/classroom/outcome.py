@@ -11,14 +11,31 @@ from typing import Any
 CURRENT, NEWER, CLEAN, CONFLICT = "current", "newer", "clean", "conflict"
 REFUSED, ERROR = "refused", "error"
 OPEN, MERGED, CLOSED, MISSING = "open", "merged", "closed", "missing"
+# The states as people read them: those that need a person come first.
 WORDS = {
-    CURRENT: "up to date",
-    NEWER: "newer",
-    CLEAN: "merges by itself",
-    CONFLICT: "conflict",
+    CONFLICT: "needs attention",
     REFUSED: "refused",
     ERROR: "error",
+    CLEAN: "will merge cleanly",
+    NEWER: "on a newer release",
+    CURRENT: "up to date",
+    "exists": "already there",
+    "no update": "not updated yet",
+    "nothing to do": "without a branch",
 }
+RANK = {state: place for place, state in enumerate(WORDS)}
+MERGED_CLEANLY = "merged cleanly"
+SEVERAL = {"needs attention": "need attention", "error": "errors"}
+
+
+def word_for(state: str, written: bool = False) -> str:
+    """A state as people read it. `written`: the branch with the update is there."""
+    return MERGED_CLEANLY if state == CLEAN and written else WORDS.get(state, state)
+
+
+def count_of_word(number: int, word: str) -> str:
+    """Students in a state: "1 needs attention", "2 need attention"."""
+    return f"{number:,} {word if number == 1 else SEVERAL.get(word, word)}"
 
 
 NOTHING: dict[str, Any] = {"changes": {}, "conflicts": [], "notes": [], "diffs": {}}
@@ -61,6 +78,11 @@ class Outcome:
     diffs: dict[str, str] = field(default_factory=dict)
     pull_request: PullRequest | None = None
     same_as: str = ""  # the student of the same team whose row stands for this repository
+
+    @property
+    def word(self) -> str:
+        """The state as people read it."""
+        return word_for(self.state, written=bool(self.commit))
 
     def compact(self) -> None:
         """Thousands have the same paths and words: one text each, not one per student."""

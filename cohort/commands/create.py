@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from cohort.classroom.config import load
@@ -40,10 +41,11 @@ def create_class(options: CreateOptions) -> int:
         made = work_on(at, teams.first, task, options.jobs, note)
         at.ledger.end(run)
     outcomes = teams.rows(made.values())
-    tables.show("Created", outcomes, roster, options.json)
     if not options.json:
         for line in _notes(roster, release):
             print(visible_text(line))
+    advice = _advice(outcomes, roster)
+    tables.show("Create", outcomes, roster, options.json, advice)
     return max(exit_code(outcomes), roster.exit_code)
 
 
@@ -61,3 +63,10 @@ def _notes(roster: Roster, release: Release) -> list[str]:
             "kept, and passed on in --json."
         )
     return notes
+
+
+def _advice(outcomes: Sequence[Outcome], roster: Roster) -> str:
+    """What to do next."""
+    if roster.problems or exit_code(outcomes):
+        return "Next: correct what is named above and run `cohort create` again; what exists stays as it is."
+    return "Next: `cohort status` shows where each project stands." if outcomes else ""

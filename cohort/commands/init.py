@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cohort.classroom.config import FILE, get_tags, is_address, load
 from cohort.errors import CohortError
+from cohort.text import count_of
 
 CLASS = """\
 # The class. Paths count from this file.
@@ -55,14 +56,13 @@ def start_class(folder: Path, template: str, releases: list[str], forge: str) ->
     except CohortError:
         path.unlink()
         raise
-    print(
-        f"Wrote {path}: {len(names)} allowed release{'s' * (len(names) != 1)}, newest {names[-1]}."
-    )
+    print(f"Wrote {path}: {count_of(len(names), 'allowed release')}, newest {names[-1]}.")
     roster = folder / class_.settings.class_.roster
     if not roster.exists():
         roster.write_text(ROSTER, encoding="utf-8", newline="\n")
-        print(f"Wrote {roster} with one student as an example. Now fill it in, then: cohort create")
+        print(f"Wrote {roster} with one student as an example; put your class there.")
     _write_gitignore(folder / ".gitignore")
+    print("Next: `cohort create` makes one repository per student.")
 
 
 def _write_gitignore(path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from cohort.classroom.config import load
@@ -15,12 +15,15 @@ from cohort.projects.session import ONLINE, Task, over_class, session
 from cohort.projects.workbench import Workbench
 
 Work = Callable[[Workbench, Student, str], Outcome]  # the text is a release
+Advise = Callable[[Sequence[Outcome]], str]
 
 
-def one_by_one(what: str, options: Options, work: Work, online: bool = False) -> int:
+def one_by_one(
+    what: str, options: Options, work: Work, advise: Advise, online: bool = False
+) -> int:
     """Do something with each project, show it, and return the exit code.
 
-    `online`: the work itself talks to servers, which may take its time.
+    `advise` says what to do next. `online`: the work itself talks to servers, which may take its time.
     """
     class_ = load(options.folder)
     roster = read_roster(class_, options.only)
@@ -41,7 +44,7 @@ def one_by_one(what: str, options: Options, work: Work, online: bool = False) ->
         made = over_class(at, students, task, options.jobs, note)
         at.ledger.end(run)
     rows = teams.rows(made)
-    tables.show(title, rows, roster, options.json)
+    tables.show(title, rows, roster, options.json, advise(rows))
     return max(exit_code(rows), roster.exit_code)
 
 

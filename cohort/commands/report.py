@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from functools import partial
 
 from cohort.classroom.config import load
-from cohort.classroom.outcome import ERROR, REFUSED
+from cohort.classroom.outcome import ERROR, REFUSED, WORDS, count_of_word
 from cohort.classroom.roster import read_roster
 from cohort.classroom.teams import Teams, once
 from cohort.commands.options import ReportOptions
 from cohort.forge.pull_requests import PullRequests
 from cohort.output import tables
-from cohort.projects.report import failed_row, read_row, write_page
+from cohort.projects.report import complete, failed_row, read_row, write_page
 from cohort.projects.session import Task, over_class, session
+from cohort.text import count_of
+
+BAD = (REFUSED, ERROR)
 
 
 def report_class(options: ReportOptions) -> int:
@@ -30,6 +34,7 @@ def report_class(options: ReportOptions) -> int:
             requests.refresh(students, class_.branches)
     for student, row in zip(students, read, strict=True):
         row.pull_request = requests.newest(student, class_.branches)
+        complete(row, student)
         row.judged()
     rows = teams.rows(read)
     states = {row.state for row in rows}
@@ -41,5 +46,8 @@ def report_class(options: ReportOptions) -> int:
     counted = once(rows)  # a team's repository once
     helped = sum(bool(row.help) for row in counted)
     tables.print_problems(roster.problems)
-    print(f"Wrote {options.html}: {len(counted)} projects, {helped} may need help.")
+    counts = Counter(row.state for row in counted)
+    parts = [count_of(len(counted), "project"), f"{helped:,} may need help"]
+    parts += [count_of_word(counts[state], WORDS[state]) for state in BAD if counts[state]]
+    print(f"Wrote {options.html}: {', '.join(parts)}. Next: open it in a browser.")
     return max(code, roster.exit_code)

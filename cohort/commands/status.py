@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from cohort.classroom.config import load
 from cohort.classroom.ledger import Ledger
@@ -12,19 +13,13 @@ from cohort.classroom.teams import Teams, once
 from cohort.commands.options import Options
 from cohort.forge.pull_requests import PullRequests
 from cohort.git import process
-from cohort.output.tables import (
-    BLOCK,
-    plain_text,
-    print_json,
-    print_problems,
-    progress,
-    text_table,
-)
+from cohort.output.tables import BLOCK, print_json, print_problems, progress, text_table
 from cohort.projects.status import KNOWN, Standing, look
+from cohort.text import count_of, visible_text
 
 COLUMNS = (
-    *("student", "release", "behind", "update waiting", "last update"),
-    *("checks open", "update to come", "what to know"),
+    *("student", "release", "behind", "branch", "last update"),
+    *("checks open", "next update", "notes"),
 )
 
 
@@ -67,7 +62,7 @@ def _to_come(standing: Standing, plan: tuple[str, str, list[str]] | None) -> str
     if plan is None or not standing.behind or plan[0] != standing.head:
         return None
     _, state, paths = plan
-    return f"conflict: {', '.join(paths)}" if state == CONFLICT else WORDS[state]
+    return f"{WORDS[state]}: {', '.join(paths)}" if state == CONFLICT else WORDS[state]
 
 
 def _checks(standing: Standing) -> str:
@@ -95,14 +90,24 @@ def _table(standings: list[Standing], dirty: bool) -> None:
         columns.insert(3, "uncommitted work")
     for start in range(0, max(1, len(standings)), BLOCK):
         rows = [
-            [plain_text(cell) for cell in _cells(one, dirty)]
+            [visible_text(cell) for cell in _cells(one, dirty)]
             for one in standings[start : start + BLOCK]
         ]
         print("", *text_table(columns, rows), "", sep="\n")
     counted = once(standings)  # a team's repository once
-    behind_count = sum(one.behind > 0 for one in counted)
+    behind = sum(one.behind > 0 for one in counted)
     known = sum(one.state == KNOWN for one in counted)
-    said = f"{known} of {len(counted)} read; {behind_count} behind."
-    if any(one.behind and one.to_come is None for one in counted):
-        said += " `cohort plan` finds out what an update meets."
-    print(said)
+    print(
+        f"{known:,} of {count_of(len(counted), 'repository')} read, {behind:,} behind. {_advice(standings)}".rstrip()
+    )
+
+
+def _advice(standings: Sequence[Standing]) -> str:
+    """What to do next."""
+    if any(one.behind and one.to_come is None for one in standings):
+        return "Next: `cohort plan` shows what an update will meet."
+    if any(one.behind and not one.branch for one in standings):
+        return "Next: `cohort update` writes the branches."
+    if any(one.behind for one in standings):
+        return "Next: each student reviews and merges the branch."
+    return ""

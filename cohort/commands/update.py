@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
 from cohort.classroom.config import Class, load
 from cohort.classroom.outcome import CLEAN, CONFLICT, Outcome, exit_code
 from cohort.classroom.roster import Student, read_roster
 from cohort.classroom.stores import open_store
-from cohort.classroom.teams import Teams
+from cohort.classroom.teams import Teams, once
 from cohort.commands.options import UpdateOptions
 from cohort.commands.parts import check_engine, one_part, parts_of
 from cohort.forge.pull_requests import PullRequests
@@ -17,6 +17,7 @@ from cohort.output import tables
 from cohort.projects.isolation import isolated
 from cohort.projects.session import over_class, push, session, update_task
 from cohort.projects.workbench import Job
+from cohort.text import count_of
 
 
 def update_class(options: UpdateOptions) -> int:
@@ -69,8 +70,21 @@ def update_class(options: UpdateOptions) -> int:
                 requests.refresh(others, class_.branches)
         at.ledger.end(run)
     rows = teams.rows(outcomes.values())
-    tables.show(f"Update to {job.to}", rows, roster, options.json)
+    advice = _advice(once(rows), remote if not options.push else set())
+    tables.show(f"Update to {job.to}", rows, roster, options.json, advice)
     return max(exit_code(rows), roster.exit_code)
+
+
+def _advice(outcomes: Sequence[Outcome], unpushed: Collection[str]) -> str:
+    """What was written, and what to do next."""
+    there = [outcome for outcome in outcomes if outcome.commit]
+    if not there:
+        return ""
+    if any(outcome.student in unpushed for outcome in there):
+        return "Nothing has been pushed. Next: `cohort update --push` writes the branches on the servers."
+    new = sum(outcome.wrote for outcome in there)
+    written = f"{count_of(new, 'branch')} written" if new else "No branch has changed"
+    return f"{written}. Next: each student reviews and merges {there[0].branch}."
 
 
 def _still_true(

@@ -102,10 +102,10 @@ class Planner:
         """The message of the update's commit: the same for the same update."""
         lines = [f"Update the template from {plan.now} to {plan.to}", ""]
         if plan.conflicts:
-            lines += ["To do by hand, for the student's side was kept:", ""]
+            lines += ["Needs attention; the student's side is kept:", ""]
             lines += [f"- {conflict.path}: {conflict.what}." for conflict in plan.conflicts] + [""]
         if plan.notes:
-            lines += ["Good to know:", ""] + [f"- {note}." for note in plan.notes] + [""]
+            lines += ["Notes:", ""] + [f"- {note}." for note in plan.notes] + [""]
         return "\n".join(lines)
 
     def commit(

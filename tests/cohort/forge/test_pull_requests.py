@@ -463,9 +463,9 @@ def test_a_team_is_one_job(
     assert cem["same_as"] == said.projects["dua"]["same_as"] == "ada" and ada["same_as"] == ""
     assert cem["pull_request"] == ada["pull_request"] and cem["commit"] == ada["commit"]
     out = " ".join(cohort(classroom, "update", "--push").out.split())
-    assert "2 merges by itself" in out and "the same repository as ada" in out
+    assert "2 merged cleanly" in out and "the same repository as ada" in out
     assert "Pull requests: 2 open." in out
-    assert "2 of 2 read; 2 behind." in cohort(classroom, "status").out
+    assert "2 of 2 repositories read, 2 behind." in cohort(classroom, "status").out
     assert cohort(classroom, "history", "dua").out.startswith("20")
     assert "2 projects" in cohort(classroom, "report", "--html", str(tmp_path / "c.html")).out
     said = cohort(classroom, "rollback", "--push", "--json")
@@ -479,7 +479,7 @@ def test_a_team_on_this_disk_is_one_job(cohort: Cohort, small: Path, tmp_path: P
     write(folder, {"class.csv": f"student,repository\n{rows}"})
     said = cohort(folder, "plan", "--json")
     assert said.projects["cem"]["same_as"] == "ada" and said.code == 0
-    assert "2 merges by itself. Written: 2." in cohort(folder, "update").out
+    assert "2 merged cleanly. 2 branches written." in cohort(folder, "update").out
     assert cohort(folder, "update", "--part", "1/2", "--json").projects.keys() == {"ada", "cem"}
 
 

@@ -6,7 +6,7 @@ import time
 
 from cohort.classroom.config import load
 from cohort.classroom.ledger import Ledger
-from cohort.classroom.outcome import word_for
+from cohort.classroom.outcome import PullRequest, word_for
 from cohort.classroom.roster import read_roster
 from cohort.commands.options import Options
 from cohort.text import to_json, visible_text
@@ -26,7 +26,8 @@ def show_history(options: Options, student: str) -> int:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(step["at"]))
         about = step["about"]
         word, commit = word_for(about["state"], written=bool(about["commit"])), about["commit"][:12]
-        cells = (step["command"], step["target"], word, commit, about["message"])
+        request = PullRequest(**about["pull_request"]) if about.get("pull_request") else ""
+        cells = (step["command"], step["target"], word, commit, about["message"], str(request))
         print(visible_text(f"{when}  {'  '.join(text for text in cells if text)}"))
     if not steps:
         print(f"Nothing has been done to {student} yet.")

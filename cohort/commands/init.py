@@ -27,6 +27,7 @@ cache = ".cohort"            # caches and the ledger; may be deleted
 
 [forge]
 kind = "{forge}"             # github, gitlab or none: how pull requests are opened
+api = ""                     # where its API is, if not at the repositories' host: "https://git.example.edu/api/v4"
 file_remotes = false         # may a "repository" be a file:// address? Only for tests.
 
 # [audit]
@@ -84,12 +85,13 @@ def _all_releases(url: str) -> list[str]:
 
     from packaging.version import InvalidVersion, Version
 
-    from cohort.git import process
+    from cohort.git import network, process
 
-    with tempfile.TemporaryDirectory() as home:
-        process.prepare(Path(home), files=not is_address(url), network=True)
+    with tempfile.TemporaryDirectory() as folder:
+        git_dir = process.make_bare(Path(folder))
         command = ("ls-remote", "--tags", "--refs", "--", url)
-        lines = process.run(Path(home), *command).decode().splitlines()
+        said = network.contact(git_dir, *command, files=not is_address(url))
+        lines = said.decode().splitlines()
     versions = {}
     for line in lines:
         name = line.split("refs/tags/", 1)[-1]

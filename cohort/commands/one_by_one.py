@@ -8,6 +8,7 @@ from functools import partial
 from cohort.classroom.config import load
 from cohort.classroom.outcome import Outcome, exit_code
 from cohort.classroom.roster import Student, read_roster
+from cohort.classroom.teams import Teams
 from cohort.commands.options import Options
 from cohort.output import tables
 from cohort.projects.session import ONLINE, Task, over_class, session
@@ -26,7 +27,8 @@ def one_by_one(
     """
     class_ = load(options.folder)
     roster = read_roster(class_, options.only)
-    students = roster.students
+    teams = Teams(roster.students)
+    students = teams.first
     title = what.capitalize()
     with session(class_) as at, tables.progress(title, len(students), options.json) as advance:
         release = at.releases.get(options.to or at.releases.newest)
@@ -35,13 +37,15 @@ def one_by_one(
 
         def note(outcome: Outcome) -> None:
             outcome.compact()
-            at.ledger.note(run, outcome.student, what, outcome.as_dict())
+            for name in teams.members(outcome.student):
+                at.ledger.note(run, name, what, outcome.as_dict())
             advance(outcome)
 
-        outcomes = over_class(at, students, task, options.jobs, note)
+        made = over_class(at, students, task, options.jobs, note)
         at.ledger.end(run)
-    tables.show(title, outcomes, roster, options.json, advise(outcomes))
-    return max(exit_code(outcomes), roster.exit_code)
+    rows = teams.rows(made)
+    tables.show(title, rows, roster, options.json, advise(rows))
+    return max(exit_code(rows), roster.exit_code)
 
 
 def _of_release(work: Work, release: str, bench: Workbench, student: Student) -> Outcome:

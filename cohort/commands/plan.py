@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from cohort.classroom.config import load
 from cohort.classroom.outcome import CLEAN, CONFLICT, Outcome, exit_code
 from cohort.classroom.roster import read_roster
+from cohort.classroom.teams import Teams
 from cohort.commands.options import PlanOptions
 from cohort.commands.parts import check_engine, one_part
 from cohort.output import tables
@@ -20,10 +21,10 @@ def plan_class(options: PlanOptions) -> int:
     """What an update would do."""
     class_ = load(options.folder)
     roster = read_roster(class_, options.only)
-    students = one_part(roster.students, options.part)
+    teams = Teams(one_part(roster.students, options.part))
     with (
         session(class_) as at,
-        tables.progress("Planning", len(students), options.json) as advance,
+        tables.progress("Planning", len(teams.first), options.json) as advance,
     ):
         job = Job(
             options.to or at.releases.newest,
@@ -33,10 +34,12 @@ def plan_class(options: PlanOptions) -> int:
 
         def keep(outcome: Outcome) -> None:
             outcome.compact()
-            at.ledger.keep_plan(outcome)
+            for name in teams.members(outcome.student):
+                at.ledger.keep_plan(name, outcome)
             advance(outcome)
 
-        outcomes = over_class(at, students, update_task(at, job), options.jobs, keep)
+        made = over_class(at, teams.first, update_task(at, job), options.jobs, keep)
+    outcomes = teams.rows(made)
     if options.html is not None:
         from cohort.output.plan_page import write_plan_page
 

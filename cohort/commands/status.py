@@ -9,7 +9,9 @@ from cohort.classroom.config import load
 from cohort.classroom.ledger import Ledger
 from cohort.classroom.outcome import CONFLICT, REFUSED, WORDS
 from cohort.classroom.roster import read_roster
+from cohort.classroom.teams import Teams, once
 from cohort.commands.options import Options
+from cohort.forge.pull_requests import PullRequests
 from cohort.git import process
 from cohort.output.tables import BLOCK, print_json, print_problems, progress, text_table
 from cohort.projects.status import KNOWN, Standing, look
@@ -25,23 +27,25 @@ def show_status(options: Options, dirty: bool) -> int:
     """Print where each project stands; returns the exit code."""
     class_ = load(options.folder)
     roster = read_roster(class_, options.only)
-    students = roster.students
-    process.prepare(
-        class_.home,
-        files=class_.settings.forge.file_remotes,
-        network=any(s.is_remote for s in students),
-    )
+    teams = Teams(roster.students)
+    students = teams.first
+    process.prepare(class_.home)
     ledger = Ledger(class_.cache)
     updated = ledger.last_update()
     plans = ledger.plans(class_.releases[-1])
+    with PullRequests(class_, ledger) as requests:
+        requests.refresh(students, class_.branches)
     ledger.close()
-    standings = []
+    read = []
     with progress("Reading", len(students), options.json) as advance:
-        for standing in look(class_, students, dirty, options.jobs):
+        looked = look(class_, students, dirty, options.jobs)
+        for student, standing in zip(students, looked, strict=True):
             standing.updated = updated.get(standing.student)
             standing.to_come = _to_come(standing, plans.get(standing.student))
-            standings.append(standing)
+            standing.pull_request = requests.newest(student, class_.branches)
+            read.append(standing)
             advance(standing)
+    standings = teams.rows(read)
     if options.json:
         print_json([standing.as_dict() for standing in standings], roster)
     else:
@@ -71,10 +75,13 @@ def _checks(standing: Standing) -> str:
 def _cells(one: Standing, dirty: bool) -> list[str]:
     when = time.strftime("%Y-%m-%d", time.localtime(one.updated)) if one.updated else ""
     behind = {0: "no", 1: "1 release"}.get(one.behind, f"{one.behind} releases")
-    cells = [one.student, one.release, behind if one.state == KNOWN else "", one.branch, when]
+    waiting = " ".join(text for text in (one.branch, str(one.pull_request or "")) if text)
+    cells = [one.student, one.release, behind if one.state == KNOWN else "", waiting, when]
     if dirty:
         cells.insert(3, {True: "yes", False: "no", None: ""}[one.dirty])
-    return [*cells, _checks(one), one.to_come or "", one.message]
+    same = f"the same repository as {one.same_as}" if one.same_as else ""
+    known = "; ".join(text for text in (one.message, same) if text)
+    return [*cells, _checks(one), one.to_come or "", known]
 
 
 def _table(standings: list[Standing], dirty: bool) -> None:
@@ -87,11 +94,11 @@ def _table(standings: list[Standing], dirty: bool) -> None:
             for one in standings[start : start + BLOCK]
         ]
         print("", *text_table(columns, rows), "", sep="\n")
-    behind = sum(one.behind > 0 for one in standings)
-    known = sum(one.state == KNOWN for one in standings)
-    print(
-        f"{known:,} of {count_of(len(standings), 'repository')} read, {behind:,} behind. {_advice(standings)}".rstrip()
-    )
+    counted = once(standings)  # a team's repository once
+    behind = sum(one.behind > 0 for one in counted)
+    known = sum(one.state == KNOWN for one in counted)
+    read = f"{known:,} of {count_of(len(counted), 'repository')} read, {behind:,} behind."
+    print(f"{read} {_advice(counted)}".rstrip())
 
 
 def _advice(standings: Sequence[Standing]) -> str:

@@ -19,6 +19,7 @@ from rich.cells import cell_len
 
 from cohort.classroom.outcome import CLEAN, CONFLICT, ERROR, REFUSED, Outcome, count_of_word
 from cohort.classroom.roster import Roster
+from cohort.classroom.teams import once
 from cohort.text import to_json, visible_text
 
 NARROWEST = 8  # a column of a table: so those of `cohort status` fit into 80 characters
@@ -82,9 +83,15 @@ def show(
         rows = [[_cells(outcome)[place] for place in used] for outcome in block]
         print("", *text_table(columns, rows, colours), "", sep="\n")
     print_problems(roster.problems)
-    counts = Counter(outcome.word for outcome in outcomes)
-    parts = [count_of_word(number, word) for word, number in counts.most_common()]
-    print(f"{', '.join(parts) or 'No student'}. {advice}".rstrip())
+    counted = once(outcomes)  # a team's repository once
+    counts = Counter(outcome.word for outcome in counted)
+    requests = Counter(one.pull_request.state for one in counted if one.pull_request)
+    pull_requests = f" Pull requests: {_sum(requests)}." if requests else ""
+    print(f"{_sum(counts) or 'No student'}.{pull_requests} {advice}".rstrip())
+
+
+def _sum(counts: Counter[str]) -> str:
+    return ", ".join(count_of_word(number, word) for word, number in counts.most_common())
 
 
 def _used_columns(outcomes: Sequence[Outcome]) -> list[int]:
@@ -97,13 +104,18 @@ def _used_columns(outcomes: Sequence[Outcome]) -> list[int]:
 
 def _cells(outcome: Outcome) -> list[str]:
     about = [f"{one['path']}: {one['what']}" for one in outcome.conflicts]
+    about = [outcome.message] if outcome.message else [*about, *outcome.notes]
+    if outcome.pull_request is not None:
+        about.append(str(outcome.pull_request))
+    if outcome.same_as:
+        about.append(f"the same repository as {outcome.same_as}")
     cells = (
         outcome.student,
         outcome.word,
         outcome.now,
         str(len(outcome.changes) or ""),
         outcome.branch if outcome.commit else "",
-        outcome.message or "; ".join([*about, *outcome.notes]),
+        "; ".join(about),
     )
     return [visible_text(cell) for cell in cells]
 

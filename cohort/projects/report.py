@@ -10,7 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cohort.classroom.check_notes import parse, read_note
-from cohort.classroom.outcome import CONFLICT, CURRENT, ERROR, REFUSED, word_for
+from cohort.classroom.outcome import (
+    CONFLICT,
+    CURRENT,
+    ERROR,
+    MISSING,
+    REFUSED,
+    PullRequest,
+    word_for,
+)
 from cohort.classroom.roster import Student
 from cohort.classroom.stores import Local, Remote, open_store
 from cohort.errors import CohortError
@@ -52,8 +60,6 @@ class Row:
     student: str
     author: str = ""
     repository: str = ""  # where a browser finds it; empty for a folder on this disk
-    pull_request: str = ""  # the same; empty when there is none
-    pull_request_state: str = ""  # open, merged or closed
     state: str = CURRENT
     word: str = ""
     release: str = ""
@@ -68,6 +74,8 @@ class Row:
     checks_older: bool = False  # CI checked an older commit
     help: list[str] = field(default_factory=list)
     message: str = ""
+    pull_request: PullRequest | None = None  # of the newest update that has one
+    same_as: str = ""  # the student of the same team whose row stands for this repository
 
     def judged(self) -> Row:
         """The same, with the words for its state and the reasons to help."""
@@ -184,6 +192,7 @@ def _read_note(objects: Objects, store: Local | Remote, row: Row) -> None:
 
 
 def _needs_help(row: Row) -> list[str]:
+    """Why a person should look at this project."""
     reasons = []
     if row.state in (ERROR, REFUSED):
         reasons.append(row.word)
@@ -195,6 +204,8 @@ def _needs_help(row: Row) -> list[str]:
         reasons.append(f"{len(row.checks)} check{'s' * (len(row.checks) > 1)} open")
     if row.committed and time.time() - row.committed > QUIET_DAYS * 86_400:
         reasons.append(f"no commit for {QUIET_DAYS} days")
+    if row.pull_request is not None and row.pull_request.state == MISSING:
+        reasons.append("pull request missing")
     return reasons
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cohort.classroom.outcome import CLEAN, CONFLICT, CURRENT, WORDS, Outcome
+from cohort.classroom.outcome import CLEAN, CONFLICT, CURRENT, OPEN, WORDS, Outcome, PullRequest
 from cohort.output.links import web_address
 from cohort.output.plan_page import MOST, group_changes, write_plan_page
 from cohort.projects.report import Row, write_page
@@ -57,8 +57,9 @@ def full_row(number: int) -> Row:
         f"student{number:04}",
         author=f"Ada Lovelace {number}",
         repository=f"https://git.example.org/my-class/student{number:04}",
-        pull_request=f"https://git.example.org/my-class/student{number:04}/pull/1",
-        pull_request_state="open",
+        pull_request=PullRequest(
+            OPEN, f"https://git.example.org/my-class/student{number:04}/pull/1", 1
+        ),
         state=state,
         word=WORDS[state],
         release="v1.0.0",
@@ -173,8 +174,9 @@ def test_three_hundred_students_are_under_a_megabyte(tmp_path: Path) -> None:
 
 def hostile_pages(folder: Path) -> dict[str, str]:
     row = full_row(0)
-    for name in ("student", "author", "release", "against", "message", "pull_request_state"):
+    for name in ("student", "author", "release", "against", "message"):
         setattr(row, name, HOSTILE)
+    row.pull_request = PullRequest(HOSTILE, "javascript:alert(1)", why=HOSTILE)
     row.scores = row.checks = row.changed = row.help = [HOSTILE]
     outcome = planned(HOSTILE, {HOSTILE: f"@@ -1 +1 @@\n+{HOSTILE}\n {HOSTILE}"})
     outcome.now = outcome.message = HOSTILE
@@ -267,7 +269,7 @@ def test_a_row_names_the_author_and_the_repository(
     assert found["ada"]["author"] == "Ada Lovelace", "the answers file knows best"
     assert found["bob"]["author"] == "Roberta Example"
     assert found["eve"]["author"] == "Eve", "else the roster"
-    assert found["ada"]["repository"] == "" == found["ada"]["pull_request"]
+    assert found["ada"]["repository"] == ""
     assert str(folder) not in (class_text := class_of(cohort, folder, tmp_path)), class_text
 
 
@@ -296,5 +298,5 @@ def test_the_links_are_on_the_page(tmp_path: Path) -> None:
 def test_no_other_address_becomes_a_link(tmp_path: Path, address: str) -> None:
     """Whoever fills the row, and with whatever."""
     row = full_row(0)
-    row.repository = row.pull_request = address
+    row.repository, row.pull_request = address, PullRequest(OPEN, address)
     assert Tags(class_page(tmp_path, [row])).count("a") == 0

@@ -56,7 +56,7 @@ def update(
     write_template(template, base | rest, theirs | rest)
     write_project(folder / "class" / "students" / "ada", template, ours | rest)
     class_ = load(make_class(folder / "class", template, ["ada"]))
-    process.prepare(class_.home, files=True)
+    process.prepare(class_.home)
     releases = Releases(class_)
     releases.fetch()
     bench = Workbench(class_, releases)

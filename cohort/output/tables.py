@@ -94,10 +94,6 @@ def _sum(counts: Counter[str]) -> str:
     return ", ".join(count_of_word(number, word) for word, number in counts.most_common())
 
 
-def _sum(counts: Counter[str]) -> str:
-    return ", ".join(f"{number} {word}" for word, number in counts.most_common())
-
-
 def _used_columns(outcomes: Sequence[Outcome]) -> list[int]:
     """The columns in which some student has something; the first two always."""
     used = {0, 1}

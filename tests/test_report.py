@@ -6,17 +6,16 @@ import shutil
 from collections.abc import Callable, Iterator
 from html import unescape
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import nbformat
 import pandas as pd
 import pytest
 
-from capstone.reporting.report import report
+from capstone.reporting.report.report import report_page
 from capstone.reporting.report.sentences import verdict
 from capstone.runs.folder import read_run
-from capstone.runs.results import read_story
+from capstone.runs.results import read_results
 from tests.helpers import Capstone, Render, RunCapstone
 
 Finished = Callable[[str], Path]
@@ -71,7 +70,7 @@ def test_the_answer_comes_first_and_a_defeat_before_it(finished: Finished) -> No
         "The details",
         "Make it again",
     ]
-    first = re.findall(r'<p class="lead">(.+?)</p>', html)[0]
+    first = re.findall(r'<p class="lead">(.+?)</p>', html, re.DOTALL)[0]
     assert re.match(r"The network loses to .*gradient boosting on the same data", first)
     assert "On 600 rows that it had never seen" in first
     for told in (latest(finished("regression")).name, info["data"]["sha256"], "capstone reproduce"):
@@ -119,7 +118,18 @@ def test_the_metrics_of_another_project_are_refused(
     shutil.copy(foreign, latest(project) / "metrics.json")
     code, _, said = capstone(project, "report")
     assert (code, said.count("\n")) == (2, 1), said
-    assert "belongs to another run or project" in said
+    assert "of another project" in said
+    assert "of another project" in said
+
+def test_a_run_of_another_version_is_named(own: Finished, capstone: Capstone) -> None:
+    project = own("regression")
+    path = latest(project) / "metrics.json"
+    metrics = json.loads(path.read_text(encoding="utf-8"))
+    del metrics["slices"]
+    path.write_text(json.dumps(metrics), encoding="utf-8")
+    code, _, said = capstone(project, "report")
+    assert (code, said.count("\n")) == (2, 1), said
+    assert latest(project).name in said and "another version" in said
 
 
 def test_a_row_is_explained_by_its_id(own: Finished, capstone: Capstone) -> None:
@@ -149,22 +159,28 @@ def test_shap_values_add_up_to_the_predictions_that_were_saved(finished: Finishe
 @pytest.mark.parametrize(
     ("low", "high", "title", "tile", "sentence"),
     [
-        (5.0, 30.0, "recommendations would have cost least", "simple rule<", "saved (between"),
-        (-5.0, 30.0, "for all would have cost about as much", "may be chance", "may be chance"),
-        (-9.0, -2.0, "for all would have cost least", "simple rule<", "Don't follow it"),
+        (5.0, 30.0, "recommendations would have cost least", "", "saved (between"),
+        (
+            -5.0,
+            30.0,
+            "for all would have cost about as much",
+            "; it may be chance",
+            "may be chance",
+        ),
+        (-9.0, -2.0, "for all would have cost least", "", "Don't follow it"),
     ],
 )
 def test_title_tile_and_sentence_say_the_same_about_money(
     finished: Finished, low: float, high: float, title: str, tile: str, sentence: str
 ) -> None:
     run = read_run(finished("regression") / "runs")
-    told = run.metrics["decisions"]
-    for rule in told["saved_against"].values():
-        rule.update(low=low, high=high)
-    story = read_story(run)
-    page = unescape(report._what_to_do(story))
-    assert title in page and sentence in page
-    assert tile in unescape(report._tiles(story))
+    decisions = run.metrics["decisions"]
+    for saved in decisions["saved_against"].values():
+        saved.update(low=low, high=high)
+    page = " ".join(unescape(report_page(read_results(run))).split())
+    what_to_do = page[page.index("<h2>What to do") : page.index("<h2>How sure")]
+    assert title in what_to_do and sentence in what_to_do
+    assert re.findall(r"against the better simple rule(.*?) ?</div>", page) == [tile]
 
 
 def test_a_tiny_test_part_is_enough(own: Finished, capstone: Capstone) -> None:
@@ -266,10 +282,12 @@ def test_the_report_can_be_read_on_a_desktop_a_phone_and_paper(
         (["linear", "gradient_boosting"], "a linear model and gradient boosting"),
         (
             ["dummy", "linear", "gradient_boosting"],
-            "always the same answer, a linear model and gradient boosting",
+            "a constant guess, a linear model and gradient boosting",
         ),
     ],
 )
 def test_simpler_models_are_listed_as_one_would_say_it(names: list[str], said: str) -> None:
-    story: Any = SimpleNamespace(metrics={"beats": dict.fromkeys(names, "better")})
-    assert verdict(story) == f"It is better than {said}, beyond what chance explains."
+    assert (
+        verdict(dict.fromkeys(names, "better"))
+        == f"It is better than {said}, beyond what chance explains."
+    )

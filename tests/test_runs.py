@@ -4,6 +4,7 @@ import json
 import pickle
 import shutil
 import sys
+from html import unescape
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -77,8 +78,8 @@ def test_a_run_on_each_example_beats_the_simplest_models(
     sensitive, group, matters, noise = PLANTED[metrics["problem"]]
     finding = metrics["groups"][sensitive]["finding"]
     assert (finding["group"], finding["clear"]) == (group, True)
-    report = (latest(project) / "report.html").read_text(encoding="utf-8")
-    assert f"Predictions for {sensitive} &quot;{group}&quot; lean one way" in report
+    report = unescape((latest(project) / "report.html").read_text(encoding="utf-8"))
+    assert f'Predictions for {sensitive} "{group}" lean one way' in report
     columns = pd.read_csv(latest(project) / "shap.csv")["column"].to_list()
     assert columns.index(matters) < 2 and columns.index(noise) >= len(columns) - 2
     cost = metrics["decisions"]["cost"]

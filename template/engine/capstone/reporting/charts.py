@@ -36,7 +36,7 @@ def write_script(runs: Path) -> None:
 
     Parameters
     ----------
-    runs
+    runs : Path
         The folder of all runs, where the pages look for it.
     """
     path, code = runs / SCRIPT, get_plotlyjs()

@@ -19,10 +19,10 @@ def comparison_page(runs: list[Run], settings: dict[str, dict[str, Any]]) -> str
 
     Parameters
     ----------
-    runs
+    runs : list of Run
         At least one finished run, the oldest first. Runs with another primary metric than the newest
         one are left out.
-    settings
+    settings : dict of dict
         What could differ between the runs, by run id: {"2026...": {"training.epochs": 200, ...}, ...}.
 
     Returns

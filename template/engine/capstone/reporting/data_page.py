@@ -73,7 +73,20 @@ def look_at(table: pd.DataFrame, data: Data, sha256: str, sample: str = "") -> O
 
 
 def data_page(overview: Overview, data: Data) -> str:
-    """The overview as an HTML page."""
+    """The overview as an HTML page.
+
+    Parameters
+    ----------
+    overview : Overview
+        What `look_at` found.
+    data : Data
+        Section [data] of the settings.
+
+    Returns
+    -------
+    str
+        The page.
+    """
     return render_page(
         "data.html", title=f"The data: {data.path}", overview=overview, target=data.target
     )

@@ -51,7 +51,17 @@ class RowExplanation:
 
 
 def in_unit(value: float, is_share: bool, move: bool = False) -> str:
-    """A number of the target's unit, or a percentage; a move of it has its sign, or is in points."""
+    """A number of the target's unit, or a percentage.
+
+    Parameters
+    ----------
+    value : float
+        What is predicted, or by how much a column moves it.
+    is_share : bool
+        Whether it is a probability.
+    move : bool
+        Whether it is a move: it has its sign, and of a probability it is in points.
+    """
     sign = "+" if move and value > 0 else ""
     if is_share:
         return f"{sign}{value * 100:.1f} {'points' if move else '%'}"
@@ -63,9 +73,9 @@ def explanation_page(explained: RowExplanation, run_id: str) -> str:
 
     Parameters
     ----------
-    explained
+    explained : RowExplanation
         The prediction, taken apart.
-    run_id
+    run_id : str
         The run whose model made it.
 
     Returns

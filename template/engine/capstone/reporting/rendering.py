@@ -34,9 +34,9 @@ def render_page(template: str, **values: object) -> str:
 
     Parameters
     ----------
-    template
+    template : str
         The path of a file in templates/.
-    values
+    values : object
         What the template shows. Every text is escaped, unless the template says that it is markup.
 
     Returns
@@ -55,7 +55,7 @@ def render_page(template: str, **values: object) -> str:
 
 
 def environment(autoescape: bool) -> Environment:
-    """The templates of this room, with filters for numbers."""
+    """The templates of this room, with filters for numbers. Copier would render what ends in .jinja."""
     made = Environment(
         loader=PackageLoader("capstone.reporting", "templates"),
         autoescape=autoescape,

@@ -23,15 +23,15 @@ def write_cards(
 
     Parameters
     ----------
-    root
+    root : Path
         The project's folder.
-    run
+    run : Run
         The run whose numbers the model card shows.
-    data
+    data : Data
         The settings of section [data].
-    table
+    table : DataFrame
         The raw table, as `data` names it.
-    sample
+    sample : str
         Of a table too large for memory: which of its rows these are.
 
     Returns

@@ -19,7 +19,21 @@ MOST_COLUMNS = 60  # in the table of columns
 def table_facts(table: pd.DataFrame, data: Data, sha256: str, sample: str = "") -> str:
     """What a program can say about the raw table: size, fingerprint, kinds and gaps.
 
-    sample  of a table too large for memory: which of its rows these are
+    Parameters
+    ----------
+    table : DataFrame
+        The raw table.
+    data : Data
+        Section [data] of the settings.
+    sha256 : str
+        The table's `fingerprint`.
+    sample : str
+        Of a table too large for memory: which of its rows these are.
+
+    Returns
+    -------
+    str
+        Markdown: a list, and a table of at most 60 columns.
     """
     copies = len(table) - len(np.unique(duplicate_groups(table)))
     rows = [

@@ -91,7 +91,25 @@ class FrontMatter(Entry):
 
 
 def check_front_matter(text: str, path: Path) -> FrontMatter:
-    """The card's front matter. Raises CapstoneError that names the key which doesn't fit the schema."""
+    """Read the front matter of a model card.
+
+    Parameters
+    ----------
+    text : str
+        The model card.
+    path : Path
+        Where it lies, for errors.
+
+    Returns
+    -------
+    FrontMatter
+        What it says.
+
+    Raises
+    ------
+    CapstoneError
+        When there is none, when it is no YAML, or when a key, which is named, doesn't fit the schema.
+    """
     front_matter = FRONT_MATTER.match(text)
     if not front_matter:
         raise CapstoneError(

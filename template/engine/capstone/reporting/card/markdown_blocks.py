@@ -66,7 +66,25 @@ def blocks(text: str, path: Path) -> dict[str, tuple[int, int]]:
 
 
 def contents(text: str, path: Path) -> dict[str, str]:
-    """What each block holds, without blanks around and with plain line ends."""
+    """What each block holds.
+
+    Parameters
+    ----------
+    text : str
+        A document.
+    path : Path
+        Where it lies, for errors.
+
+    Returns
+    -------
+    dict
+        The text of each block by its name, without blanks around and with plain line ends.
+
+    Raises
+    ------
+    CapstoneError
+        When a marker was deleted, doubled or moved into another block.
+    """
     return {
         name: text[start:end].replace("\r\n", "\n").strip()
         for name, (start, end) in blocks(text, path).items()
@@ -74,7 +92,27 @@ def contents(text: str, path: Path) -> dict[str, str]:
 
 
 def fill(text: str, new: dict[str, str], path: Path) -> str:
-    """The text with these blocks' contents replaced. Every one of them must be there."""
+    """Replace the contents of all blocks.
+
+    Parameters
+    ----------
+    text : str
+        A document.
+    new : dict
+        What each block is to hold, by its name.
+    path : Path
+        Where the document lies, for errors.
+
+    Returns
+    -------
+    str
+        The document. Every byte outside the blocks is as it was.
+
+    Raises
+    ------
+    CapstoneError
+        When a block is missing or unknown, or when a marker was deleted, doubled or moved into another block.
+    """
     places = blocks(text, path)
     for name in new:
         if name not in places:

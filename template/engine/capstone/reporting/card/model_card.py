@@ -31,7 +31,7 @@ def model_card_blocks(run: Run) -> dict[str, str]:
 
     Parameters
     ----------
-    run
+    run : Run
         A finished run.
 
     Returns
@@ -88,7 +88,25 @@ def card_block(name: str, **values: object) -> str:
 
 
 def run_of_card(text: str, path: Path) -> str:
-    """The id of the run that the card's numbers are from; "" when it was never filled."""
+    """Which run a model card quotes.
+
+    Parameters
+    ----------
+    text : str
+        The model card.
+    path : Path
+        Where it lies, for errors.
+
+    Returns
+    -------
+    str
+        The id of the run, or "" when the card was never filled.
+
+    Raises
+    ------
+    CapstoneError
+        When a marker was deleted, doubled or moved into another block.
+    """
     start, end = blocks(text, path).get("run", (0, 0))
     named = re.search(r"Run `(\w+-\w+)`", text[start:end])
     return named[1] if named else ""

@@ -28,9 +28,9 @@ def write_report(run: Run, standalone: bool = False) -> Path:
 
     Parameters
     ----------
-    run
+    run : Run
         A finished run. Its files are read; none but the report is written.
-    standalone
+    standalone : bool
         Put plotly's script (5 MB) inside the page, so that it can be sent by mail. Otherwise the
         script goes into runs/, once for all reports.
 

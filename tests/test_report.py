@@ -118,7 +118,18 @@ def test_the_metrics_of_another_project_are_refused(
     shutil.copy(foreign, latest(project) / "metrics.json")
     code, _, said = capstone(project, "report")
     assert (code, said.count("\n")) == (2, 1), said
-    assert "belongs to another run or project" in said
+    assert "of another project" in said
+    assert "of another project" in said
+
+def test_a_run_of_another_version_is_named(own: Finished, capstone: Capstone) -> None:
+    project = own("regression")
+    path = latest(project) / "metrics.json"
+    metrics = json.loads(path.read_text(encoding="utf-8"))
+    del metrics["slices"]
+    path.write_text(json.dumps(metrics), encoding="utf-8")
+    code, _, said = capstone(project, "report")
+    assert (code, said.count("\n")) == (2, 1), said
+    assert latest(project).name in said and "another version" in said
 
 
 def test_a_row_is_explained_by_its_id(own: Finished, capstone: Capstone) -> None:

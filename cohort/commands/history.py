@@ -6,18 +6,18 @@ import time
 
 from cohort.classroom.config import load
 from cohort.classroom.ledger import Ledger
-from cohort.classroom.outcome import WORDS
+from cohort.classroom.outcome import PullRequest, word_for
+from cohort.classroom.roster import read_roster
 from cohort.commands.options import Options
-from cohort.output.tables import plain_text
-from cohort.text import to_json
+from cohort.text import to_json, visible_text
 
 
 def show_history(options: Options, student: str) -> int:
     """Print what was done to one project, newest first; returns the exit code."""
     class_ = load(options.folder)
-    class_.students([student])  # names a student who is not in the roster
+    (known,) = read_roster(class_, [student]).students
     ledger = Ledger(class_.cache)
-    steps = ledger.history(student)
+    steps = ledger.history(known.name)
     ledger.close()
     if options.json:
         print(to_json({"steps": steps}, indent=2))
@@ -25,9 +25,10 @@ def show_history(options: Options, student: str) -> int:
     for step in steps:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(step["at"]))
         about = step["about"]
-        state, commit = WORDS.get(about["state"], about["state"]), about["commit"][:12]
-        cells = (step["command"], step["target"], step["step"], state, commit, about["message"])
-        print(plain_text(f"{when}  {'  '.join(text for text in cells if text)}"))
+        word, commit = word_for(about["state"], written=bool(about["commit"])), about["commit"][:12]
+        request = PullRequest(**about["pull_request"]) if about.get("pull_request") else ""
+        cells = (step["command"], step["target"], word, commit, about["message"], str(request))
+        print(visible_text(f"{when}  {'  '.join(text for text in cells if text)}"))
     if not steps:
         print(f"Nothing has been done to {student} yet.")
     return 0

@@ -9,10 +9,12 @@ from typing import Any
 
 from cohort.classroom.outcome import CLEAN, CONFLICT, CURRENT, NEWER
 from cohort.errors import CohortError, RefusedError
-from cohort.git.objects import EXECUTABLE, LINK, Objects
+from cohort.git.merging import Place
+from cohort.git.objects import EXECUTABLE, FOLDER, LINK, Objects
 from cohort.git.objects import FILE as PLAIN
 from cohort.git.writing import Changes, File, commit_stream, fast_import
-from cohort.projects.merge import Conflict, Merged, Place, Sides, merge
+from cohort.projects.merge import Conflict, Merged, merge
+from cohort.projects.sides import RenderedFiles, Sides, StudentFiles
 from cohort.template import answers as answers_file
 from cohort.template.answers import FILE
 from cohort.template.releases import Release, Releases
@@ -50,15 +52,19 @@ class Planner:
         url = last["_src_path"]
         new = Rendering(target, url, last)
         old = self.old_rendering(now, target, new, last)
-        differ = _can_differ(old, new)
-        ours = _lookup(objects, tree, differ)
-        differ, notes = _leave_students(differ, old, new, ours)
+        ours = StudentFiles(objects, tree)
+        paths, notes = _leave_students(_can_differ(old, new), old, new, ours)
+        whole = _in_untouched_folders(paths, old, objects, tree)
         sides = Sides(
-            base=_files(old, differ),
-            theirs=_files(new, differ),
-            ours={p: ours[p] for p in differ if p in ours},
+            paths=[path for path in paths if path not in whole],
+            base=RenderedFiles(old),
+            theirs=RenderedFiles(new),
+            ours=ours,
+            is_own=lambda path: new.is_students(path) or old.is_students(path),
+            release=to,
         )
-        merged = merge(sides, objects, tree, self.place, set(old.sources))
+        merged = merge(sides, self.place)
+        merged.changes |= {path: sides.theirs.get(path) for path in whole}
         _renew_answers(merged, new, objects, tree)
         state = CONFLICT if merged.conflicts else CLEAN
         return Plan(state, head, now, to, merged.changes, merged.conflicts, [*notes, *merged.notes])
@@ -96,10 +102,10 @@ class Planner:
         """The message of the update's commit: the same for the same update."""
         lines = [f"Update the template from {plan.now} to {plan.to}", ""]
         if plan.conflicts:
-            lines += ["To do by hand, for the student's side was kept:", ""]
+            lines += ["Needs attention; the student's side is kept:", ""]
             lines += [f"- {conflict.path}: {conflict.what}." for conflict in plan.conflicts] + [""]
         if plan.notes:
-            lines += ["Good to know:", ""] + [f"- {note}." for note in plan.notes] + [""]
+            lines += ["Notes:", ""] + [f"- {note}." for note in plan.notes] + [""]
         return "\n".join(lines)
 
     def commit(
@@ -128,34 +134,34 @@ def _can_differ(old: Rendering, new: Rendering) -> list[str]:
     return sorted((old.sources.keys() | new.sources.keys()) - same - {FILE})
 
 
-def _lookup(objects: Objects, tree: str, paths: Sequence[str]) -> dict[str, tuple[str, str]]:
-    found = ((path, objects.find(tree, path)) for path in paths)
-    return {path: entry for path, entry in found if entry is not None}
-
-
 def _leave_students(
-    paths: Sequence[str], old: Rendering, new: Rendering, ours: dict[str, tuple[str, str]]
+    paths: Sequence[str], old: Rendering, new: Rendering, ours: StudentFiles
 ) -> tuple[list[str], list[str]]:
     """Take the student's own files out: only one that is new in the template, and missing, is written."""
     kept, notes = [], []
     for path in paths:
         students = new.is_students(path) or old.is_students(path)
         is_new = path in new.sources and path not in old.sources
-        if not students or (is_new and path not in ours):
+        if not students or (is_new and ours.entry(path) is None):
             kept.append(path)
-        elif path in ours and path not in new.sources:
+        elif path not in new.sources and ours.entry(path) is not None:
             notes.append(
                 f"{path} is no longer part of the template; it is the student's, and stays"
             )
     return kept, notes
 
 
-def _files(rendering: Rendering, paths: Sequence[str]) -> dict[str, File]:
-    return {
-        path: File(rendering.mode(path), rendering.content(path))
-        for path in paths
-        if path in rendering.sources
-    }
+def _in_untouched_folders(
+    paths: Sequence[str], old: Rendering, objects: Objects, tree: str
+) -> set[str]:
+    """The paths in folders that are, to the last byte, as the old release made them: nothing is to be merged there.
+
+    So the engine, which few students edit, is taken whole after one comparison of two trees' names.
+    """
+    actual = objects.tree(tree)
+    names = {path.partition("/")[0] for path in paths if "/" in path}
+    untouched = {name for name in names if actual.get(name) == (FOLDER, old.plain_folder(name))}
+    return {path for path in paths if "/" in path and path.partition("/")[0] in untouched}
 
 
 def _renew_answers(merged: Merged, new: Rendering, objects: Objects, tree: str) -> None:

@@ -7,17 +7,21 @@ import os
 import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 
-from cohort.classroom.config import Class, Student
+from cohort.classroom.config import Class
+from cohort.classroom.ledger import Ledger, Record
 from cohort.classroom.outcome import CLEAN, CONFLICT, ERROR, Outcome
+from cohort.classroom.roster import Student
 from cohort.classroom.stores import Local, Remote, open_store
 from cohort.errors import CohortError
 from cohort.git import process
+from cohort.git.merging import Place
 from cohort.git.objects import LARGEST_COMMIT, Objects, reading
-from cohort.projects.merge import Place
 from cohort.projects.plan import Plan, Planner, changes_as_paths
 from cohort.template.releases import Release, Releases
 
+MOST_LINES = 400  # of a diff that is shown
 COPIER_SECONDS = 300.0  # for copier itself on one project
 OURS = b"Update the template from "
 
@@ -53,6 +57,15 @@ class Workbench:
 
     def close(self) -> None:
         self._stack.close()
+
+    @cached_property
+    def records(self) -> dict[str, Record]:
+        """What the ledger knows of each student's repository."""
+        ledger = Ledger(self.class_.cache)
+        try:
+            return ledger.records()
+        finally:
+            ledger.close()
 
     def do(self, student: Student, job: Job) -> Outcome:
         """Plan a project's update, and write it if asked to. Raises whatever goes wrong."""
@@ -120,5 +133,8 @@ def diffs(plan: Plan, objects: Objects) -> dict[str, str]:
         after = file.content if file else b""
         lines = (part.decode("utf-8", "replace").splitlines() for part in (before, after))
         old, new = lines
-        shown[path] = "\n".join(list(difflib.unified_diff(old, new, lineterm="", n=3))[2:402])
+        diff = list(difflib.unified_diff(old, new, lineterm="", n=3))[2:]
+        if len(diff) > MOST_LINES:
+            diff[MOST_LINES:] = [f"@@ {len(diff) - MOST_LINES:,} more lines @@"]
+        shown[path] = "\n".join(diff)
     return shown

@@ -22,7 +22,8 @@ from copier._user_data import DEFAULT_DATA, AnswersMap
 from pathspec import PathSpec
 
 from cohort.errors import CohortError, RefusedError
-from cohort.git.objects import EXECUTABLE
+from cohort.git.comparing import folder_of
+from cohort.git.objects import EXECUTABLE, blob_id
 from cohort.git.objects import FILE as PLAIN
 from cohort.template.answers import FILE
 from cohort.template.releases import Release
@@ -38,6 +39,14 @@ def _spec(patterns: tuple[str, ...]) -> PathSpec:
 @lru_cache(maxsize=1_024)  # a project or two: another has another package, so other patterns
 def _matches(patterns: tuple[str, ...], path: str) -> bool:
     return bool(_spec(patterns).match_file(path))
+
+
+@lru_cache(maxsize=64)  # such folders are the same in all projects
+def _folder_name(name: str, files: tuple[tuple[str, str, str], ...]) -> str:
+    """The name that git gives the folder of these files: path, mode and blob."""
+    return folder_of(
+        {path.removeprefix(f"{name}/"): (mode, blob) for path, mode, blob in files}
+    ).name
 
 
 class Memory(Worker):
@@ -177,6 +186,33 @@ class Rendering:
     def mode(self, path: str) -> str:
         return EXECUTABLE if self.release.files[self.sources[path]][0] == EXECUTABLE else PLAIN
 
+    def entry(self, path: str) -> tuple[str, str]:
+        """The mode of one file and the name of its blob; what has no Jinja is not read again."""
+        source = self.sources[path]
+        if source.endswith(self.release.shared["templates_suffix"]):
+            return self.mode(path), blob_id(self.content(path))
+        return self.mode(path), self.release.files[source][1]
+
+    def is_left_out(self, path: str) -> bool:
+        """Does copier write this file into a new project, and leave it alone in an update?"""
+        new, updated = (
+            _matches(self._exclusions(operation), normalize("NFD", path))
+            for operation in ("copy", "update")
+        )
+        return updated and not new
+
+    def plain_folder(self, name: str) -> str | None:
+        """The name that git gives a folder of the first level; None when answers or the student shape it."""
+        paths = tuple(path for path in self.sources if path.startswith(f"{name}/"))
+        if any(self.is_students(path) or self._is_rendered(path) for path in paths):
+            return None
+        blobs = (self.release.files[self.sources[path]][1] for path in paths)
+        modes = map(self.mode, paths)
+        return _folder_name(name, tuple(zip(paths, modes, blobs, strict=True)))
+
+    def _is_rendered(self, path: str) -> bool:
+        return self.sources[path].endswith(self.release.shared["templates_suffix"])
+
     def same_bytes(self, other: Rendering, path: str) -> bool:
         """Is it certain, without rendering, that both give the same file here?"""
         mine, theirs = self.sources[path], other.sources[path]
@@ -187,11 +223,15 @@ class Rendering:
         same_includes = self.release.includes == other.release.includes
         return path != FILE and same_includes and self.answers == other.answers
 
+    def _exclusions(self, operation: str) -> tuple[str, ...]:
+        """The patterns of what is not written."""
+        context = {"_copier_operation": operation}
+        texts = (self.worker._render_string(text, context) for text in self.worker.all_exclusions)
+        return tuple(line for text in texts for line in LINE_END.split(text))
+
     def _sources(self) -> dict[str, str]:
         """Every file of the project: its path, and the template's file that it is made from."""
-        operation = {"_copier_operation": self.operation}
-        texts = (self.worker._render_string(text, operation) for text in self.worker.all_exclusions)
-        excluded = tuple(line for text in texts for line in LINE_END.split(text))
+        excluded = self._exclusions(self.operation)
         self._skipped = tuple(map(self.worker._render_string, self.worker.all_skip_if_exists))
         below = self.release.shared["subdirectory"]
         sources: dict[str, str] = {}

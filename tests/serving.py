@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from capstone.serving.http.app import create_app
-from capstone.serving.http.endpoints import Answering
-from capstone.serving.http.hot_reload import Reloader, forget_package
-from capstone.serving.http.metrics import Meter
-from capstone.serving.http.middleware import Guard, Limits
+from capstone.serving.http.endpoints import ModelEndpoints
+from capstone.serving.http.hot_reload import ModelReloader, forget_package
+from capstone.serving.http.metrics import Metrics
+from capstone.serving.http.middleware import Limits, Middleware
 from tests.helpers import python_path
 
 
@@ -43,14 +43,14 @@ class Desk:
 
     def __init__(self, project: Path, key: str = "", **limits: Any) -> None:
         self.log = io.BytesIO()
-        meter, bounds = Meter(self.log), Limits(**limits)
+        metrics, bounds = Metrics(self.log), Limits(**limits)
 
-        def load(folder: Path) -> Answering:
-            return Answering(folder, project, bounds, meter, bool(key))
+        def load(folder: Path) -> ModelEndpoints:
+            return ModelEndpoints(folder, project, bounds, metrics, bool(key))
 
         with in_reach(project):
-            self.reloader = Reloader(project, "LATEST", False, meter, load)
-            self.app: Guard = create_app(self.reloader, bounds, meter, key)
+            self.reloader = ModelReloader(project, "LATEST", False, metrics, load)
+            self.app: Middleware = create_app(self.reloader, bounds, metrics, key)
 
     def ask(self, method: str, path: str, body: Any = b"", **headers: str) -> Answer:
         """One request. A body that is no bytes is sent as JSON."""
@@ -82,8 +82,8 @@ class Desk:
             got.append(message)
 
         await self.app(scope, receive, send)
-        told = {name.decode(): value.decode() for name, value in got[0]["headers"]}
-        return Answer(got[0]["status"], told, b"".join(m.get("body", b"") for m in got[1:]))
+        sent_back = {name.decode(): value.decode() for name, value in got[0]["headers"]}
+        return Answer(got[0]["status"], sent_back, b"".join(m.get("body", b"") for m in got[1:]))
 
     def predict(self, *rows: dict[str, Any]) -> Answer:
         return self.ask("POST", "/v1/predict", {"rows": list(rows)})
@@ -91,7 +91,7 @@ class Desk:
     @property
     def example(self) -> dict[str, Any]:
         """A row as the service describes it."""
-        paths = json.loads(self.reloader.answering.openapi)["paths"]
+        paths = json.loads(self.reloader.endpoints.openapi)["paths"]
         content = paths["/v1/predict"]["post"]["requestBody"]["content"]["application/json"]
         row: dict[str, Any] = content["examples"]["one row"]["value"]["rows"][0]
         return row

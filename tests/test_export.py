@@ -27,14 +27,15 @@ from capstone.data.chunks import read_chunks
 from capstone.data.kinds import find_date_format, to_dates
 from capstone.data.preprocessing import Preprocessor
 from capstone.data.reading import read_table
-from capstone.export.onnx import export, steps_check
-from capstone.export.onnx.network_graph import OPSET, Parts, add_members
+from capstone.export.onnx.export import check_agreement
+from capstone.export.onnx.network_graph import OPSET, GraphBuilder, add_members
 from capstone.export.onnx.preprocessing_graph import _date_parts, build_graph, preprocess
+from capstone.export.onnx.steps_check import StepsCheck
 from capstone.runs.folder import read_run
-from capstone.serving.inference.arrays import for_graph, seconds
+from capstone.serving.inference.arrays import arrays_for_graph, to_seconds
 from capstone.serving.inference.frames import frame_for_graph, raw_kinds, to_arrays, to_frame
-from capstone.serving.inference.graph import Graph
-from capstone.serving.inference.model import ServedModel
+from capstone.serving.inference.onnx_session import OnnxSession
+from capstone.serving.inference.served_model import ServedModel
 from capstone.training.ensemble import build_ensemble
 from capstone.training.model import Target, TrainedModel
 from capstone.training.piecewise_linear import fit_pieces
@@ -125,7 +126,7 @@ def test_a_service_needs_neither_torch_nor_scikit_learn_nor_pandas(
 import sys
 from pathlib import Path
 import numpy as np
-from capstone.serving.inference.model import ServedModel
+from capstone.serving.inference.served_model import ServedModel
 model = ServedModel.load(Path({str(folder)!r}), Path("."))
 row = {{name: about["example"] for name, about in model.schema.items()}}
 row = {{name: np.array([value], dtype=object if isinstance(value, str) else float) for name, value in row.items()}}
@@ -164,25 +165,28 @@ def test_the_graph_prepares_columns_as_the_preprocessor_does() -> None:
         for name, kind in preprocessor.kinds.items()
     }
     assert len(columns) == 9
-    parts = Parts()
-    parts.add("Identity", preprocess(parts, preprocessor), name="matrix")
+    builder = GraphBuilder()
+    builder.add("Identity", preprocess(builder, preprocessor), name="matrix")
     inputs = [
         helper.make_tensor_value_info(name, 8, ["rows"])
         if about["kind"] == "category"
         else helper.make_tensor_value_info(name, 11, ["rows", 1])
         for name, about in columns.items()
     ]
-    got = computed(parts, inputs, "matrix", frame_for_graph(table, columns))
+    got = computed(builder, inputs, "matrix", frame_for_graph(table, columns))
     np.testing.assert_array_equal(got, preprocessor.transform(table))
 
 
 def computed(
-    parts: Parts, inputs: list[onnx.ValueInfoProto], output: str, given: dict[str, np.ndarray]
+    builder: GraphBuilder,
+    inputs: list[onnx.ValueInfoProto],
+    output: str,
+    given: dict[str, np.ndarray],
 ) -> np.ndarray:
     """What the nodes give."""
     outputs = [helper.make_tensor_value_info(output, 1, None)]
-    constants = [numpy_helper.from_array(its, name) for name, its in parts.constants.items()]
-    graph = helper.make_graph(parts.nodes, "part", inputs, outputs, constants)
+    constants = [numpy_helper.from_array(its, name) for name, its in builder.constants.items()]
+    graph = helper.make_graph(builder.nodes, "part", inputs, outputs, constants)
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", 3)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
     return np.asarray(
@@ -227,12 +231,12 @@ def test_networks_side_by_side_give_the_scores_of_each(
         network.train()(torch.randn(50, 5) * 3 + 1)  # batch norm learns means and variances
     x = torch.randn(7, 5)
     expected = torch.stack([network.eval()(x) for network in networks]).detach().numpy()
-    parts = Parts()
-    parts.add("Identity", add_members(parts, networks, "x", 5), name="scores")
+    builder = GraphBuilder()
+    builder.add("Identity", add_members(builder, networks, "x", 5), name="scores")
     inputs = [helper.make_tensor_value_info("x", 1, ["rows", 5])]
-    got = computed(parts, inputs, "scores", {"x": x.numpy()})
+    got = computed(builder, inputs, "scores", {"x": x.numpy()})
     np.testing.assert_allclose(got, expected, atol=1e-6, rtol=1e-5)
-    copies = any("member0/" in name for name in parts.constants)
+    copies = any("member0/" in name for name in builder.constants)
     assert copies != at_once
 
 
@@ -253,25 +257,25 @@ def test_with_a_column_of_ones_the_first_layers_add_their_bias_in_the_product(
     networks = [make().eval() for _ in range(3)]
     x = torch.randn(7, 5)
     expected = torch.stack([network(x) for network in networks]).detach().numpy()
-    parts = Parts()
-    scores = add_members(parts, networks, "x", 5, with_ones=True)
-    parts.add("Identity", scores, name="scores")
+    builder = GraphBuilder()
+    scores = add_members(builder, networks, "x", 5, with_ones=True)
+    builder.add("Identity", scores, name="scores")
     inputs = [helper.make_tensor_value_info("x", 1, ["rows", 6])]
     given = np.column_stack([x.numpy(), np.ones(7, np.float32)])
-    got = computed(parts, inputs, "scores", {"x": given})
+    got = computed(builder, inputs, "scores", {"x": given})
     np.testing.assert_allclose(got, expected, atol=1e-6, rtol=1e-5)
     if bias_added is not None:
-        assert sum(node.op_type == "Add" for node in parts.nodes) == bias_added
+        assert sum(node.op_type == "Add" for node in builder.nodes) == bias_added
 
 
 def test_every_day_of_the_years_1_to_9999_is_split_as_pandas_splits_it() -> None:
     days = np.arange("0001-01-01", "9999-12-31", dtype="datetime64[D]").astype("datetime64[s]")
     moments = days + np.random.default_rng(0).integers(0, 86_400, len(days))
-    parts = Parts()
-    parts.add("Cast", _date_parts(parts, ["moment"]), name="parts", to=TensorProto.FLOAT)
+    builder = GraphBuilder()
+    builder.add("Cast", _date_parts(builder, ["moment"]), name="parts", to=TensorProto.FLOAT)
     inputs = [helper.make_tensor_value_info("moment", TensorProto.DOUBLE, ["rows", 1])]
     seconds = moments.astype(np.int64).astype(np.float64).reshape(-1, 1)
-    got = computed(parts, inputs, "parts", {"moment": seconds})
+    got = computed(builder, inputs, "parts", {"moment": seconds})
     known = pd.DatetimeIndex(moments)
     by_pandas = [known.year, known.month, known.day, known.day_of_week, known.hour]
     np.testing.assert_array_equal(got, np.column_stack(by_pandas))
@@ -299,8 +303,8 @@ NUMBERS = {name: {"kind": "number", "format": None} for name in ("x", "y")}
 @pytest.mark.parametrize("pieces", [False, True])
 def test_average_link_function_and_temperature_are_in_the_graph(problem: str, pieces: bool) -> None:
     model, table = small_model(problem, pieces)
-    graph = Graph(build_graph(model, NUMBERS).SerializeToString())
-    gap = export.check_agreement(graph, model, table, frame_for_graph(table, NUMBERS))
+    session = OnnxSession(build_graph(model, NUMBERS).SerializeToString())
+    gap = check_agreement(session, model, table, frame_for_graph(table, NUMBERS))
     assert gap < 1e-6
 
 
@@ -310,24 +314,24 @@ def test_a_column_may_be_called_as_the_graph_calls_its_own() -> None:
     renamed = table.rename(columns=names)
     model.preprocessor = Preprocessor().fit(renamed)
     columns = {names[name]: about for name, about in NUMBERS.items()}
-    graph = Graph(build_graph(model, columns).SerializeToString())
-    assert export.check_agreement(graph, model, renamed, frame_for_graph(renamed, columns)) < 1e-6
+    session = OnnxSession(build_graph(model, columns).SerializeToString())
+    assert check_agreement(session, model, renamed, frame_for_graph(renamed, columns)) < 1e-6
 
 
 def test_a_graph_that_answers_otherwise_is_refused() -> None:
     model, table = small_model("regression")
-    graph = Graph(build_graph(model, NUMBERS).SerializeToString())
+    session = OnnxSession(build_graph(model, NUMBERS).SerializeToString())
     given = frame_for_graph(table, NUMBERS)
     next(model.network.parameters()).data += 1e-3
     with pytest.raises(CapstoneError, match=r"model\.onnx differs from your network by .* in row"):
-        export.check_agreement(graph, model, table, given)
+        check_agreement(session, model, table, given)
 
 
 def test_a_number_too_large_is_named() -> None:
     model, _ = small_model("regression")
-    graph = Graph(build_graph(model, NUMBERS).SerializeToString())
+    session = OnnxSession(build_graph(model, NUMBERS).SerializeToString())
     with pytest.raises(CapstoneError, match='Column "y" holds a number too large for the model'):
-        graph.predict({"x": np.zeros((2, 1)), "y": np.array([[0.0], [np.inf]])})
+        session.predict({"x": np.zeros((2, 1)), "y": np.array([[0.0], [np.inf]])})
 
 
 @pytest.mark.parametrize(
@@ -349,11 +353,11 @@ def test_dates_are_read_without_pandas_as_with_it(written: list[str]) -> None:
         pd.DataFrame({"d": column}), {"d": {"kind": "date", "format": shape}}
     )["d"]
     given = np.array([value or None for value in written] + ["nonsense"], dtype=object)
-    got = seconds(given, shape)
+    got = to_seconds(given, shape)
     np.testing.assert_array_equal(got[:-1], expected[:, 0])
     assert np.isnan(got[-1])
     moments = to_dates(column, shape).to_numpy()
-    np.testing.assert_array_equal(seconds(moments, None), expected[:, 0])
+    np.testing.assert_array_equal(to_seconds(moments, None), expected[:, 0])
 
 
 def test_columns_of_every_type_come_out_alike_from_a_table_and_from_arrays() -> None:
@@ -378,7 +382,7 @@ def test_columns_of_every_type_come_out_alike_from_a_table_and_from_arrays() -> 
     expected = frame_for_graph(table, columns)
     given = to_arrays(table, raw_kinds(table))
     for found in (
-        for_graph(given, columns, 3),
+        arrays_for_graph(given, columns, 3),
         frame_for_graph(to_frame(given, raw_kinds(table)), columns),
     ):
         for name in columns:
@@ -433,27 +437,21 @@ def test_steps_that_a_service_can_not_do_are_named(
     monkeypatch: pytest.MonkeyPatch, clean: Any, engineer: Any, tables: str, said: str
 ) -> None:
     functions = {"clean": clean, "engineer": engineer}
-    for place in ("core.project", "serving.inference.steps"):
+    for place in ("data.user_steps", "serving.inference.student_steps"):
         monkeypatch.setattr(f"capstone.{place}.load_attribute", lambda r, m, name: functions[name])
-    for place in ("core.project", "serving.inference.steps", "export.onnx.steps_check"):
+    for place in ("data.user_steps", "serving.inference.student_steps", "export.onnx.steps_check"):
         monkeypatch.setattr(f"capstone.{place}.package_name", lambda root: "mine")
     rng = np.random.default_rng(0)
     raw = pd.DataFrame({"x": rng.normal(size=40), "y": rng.normal(size=40)})
     raw.index = pd.RangeIndex(1, 41, name="row")
     raw.loc[40, "x"] = np.nan
     ready = engineer(clean(raw))
-    found = steps_check.judge_steps(
-        Path("."),
-        raw,
-        raw_kinds(raw),
-        frame_for_graph(ready, NUMBERS),
-        ready.index,
-        raw.index.difference(ready.index),
-        NUMBERS,
-    )
-    told = " | ".join([*found["notes"], found["refused"]])
-    assert (found["tables"], said in told) == (tables, True), told
-    assert bool(said) == bool(found["notes"] or found["refused"])
+    lost = raw.index.difference(ready.index)
+    check = StepsCheck(Path("."), raw, NUMBERS)
+    result = check.check(frame_for_graph(ready, NUMBERS), ready.index, lost)
+    messages = " | ".join([*result.notes, result.refused])
+    assert (result.tables, said in messages) == (tables, True), messages
+    assert bool(said) == bool(result.notes or result.refused)
 
 
 def test_a_file_is_predicted_in_chunks_as_it_was_at_once(

@@ -16,7 +16,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from capstone.export.bundle import libraries
-from capstone.export.bundle.imports import follow
+from capstone.export.bundle.imports import follow_imports
 from tests.exported import KEY, check_answers, running
 from tests.helpers import Capstone, run_of
 
@@ -203,7 +203,7 @@ def test_imports_are_followed_inside_functions_and_not_for_type_checkers(tmp_pat
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
-    needed = follow([tmp_path], ["a.start"], set())
+    needed = follow_imports([tmp_path], ["a.start"], set())
     found = {path.relative_to(tmp_path).as_posix() for path in needed.files}
     assert found == set(files) - {"a/unused.py"}
     assert set().union(*needed.libraries.values()) == {"numpy"}

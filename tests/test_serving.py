@@ -16,9 +16,8 @@ import pytest
 
 from capstone.core.errors import CapstoneError
 from capstone.serving.http import explaining
-from capstone.serving.http.openapi import PREDICTION
 from capstone.serving.http.problem_details import Problem
-from capstone.serving.http.validation import Fields
+from capstone.serving.http.validation import InputSchema
 from tests.helpers import (
     PROBLEMS,
     python_path,
@@ -47,12 +46,15 @@ def test_the_whole_test_part_is_predicted_as_it_was_measured(any_desk: tuple[Pat
     run_folder = project / "runs" / (project / "runs" / "LATEST").read_text().strip()
     with (run_folder / "predictions.csv").open(encoding="utf-8", newline="") as file:
         measured = list(csv.DictReader(file))
-    fields = desk.reloader.answering.fields
+    inputs = desk.reloader.endpoints.inputs
     table = next((project / "data" / "raw").glob("*.csv"))
     with table.open(encoding="utf-8", newline="") as file:
         raw = dict(enumerate(csv.DictReader(file), start=1))
     rows = [
-        {name: as_sent(raw[int(line["row"])][name], fields.schema[name]) for name in fields.needed}
+        {
+            name: as_sent(raw[int(line["row"])][name], inputs.schema[name])
+            for name in inputs.required
+        }
         for line in measured
     ]
     answer = desk.predict(*rows)
@@ -68,7 +70,7 @@ def test_the_whole_test_part_is_predicted_as_it_was_measured(any_desk: tuple[Pat
             got = np.array([row["probabilities"][name] for row in given])
             assert np.abs(got - expected).max() < 1e-5
     assert [row["recommendation"]["action"] for row in given] == [m["action"] for m in measured]
-    columns = {name: [row[name] for row in rows] for name in fields.needed}
+    columns = {name: [row[name] for row in rows] for name in inputs.required}
     same = desk.ask("POST", "/v1/predict", {"columns": columns})
     assert same.body == answer.body
 
@@ -86,25 +88,29 @@ def test_the_example_of_the_description_is_answered(any_desk: tuple[Path, Desk])
     _, desk = any_desk
     answer = desk.predict(desk.example)
     assert answer.status == 200, answer.body
-    assert answer.json["run"] == desk.reloader.answering.run
+    assert answer.json["run"] == desk.reloader.endpoints.run
     assert answer.json["warnings"] == []
     [prediction] = answer.json["predictions"]
     assert {"action", "sure", "cost"} <= set(prediction["recommendation"])
-    assert set(prediction) <= set(PREDICTION), "not described"
+    schemas = json.loads(desk.reloader.endpoints.openapi)["components"]["schemas"]
+    described = schemas["Predictions"]["properties"]["predictions"]["items"]["properties"]
+    assert set(prediction) <= set(described), "not described"
 
 
 def test_what_explains_adds_up_to_the_prediction(
     any_desk: tuple[Path, Desk], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, desk = any_desk
-    monkeypatch.setattr(explaining, "SECONDS", 60)  # a busy machine would otherwise cut it short
+    monkeypatch.setattr(
+        explaining, "MAX_SECONDS", 60
+    )  # a busy machine would otherwise cut it short
     answer = desk.ask("POST", "/v1/explain", {"rows": [desk.example]})
     assert answer.status == 200, answer.body
     told = answer.json
     total = told["base"] + sum(column["moved"] for column in told["columns"])
     assert total == pytest.approx(told["predicted"], rel=1e-4)
     assert {column["column"] for column in told["columns"]} == set(
-        desk.reloader.answering.model.serving["columns"]
+        desk.reloader.endpoints.model.serving["columns"]
     )
     prediction = desk.predict(desk.example).json["predictions"][0]
     shares = prediction.get("probabilities", {"price": prediction.get("value")})
@@ -272,7 +278,7 @@ def test_what_recommend_action_says_may_have_numbers_as_keys_and_numpys_values(
             "steps": {1: "call", 2: Path("a")},
         }
 
-    monkeypatch.setattr(desk.reloader.answering.model, "recommend_action", steps)
+    monkeypatch.setattr(desk.reloader.endpoints.model, "recommend_action", steps)
     said = desk.predict(desk.example).json["predictions"][0]["recommendation"]
     told = {"action": "wait", "sure": 0.5, "cost": 0, "steps": {"1": "call", "2": "a"}}
     assert said == told
@@ -283,11 +289,11 @@ def test_a_key_twice_is_seen_where_other_keys_and_texts_hold_colons() -> None:
         "rooms": {"role": "feature", "kind": "number", "low": 0, "high": 9},
         "no:te": {"role": "id", "kind": "text"},
     }
-    fields = Fields(schema, {}, 10)
+    inputs = InputSchema(schema, {}, 10)
     once = b'{"rows": [{"rooms": 1, "no:te": "b:c"}, {"rooms": 2}]}'
-    assert fields.read(once)[0] == {"rooms": [1, 2], "no:te": ["b:c", None]}
+    assert inputs.parse(once)[0] == {"rooms": [1, 2], "no:te": ["b:c", None]}
     with pytest.raises(Problem, match='"rooms" twice'):
-        fields.read(once.replace(b'"rooms": 2', b'"rooms": 1, "rooms": 2'))
+        inputs.parse(once.replace(b'"rooms": 2', b'"rooms": 1, "rooms": 2'))
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -307,7 +313,7 @@ def test_a_step_that_fails_is_the_callers_trouble_and_tells_nothing_of_the_insid
     with_run: WithRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk = Desk(with_run("regression"))
-    model = desk.reloader.answering.model
+    model = desk.reloader.endpoints.model
 
     def fail(columns: Any) -> Any:
         raise CapstoneError("src/x/features.py, line 3: KeyError: 'secret value' (in clean())")
@@ -329,7 +335,7 @@ def test_a_failure_inside_is_told_to_the_log_alone(
     def fail(asked: Any) -> Any:
         raise RuntimeError("a secret value")
 
-    monkeypatch.setattr(desk.reloader.answering, "answer", fail)
+    monkeypatch.setattr(desk.reloader.endpoints, "predict_batch", fail)
     answer = desk.predict(desk.example)
     assert answer.status == 500
     assert b"secret" not in answer.body + desk.log.getvalue()
@@ -522,19 +528,19 @@ def test_the_service_needs_no_heavy_library(with_run: WithRun) -> None:
     code = """
 import sys
 from pathlib import Path
-from capstone.serving.http.endpoints import Answering
+from capstone.serving.http.endpoints import ModelEndpoints
 from capstone.serving.http.app import create_app
 from capstone.serving.http.middleware import Limits
-from capstone.serving.http.metrics import Meter
+from capstone.serving.http.metrics import Metrics
 from capstone.serving.http import server
 import orjson
 root = Path(".")
 folder = root / "runs" / (root / "runs" / "LATEST").read_text().strip()
-answering = Answering(folder, root, Limits(), Meter(None), False)
+endpoints = ModelEndpoints(folder, root, Limits(), Metrics(None), False)
 from capstone.serving.http.openapi import example_row
-row = example_row(answering.fields)
-assert b"predictions" in answering.predict(orjson.dumps({"rows": [row]}))
-assert b"moved" in answering.explain(orjson.dumps({"rows": [row]}))
+row = example_row(endpoints.inputs)
+assert b"predictions" in endpoints.predict(orjson.dumps({"rows": [row]}))
+assert b"moved" in endpoints.explain(orjson.dumps({"rows": [row]}))
 heavy = ("torch", "sklearn", "pandas", "scipy", "pyarrow", "matplotlib", "skops", "onnx")
 print(sorted(set(heavy) & set(sys.modules)))
 """

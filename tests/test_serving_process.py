@@ -198,11 +198,11 @@ def test_what_is_loaded_is_spared_until_another_takes_its_place() -> None:
     try:
         model = Model()
         still_there = weakref.ref(model)
-        server_module.spare_what_is_loaded()
+        server_module.freeze_loaded_objects()
         del model
         gc.collect()
         assert still_there()
-        server_module.spare_what_is_loaded()
+        server_module.freeze_loaded_objects()
         assert not still_there()
         assert gc.get_threshold()[0] > 10_000
     finally:
@@ -373,12 +373,12 @@ def test_workers_say_so_when_there_is_no_place_for_their_figures(
 ) -> None:
     nowhere = str(tmp_path / "not there")
     monkeypatch.setattr(tempfile, "tempdir", nowhere)
-    monkeypatch.setattr(server_module, "IN_MEMORY", str(tmp_path))
-    with server_module.folder_for_figures() as folder:
+    monkeypatch.setattr(server_module, "MEMORY_FOLDER", str(tmp_path))
+    with server_module.metrics_folder() as folder:
         assert Path(folder).parent == tmp_path
-    monkeypatch.setattr(server_module, "IN_MEMORY", nowhere)
+    monkeypatch.setattr(server_module, "MEMORY_FOLDER", nowhere)
     with pytest.raises(CapstoneError, match="TMPDIR"):
-        server_module.folder_for_figures()
+        server_module.metrics_folder()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the memory from /proc")

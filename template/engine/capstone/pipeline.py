@@ -33,7 +33,7 @@ from capstone.evaluation.evaluate import (
     point_metrics,
     primary_metric,
 )
-from capstone.export.onnx.export import Rows, export_run
+from capstone.export.onnx.export import ModelExport, RunRows
 from capstone.reporting.report.report import write_report
 from capstone.runs.folder import Run, count_test_looks, new_run, newest_run, read_run
 from capstone.runs.provenance import describe_run, resolved_toml, training_identity
@@ -258,16 +258,9 @@ class CapstonePipeline:
         info["test_looks"] = count_test_looks(runs) + 1
         with new_run(runs) as folder:
             self.write_to(folder)
-            rows = Rows(self.raw, self.table, self.features, self.parts)
-            info["files"], notes = export_run(
-                folder,
-                self.root,
-                self.settings,
-                self.model,
-                rows,
-                self.analysis.context,
-                self.metrics,
-            )
+            rows = RunRows(self.raw, self.table, self.features, self.parts)
+            export = ModelExport(self.root, self.settings, self.model, rows)
+            info["files"], notes = export.write(folder, self.analysis.context, self.metrics)
             self._tell(notes)
             write_json(folder / "run.json", info)
             write_report(Run(folder, info, self.metrics))

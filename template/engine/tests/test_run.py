@@ -12,7 +12,7 @@ from capstone.core.step import STEPS
 from capstone.pipeline import CapstonePipeline
 from capstone.runs.folder import new_run, read_run
 from capstone.serving.inference.frames import frame_for_graph
-from capstone.serving.inference.graph import Graph
+from capstone.serving.inference.onnx_session import OnnxSession
 from capstone.training.model import TrainedModel
 
 FILES = {
@@ -35,10 +35,10 @@ def test_the_saved_model_repeats_its_predictions(finished: CapstonePipeline) -> 
 
 
 def test_the_graph_that_is_served_repeats_them_too(finished: CapstonePipeline) -> None:
-    graph = Graph((finished.folder / "model.onnx").read_bytes())
+    session = OnnxSession((finished.folder / "model.onnx").read_bytes())
     serving = json.loads((finished.folder / "serving.json").read_text(encoding="utf-8"))
     test_part = finished.table.loc[finished.parts["test"], finished.features]
-    served = graph.predict(frame_for_graph(test_part, serving["columns"]))
+    served = session.predict(frame_for_graph(test_part, serving["columns"]))
     spread = finished.prediction.std()
     np.testing.assert_allclose(served / spread, finished.prediction / spread, atol=1e-4)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # heavy libraries are imported where they are used
 
     from capstone.data.chunks import Chunk
     from capstone.runs.folder import Run
-    from capstone.serving.inference.model import ServedModel
+    from capstone.serving.inference.served_model import ServedModel
 
 
 def predict(
@@ -45,7 +45,7 @@ def predict_file(path: Path, run: Run, root: Path) -> tuple[Path, int, list[str]
     from capstone.core.settings_file import load_settings
     from capstone.data.chunks import Chunk, read_chunks
     from capstone.data.reading import PREDICTIONS, read_table
-    from capstone.serving.inference.model import ServedModel
+    from capstone.serving.inference.served_model import ServedModel
 
     model = ServedModel.load(run.folder, root)
     data = load_settings(run.folder, file_name="settings.toml").data

@@ -19,16 +19,15 @@ def export(
         Path | None, typer.Option("--to", metavar="FOLDER", help="Where to; dist/RUN if none.")
     ] = None,
 ) -> None:
-    """Write all that a server needs to serve a run's model, and nothing else, into one folder."""
+    """Write everything that a server needs to serve a run's model, and nothing else, into one folder."""
     from capstone.core.project import find_root
     from capstone.export.bundle.service import export_service
 
-    done = export_service(find_root(), run_id, to, zipped)
-    for note in done.notes:
+    result = export_service(find_root(), run_id, to, zipped)
+    for note in result.notes:
         print(f"Note: {note}.")
-    print(
-        f"{done.target}: {done.files} files, {done.size / 1e6:.1f} MB, for {done.libraries} libraries"
-    )
+    size = f"{result.size / 1e6:.1f} MB"
+    print(f"{result.target}: {result.files} files, {size}, for {result.libraries} libraries")
     print(
         "Its README.md says how to start it, with Docker and without; sbom.cdx.json lists what is in it."
     )

@@ -1,4 +1,4 @@
-"""The command on a model in use: `capstone serve`."""
+"""The command `capstone serve`."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def serve(
     reload_model: Annotated[
         bool, typer.Option("--reload-model", help="Take each new run as soon as it is finished.")
     ] = False,
-    most_rows: Annotated[
+    max_rows: Annotated[
         int, typer.Option("--max-rows", min=1, max=1_000_000, help="Rows in one request, at most.")
     ] = 10_000,
-    most_megabytes: Annotated[
+    max_megabytes: Annotated[
         int, typer.Option("--max-mb", min=1, max=1024, help="Size of one request, at most.")
     ] = 16,
     seconds: Annotated[
@@ -36,8 +36,9 @@ def serve(
     """Serve a run's model: a page to try it, and an API for programs."""
     from capstone.core.project import find_root
     from capstone.serving.http.middleware import Limits
-    from capstone.serving.http.server import serve as start
+    from capstone.serving.http.server import ServiceOptions, run_server
 
-    size = most_megabytes * 2**20
-    limits = Limits(rows=most_rows, body=size, bodies=4 * size, seconds=seconds)
-    start(find_root(), run_id, host, port, workers, reload_model, limits)
+    size = max_megabytes * 2**20
+    limits = Limits(rows=max_rows, body=size, bodies=4 * size, seconds=seconds)
+    root = str(find_root().resolve())
+    run_server(ServiceOptions(root, run_id, reload_model, limits), host, port, workers)

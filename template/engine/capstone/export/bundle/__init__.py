@@ -1,4 +1,4 @@
-"""One folder, or ZIP, with all that the service needs and nothing else.
+"""A folder, or ZIP file, with everything that the service needs and nothing else.
 
 Door: `service.export_service`.
 """

@@ -1,4 +1,4 @@
-"""Which files and libraries some modules need: found by reading their import lines, without running them."""
+"""The files and libraries that some modules need, found by reading their import statements."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from pathlib import Path
 
 
 @dataclass
-class Needed:
-    """What was found.
+class Dependencies:
+    """What modules need.
 
     files      of the project, such as engine/capstone/core/errors.py
-    libraries  for each of those files, the names of other people's packages that it imports
+    libraries  for each of those files, the third-party packages that it imports
     """
 
     files: set[Path] = field(default_factory=set)
     libraries: dict[Path, set[str]] = field(default_factory=dict)
 
 
-def follow(sources: list[Path], starts: list[str], left_out: set[str]) -> Needed:
-    """Follow the imports from these modules on, also those inside functions.
+def follow_imports(sources: list[Path], starts: list[str], excluded: set[str]) -> Dependencies:
+    """Follow the imports of these modules, also those inside functions, without running anything.
 
     sources   the folders that hold the project's packages: engine and src
-    left_out  modules that are not followed
+    excluded  modules that are not followed
     """
-    needed, seen = Needed(), set(left_out)
+    needed, seen = Dependencies(), set(excluded)
     waiting = [name for start in starts for name in _with_parents(start)]
     while waiting:
         module = waiting.pop()
@@ -78,12 +78,12 @@ def _imported_late(sources: list[Path], name: str) -> list[str]:
 
 
 def _imported(path: Path, package: str) -> Iterator[str]:
-    """Every name that a file imports, whole: "a.b" for `from a import b`, which may be a module."""
+    """Every name that a file imports, in full: "a.b" for `from a import b`, which may be a module."""
     waiting: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8-sig"))]
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-            waiting += node.orelse  # what is imported for a type checker alone is not needed
+            waiting += node.orelse  # imports for type checkers are not needed
             continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

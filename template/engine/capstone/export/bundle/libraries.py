@@ -1,4 +1,4 @@
-"""The libraries that a service needs, with the versions that are installed here, and what those need in turn."""
+"""The libraries that a service needs, with the versions that are installed here, and their dependencies."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-# uvicorn is quicker with these, and takes them by itself where they are installed: nothing imports them by name.
-QUICKER = ("httptools", "uvloop")
+# uvicorn is quicker with these and takes them where they are installed: nothing imports them by name.
+UVICORN_EXTRAS = ("httptools", "uvloop")
 
 
 @dataclass
@@ -25,8 +25,8 @@ class Library:
     """One library.
 
     version  "" where it is not installed here, but would be on another system
-    line     its line in requirements.txt
-    needs    the names of the libraries that it needs
+    line     in requirements.txt
+    needs    the names of its dependencies
     direct   whether the service itself imports it
     """
 
@@ -42,45 +42,43 @@ def find_libraries(root: Path, imported: set[str]) -> tuple[list[Library], list[
     """All libraries behind these imports, by name, and the imports that nothing here provides."""
     provided = packages_distributions()
     unknown = sorted(name for name in imported if name not in provided)
-    asked: dict[str, Requirement] = {
-        canonicalize_name(line.name): line for line in _project_lines(root)
+    requirements: dict[str, Requirement] = {
+        canonicalize_name(line.name): line for line in _project_requirements(root)
     }
-    names: set[str] = {
+    direct: set[str] = {
         canonicalize_name(provided[name][0]) for name in imported if name in provided
     }
-    names |= set(QUICKER) & set(asked)
+    direct |= set(UVICORN_EXTRAS) & set(requirements)
     found: dict[str, Library] = {}
-    conditions: dict[str, set[str]] = {}
-    waiting: list[tuple[str, set[str], str]] = [
-        (name, asked[name].extras, _condition(asked[name])) if name in asked else (name, set(), "")
-        for name in sorted(names)
-    ]
+    markers: dict[str, set[str]] = {}
+    waiting = [requirements.get(name) or Requirement(name) for name in sorted(direct)]
     seen = set()
     while waiting:
-        name, extras, condition = waiting.pop()
-        conditions.setdefault(name, set()).add(condition)
-        if (name, *sorted(extras)) in seen:
+        requirement = waiting.pop()
+        name = str(canonicalize_name(requirement.name))
+        markers.setdefault(name, set()).add(_marker(requirement))
+        if (name, *sorted(requirement.extras)) in seen:
             continue
-        seen.add((name, *sorted(extras)))
-        about = _installed(name)
-        if about is None:
-            if name in asked:
-                found[name] = Library(name, "", f"{name}{asked[name].specifier}")
+        seen.add((name, *sorted(requirement.extras)))
+        installed = _installed(name)
+        if installed is None:
+            if name in requirements:
+                found[name] = Library(name, "", f"{name}{requirements[name].specifier}")
             continue
-        needed = _needs(about, extras)
-        version = Version(about.version).public  # "2.13.0+cpu" is not to be had everywhere
-        library = Library(name, version, f"{name}=={version}", licenses=_licenses(about))
+        needed = _dependencies(installed, requirement.extras)
+        version = Version(installed.version).public  # "2.13.0+cpu" is not available everywhere
+        library = Library(name, version, f"{name}=={version}", licenses=_licenses(installed))
         found.setdefault(name, library).needs += [canonicalize_name(one.name) for one in needed]
-        waiting += [(canonicalize_name(one.name), one.extras, _condition(one)) for one in needed]
+        waiting += needed
     for name, library in found.items():
-        if "" not in conditions[name]:  # for one system alone, such as Windows
-            library.line += " ; " + " or ".join(sorted(conditions[name]))
-        library.needs = sorted({one for one in library.needs if one in found})
-        library.direct = name in names
+        if "" not in markers[name]:  # for one system alone, such as Windows
+            library.line += " ; " + " or ".join(sorted(markers[name]))
+        library.needs = sorted({other for other in library.needs if other in found})
+        library.direct = name in direct
     return [found[name] for name in sorted(found)], unknown
 
 
-def _project_lines(root: Path) -> list[Requirement]:
+def _project_requirements(root: Path) -> list[Requirement]:
     text = (root / "pyproject.toml").read_text(encoding="utf-8-sig")
     lines = tomllib.loads(text).get("project", {}).get("dependencies", [])
     return [Requirement(line) for line in lines]
@@ -93,9 +91,9 @@ def _installed(name: str) -> Distribution | None:
         return None
 
 
-def _needs(about: Distribution, extras: set[str]) -> list[Requirement]:
+def _dependencies(installed: Distribution, extras: set[str]) -> list[Requirement]:
     """What it needs on this system."""
-    lines = [Requirement(line) for line in about.requires or []]
+    lines = [Requirement(line) for line in installed.requires or []]
     return [
         line
         for line in lines
@@ -104,15 +102,16 @@ def _needs(about: Distribution, extras: set[str]) -> list[Requirement]:
     ]
 
 
-def _condition(line: Requirement) -> str:
-    """On which systems it is needed; "" for all. What an extra brings was asked for."""
-    marker = str(line.marker or "")
+def _marker(requirement: Requirement) -> str:
+    """The systems on which it is needed, as an environment marker; "" for all, and for what an extra adds."""
+    marker = str(requirement.marker or "")
     return "" if "extra" in marker else marker
 
 
-def _licenses(about: Distribution) -> list[str]:
+def _licenses(installed: Distribution) -> list[str]:
     """As the library states them: an SPDX expression, or the names of classifiers."""
-    if "License-Expression" in about.metadata:
-        return [about.metadata["License-Expression"]]
-    kinds = about.metadata.get_all("Classifier") or []
-    return [kind.rsplit(" :: ")[-1] for kind in kinds if kind.startswith("License :: ")]
+    metadata = installed.metadata
+    if "License-Expression" in metadata:
+        return [metadata["License-Expression"]]
+    classifiers = metadata.get_all("Classifier") or []
+    return [name.rsplit(" :: ")[-1] for name in classifiers if name.startswith("License :: ")]

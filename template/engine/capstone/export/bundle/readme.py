@@ -1,82 +1,18 @@
-"""The page that lies in an exported folder: how to start what is in it."""
+"""README.md of an exported folder, from templates/readme.md."""
 
 from __future__ import annotations
 
-PAGE = """\
-# {name}: the service of {run}
-
-A page to try the model at `/`, an API at `/v1/predict`, its description at `/openapi.json`. Nothing is stored.
-
-## Without Docker
-
-With Python {python} or newer, on macOS and Linux (on Windows `venv\\Scripts\\python` instead of `venv/bin/python`):
-
-```sh
-python -m venv venv
-venv/bin/python -m pip install --requirement requirements.txt
-venv/bin/python serve.py
-```
-
-It answers this machine alone, at http://127.0.0.1:8000/. To let others in, give it an API key and an address:
-
-```sh
-export CAPSTONE_API_KEY="$(python -c 'import secrets; print(secrets.token_urlsafe(32))')"
-venv/bin/python serve.py --host 0.0.0.0
-```
-
-Callers send the key in the header `X-API-Key`. It goes over the network as it is, so put a proxy with TLS in front.
-`venv/bin/python serve.py --help` tells the limits of rows, size and time, and how to take more workers.
-{docker}
-## What is here
-
-| file | what it is |
-| --- | --- |
-{files}
-"""
-DOCKER = """
-## With Docker
-
-```sh
-docker build --tag {name} .
-docker run --rm --publish 127.0.0.1:8000:8000 --env CAPSTONE_API_KEY --read-only --cap-drop ALL {name}
-```
-
-The second line hands on the key of your terminal, see above; without one the service does not start.
-"""
-COMPOSE = """
-Or by Compose, with the same limits written down: `docker compose up --build`.
-"""
-KUBERNETES = """
-On Kubernetes, after the image is pushed to a registry that your cluster reads, and its name set in `kubernetes.yaml`:
-
-```sh
-kubectl create secret generic my-service --from-literal=api-key="$CAPSTONE_API_KEY"
-kubectl apply --filename kubernetes.yaml
-```
-"""
-FILES = {
-    "serve.py": "starts the service",
-    "requirements.txt": "the libraries, with the versions that were tried",
-    "sbom.cdx.json": "the same with licences and the model's SHA-256, for tools that look for known holes",
-    "runs/": "the model, and what is known of it",
-    "src/": "the part of the project's code that answers",
-    "capstone.toml": "the settings of the run",
-    "pyproject.toml": "the name of the package in `src/`",
-    "docs/model_card.md": "what the model is for; `/v1/model` gives it",
-    "Dockerfile": "the image",
-    ".dockerignore": "what the image must not hold",
-    "docker-compose.yml": "one container, its limits and its key",
-    "kubernetes.yaml": "replicas, probes and limits",
-}
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 
-def readme(name: str, run: str, files: set[str]) -> str:
-    """The page of an export that holds these files."""
-    docker = DOCKER if "Dockerfile" in files else ""
-    docker += COMPOSE if "docker-compose.yml" in files else ""
-    docker += KUBERNETES if "kubernetes.yaml" in files else ""
-    tops = {file.partition("/")[0] + "/" if "/" in file else file for file in files} | files
-    rows = [f"| `{file}` | {what} |" for file, what in FILES.items() if file in tops]
-    return PAGE.format(
-        name=name, run=run, python="3.11", docker=docker.format(name=name), files="\n".join(rows)
+def render_readme(name: str, run: str, files: set[str]) -> str:
+    """How to start the service, and what its files are."""
+    environment = Environment(
+        loader=PackageLoader("capstone.export.bundle"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
     )
+    folders = {file.partition("/")[0] + "/" for file in files if "/" in file}
+    template = environment.get_template("readme.md")
+    return template.render(name=name, run=run, files=files | folders)

@@ -1,4 +1,4 @@
-"""sbom.cdx.json: what the service is made of, in CycloneDX, which tools for known security holes read."""
+"""sbom.cdx.json: the software bill of materials in CycloneDX, for tools that look for known vulnerabilities."""
 
 from __future__ import annotations
 
@@ -20,13 +20,9 @@ from capstone.runs.folder import GRAPH
 
 
 def bill_of_materials(
-    service: str,
-    run: str,
-    finished: datetime,
-    model_sha256: str,
-    libraries: Sequence[Library],
+    service: str, run: str, finished: datetime, model_sha256: str, libraries: Sequence[Library]
 ) -> str:
-    """The whole file. The same run and libraries give the same text: its date is the run's, its number made of both."""
+    """The text of the file. The same run and libraries give the same text, date and serial number included."""
     root = Component(type=ComponentType.APPLICATION, name=service, version=run, bom_ref=service)
     model = Component(
         type=ComponentType.MACHINE_LEARNING_MODEL,
@@ -35,21 +31,21 @@ def bill_of_materials(
         bom_ref=GRAPH,
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=model_sha256)],
     )
-    parts = {library.name: _component(library) for library in libraries if library.version}
-    whole = " ".join([service, run, model_sha256, *(one.line for one in libraries)])
+    components = {library.name: _component(library) for library in libraries if library.version}
+    identity = " ".join([service, run, model_sha256, *(one.line for one in libraries)])
     bom = Bom(
-        serial_number=uuid.uuid5(uuid.NAMESPACE_URL, whole),
+        serial_number=uuid.uuid5(uuid.NAMESPACE_URL, identity),
         metadata=BomMetaData(component=root, timestamp=finished),
-        components=[model, *parts.values()],
+        components=[model, *components.values()],
     )
-    direct = [one.name for one in libraries if one.direct and one.name in parts]
-    first = [model.bom_ref, *(parts[name].bom_ref for name in direct)]
-    bom.dependencies.add(_needs(root.bom_ref, first))
-    bom.dependencies.add(_needs(model.bom_ref, []))
+    direct = [one.name for one in libraries if one.direct and one.name in components]
+    first = [model.bom_ref, *(components[name].bom_ref for name in direct)]
+    bom.dependencies.add(_dependency(root.bom_ref, first))
+    bom.dependencies.add(_dependency(model.bom_ref, []))
     for library in libraries:
-        if library.name in parts:
-            needed = [parts[name].bom_ref for name in library.needs if name in parts]
-            bom.dependencies.add(_needs(parts[library.name].bom_ref, needed))
+        if library.name in components:
+            needed = [components[name].bom_ref for name in library.needs if name in components]
+            bom.dependencies.add(_dependency(components[library.name].bom_ref, needed))
     return JsonV1Dot6(bom).output_as_string(indent=2) + "\n"
 
 
@@ -57,14 +53,9 @@ def _component(library: Library) -> Component:
     purl = PackageURL("pypi", name=library.name, version=library.version)
     factory = LicenseFactory()
     licenses = [factory.make_from_string(name) for name in library.licenses]
-    return Component(
-        name=library.name,
-        version=library.version,
-        bom_ref=str(purl),
-        purl=purl,
-        licenses=licenses,
-    )
+    name, version = library.name, library.version
+    return Component(name=name, version=version, bom_ref=str(purl), purl=purl, licenses=licenses)
 
 
-def _needs(one: BomRef, others: Sequence[BomRef]) -> Dependency:
+def _dependency(one: BomRef, others: Sequence[BomRef]) -> Dependency:
     return Dependency(one, dependencies=[Dependency(other) for other in others])

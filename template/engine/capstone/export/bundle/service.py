@@ -1,4 +1,4 @@
-"""`capstone export`: one folder, or ZIP, with everything that the service needs and nothing else."""
+"""One folder, or ZIP file, with everything that the service needs and nothing else."""
 
 from __future__ import annotations
 
@@ -18,32 +18,23 @@ from typing import Any
 from capstone.core.errors import CapstoneError
 from capstone.core.files import PARTIAL
 from capstone.core.project import package_name
-from capstone.export.bundle.imports import Needed, follow
+from capstone.export.bundle.imports import Dependencies, follow_imports
 from capstone.export.bundle.libraries import find_libraries
-from capstone.export.bundle.readme import readme
+from capstone.export.bundle.readme import render_readme
 from capstone.export.bundle.sbom import bill_of_materials
 from capstone.runs.folder import GRAPH, SCHEMA, SERVING, run_folder
 from capstone.serving import serve
-from capstone.serving.inference.model import ServedModel
+from capstone.serving.inference.served_model import ServedModel
 
-BILL = "sbom.cdx.json"
-OF_A_RUN = (GRAPH, SERVING, SCHEMA, "run.json", "metrics.json")
-CARD = Path("docs") / "model_card.md"
-PANDAS = (
-    "capstone.serving.inference.frames"  # the one room of a service that can't do without pandas
-)
-LONG_AGO = (
-    1980,
-    1,
-    1,
-    0,
-    0,
-    0,
-)  # the date of every file in a ZIP, so that the same run gives the same bytes
+SBOM = "sbom.cdx.json"
+RUN_FILES = (GRAPH, SERVING, SCHEMA, "run.json", "metrics.json")
+MODEL_CARD = Path("docs") / "model_card.md"
+FRAMES = "capstone.serving.inference.frames"  # the one module of a service that needs pandas
+ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # of every file: the same run then gives the same bytes
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportResult:
     """What was written, where, and what the student should know."""
 
     target: Path
@@ -53,26 +44,39 @@ class Exported:
     notes: list[str]
 
 
-def export_service(root: Path, run: str, to: Path | None, as_zip: bool) -> Exported:
-    """Write the service of a run. Raises CapstoneError before anything is written where it can't be served."""
+def export_service(root: Path, run: str, to: Path | None, as_zip: bool) -> ExportResult:
+    """Write the service of a run into one folder or ZIP file.
+
+    Parameters
+    ----------
+    root : Path
+        The project's folder.
+    run : str
+        A run's id, or "LATEST".
+    to : Path, optional
+        Where to write; dist/RUN by default. Only an earlier export is replaced.
+    as_zip : bool
+        Whether to write a ZIP file instead of a folder.
+
+    Returns
+    -------
+    ExportResult
+        What was written, where, and what the student should know.
+
+    Raises
+    ------
+    CapstoneError
+        Before anything is written: if the run can't be served, or the target is in use.
+    """
     folder = run_folder(root / "runs", run)
     model = ServedModel.load(folder, root)
-    steps = model.serving["steps"]
-    if steps["refused"]:
-        raise CapstoneError(steps["refused"])
-    package = package_name(root)
-    features = root / "src" / package / "features.py"
-    text = features.read_text(encoding="utf-8")
-    if hashlib.sha256(text.encode()).hexdigest() != steps["sha256"]:
-        raise CapstoneError(
-            f"{features} has changed since {folder.name}: a service would not answer as was measured; "
-            "run `capstone run`, then export again."
-        )
+    _check_steps(model, root)
     target = to or root / "dist" / folder.name
     if as_zip:
         target = target.with_name(target.name.removesuffix(".zip") + ".zip")
     _check_target(target)
-    files, notes, libraries = _contents(root, folder, package, steps["tables"] == "arrays")
+    on_arrays = model.serving["steps"]["tables"] == "arrays"
+    files, notes, libraries = _contents(root, folder, on_arrays)
     partial = target.with_name(f"{PARTIAL}{target.name}-{secrets.token_hex(4)}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -89,92 +93,106 @@ def export_service(root: Path, run: str, to: Path | None, as_zip: bool) -> Expor
         if partial.is_file():
             partial.unlink()
     size = target.stat().st_size if as_zip else sum(map(len, files.values()))
-    return Exported(target, len(files), size, libraries, notes)
+    return ExportResult(target, len(files), size, libraries, notes)
 
 
-def _contents(
-    root: Path, folder: Path, package: str, on_arrays: bool
-) -> tuple[dict[str, bytes], list[str], int]:
-    """Each file by its path in the exported folder, notes, and how many libraries it asks for."""
-    needed = _needed(root, package, on_arrays)
-    imported = _libraries(root / "src" / package, needed, on_arrays)
+def _check_steps(model: ServedModel, root: Path) -> None:
+    """Refuse steps that can't be served, or are no longer those of the run."""
+    steps = model.serving["steps"]
+    if steps["refused"]:
+        raise CapstoneError(steps["refused"])
+    features = root / "src" / package_name(root) / "features.py"
+    text = features.read_text(encoding="utf-8")
+    if hashlib.sha256(text.encode()).hexdigest() != steps["sha256"]:
+        raise CapstoneError(
+            f"{features} has changed since {model.run}: a service would not answer as was measured; "
+            "run `capstone run`, then export again."
+        )
+
+
+def _contents(root: Path, folder: Path, on_arrays: bool) -> tuple[dict[str, bytes], list[str], int]:
+    """Each file by its path in the exported folder, notes, and the number of libraries."""
+    package = package_name(root)
+    needed = _dependencies(root, package, on_arrays)
+    imported = _third_party(root / "src" / package, needed, on_arrays)
     libraries, unknown = find_libraries(root, imported)
     notes = [
         f"your code imports {name}, which is not installed here: add it to requirements.txt"
         for name in unknown
     ]
     info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    project = _project(root)
-    files: dict[str, bytes] = {}
-    for path in sorted(needed.files):
-        files[path.relative_to(root).as_posix()] = path.read_bytes()
-    for name in OF_A_RUN:
-        if (folder / name).is_file():
-            files[f"runs/{folder.name}/{name}"] = (folder / name).read_bytes()
-    files["runs/LATEST"] = f"{folder.name}\n".encode()
-    files["capstone.toml"] = (folder / "settings.toml").read_bytes()  # as they were in that run
-    files["pyproject.toml"] = f'[tool.capstone]\npackage = "{package}"\n'.encode()
-    if (root / CARD).is_file():
-        files[CARD.as_posix()] = (root / CARD).read_bytes()
-    lines = "".join(f"{library.line}\n" for library in libraries)
-    files["requirements.txt"] = lines.encode()
-    files["serve.py"] = Path(serve.__file__).read_bytes()
-    for path in sorted((root / "deploy").glob("*")):
-        if path.is_file():
-            files[path.name] = path.read_bytes()
-    if "Dockerfile" in files:
-        files["Dockerfile"] = _with_python(files["Dockerfile"])
-    files[BILL] = bill_of_materials(
-        project,
-        folder.name,
-        datetime.fromisoformat(info["finished"]),
-        info["files"][GRAPH],
-        libraries,
-    ).encode()
-    files["README.md"] = readme(project, folder.name, set(files)).encode()
     if info.get("quick"):
         notes.append("this model is from a quick run, which learned next to nothing")
+    files = {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(needed.files)}
+    files |= _run_files(root, folder)
+    files["pyproject.toml"] = f'[tool.capstone]\npackage = "{package}"\n'.encode()
+    files["requirements.txt"] = "".join(f"{library.line}\n" for library in libraries).encode()
+    files["serve.py"] = Path(serve.__file__).read_bytes()
+    files |= {
+        path.name: path.read_bytes() for path in (root / "deploy").glob("*") if path.is_file()
+    }
+    if "Dockerfile" in files:
+        files["Dockerfile"] = _with_python(files["Dockerfile"])
+    project, finished = _project(root), datetime.fromisoformat(info["finished"])
+    model_sha256 = info["files"][GRAPH]
+    sbom = bill_of_materials(project, folder.name, finished, model_sha256, libraries)
+    files[SBOM] = sbom.encode()
+    files["README.md"] = render_readme(project, folder.name, set(files)).encode()
     return files, notes, len(libraries)
 
 
-def _needed(root: Path, package: str, on_arrays: bool) -> Needed:
-    """The project's files: those that are imported, and what lies beside them, such as the page."""
+def _run_files(root: Path, folder: Path) -> dict[str, bytes]:
+    """The run's files, its settings and the model card."""
+    files = {
+        f"runs/{folder.name}/{name}": (folder / name).read_bytes()
+        for name in RUN_FILES
+        if (folder / name).is_file()
+    }
+    files["runs/LATEST"] = f"{folder.name}\n".encode()
+    files["capstone.toml"] = (folder / "settings.toml").read_bytes()  # as they were in that run
+    if (root / MODEL_CARD).is_file():
+        files[MODEL_CARD.as_posix()] = (root / MODEL_CARD).read_bytes()
+    return files
+
+
+def _dependencies(root: Path, package: str, on_arrays: bool) -> Dependencies:
+    """The project's modules that are imported, and the files beside them, such as the page."""
     engine, students = root / "engine", root / "src"
     starts = ["capstone.serving.command", f"{package}.features", f"{package}.decisions"]
-    needed = follow([engine, students], starts, {PANDAS} if on_arrays else set())
-    page = (engine / "capstone" / "serving" / "page").rglob("*")
-    for path in [*page, *(students / package).rglob("*")]:
+    needed = follow_imports([engine, students], starts, {FRAMES} if on_arrays else set())
+    serving = (engine / "capstone" / "serving").rglob("*")
+    for path in [*serving, *(students / package).rglob("*")]:
         hidden = any(part.startswith((".", "__pycache__")) for part in path.relative_to(root).parts)
         if path.is_file() and not hidden and path.suffix not in (".py", ".pyc"):
             needed.files.add(path)
     return needed
 
 
-def _libraries(students: Path, needed: Needed, on_arrays: bool) -> set[str]:
-    """What is imported. Our own files name pandas for steps that need a table; a student's file may need it anyway."""
+def _third_party(students: Path, needed: Dependencies, on_arrays: bool) -> set[str]:
+    """The packages that are imported. Where steps work on arrays, only the student's files may need pandas."""
     found: set[str] = set()
     for path, names in needed.libraries.items():
-        ours = not path.is_relative_to(students)
-        found |= names - {"pandas"} if ours and on_arrays else names
-    # pandas keeps text by pyarrow where that is installed, as it was for the run, and by other code elsewhere.
+        engine = not path.is_relative_to(students)
+        found |= names - {"pandas"} if engine and on_arrays else names
+    # With pyarrow, pandas stores text as in the run; without, by other code.
     return found if on_arrays else found | {"pyarrow"}
 
 
 def _project(root: Path) -> str:
     text = (root / "pyproject.toml").read_text(encoding="utf-8-sig")
-    about: dict[str, Any] = tomllib.loads(text).get("project", {})
-    return re.sub(r"[^a-z0-9-]+", "-", str(about.get("name", "service")).lower())
+    project: dict[str, Any] = tomllib.loads(text).get("project", {})
+    return re.sub(r"[^a-z0-9-]+", "-", str(project.get("name", "service")).lower())
 
 
 def _with_python(dockerfile: bytes) -> bytes:
-    """The image has the Python that the libraries were installed for here."""
+    """The Dockerfile with the Python version that the libraries are installed for here."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     return re.sub(rb"(?m)^ARG PYTHON=.*$", f"ARG PYTHON={version}".encode(), dockerfile)
 
 
 def _check_target(target: Path) -> None:
     """Replace an earlier export, and nothing else."""
-    if target.is_dir() and any(target.iterdir()) and not (target / BILL).is_file():
+    if target.is_dir() and any(target.iterdir()) and not (target / SBOM).is_file():
         raise CapstoneError(
             f"{target} holds other files, which an export would replace: give a new folder by --to."
         )
@@ -189,11 +207,11 @@ def _write_folder(folder: Path, files: dict[str, bytes]) -> None:
         path.write_bytes(content)
 
 
-def _write_zip(path: Path, inside: str, files: dict[str, bytes]) -> None:
-    """All files in one folder `inside`, in the order of their names, the same bytes each time."""
+def _write_zip(path: Path, folder: str, files: dict[str, bytes]) -> None:
+    """All files in one folder, sorted by name, the same bytes each time."""
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in sorted(files.items()):
-            entry = zipfile.ZipInfo(f"{inside}/{name}", LONG_AGO)
-            entry.external_attr = 0o644 << 16  # readable by all, on systems that ask
+            entry = zipfile.ZipInfo(f"{folder}/{name}", ZIP_DATE)
+            entry.external_attr = 0o644 << 16  # readable by all, where there are permissions
             entry.create_system = 3  # the same on Windows
             archive.writestr(entry, content, zipfile.ZIP_DEFLATED, 9)

@@ -1,4 +1,4 @@
 """Preprocessing, networks, average and temperature as one graph, compared with what was measured.
 
-Door: `export.export_run`.
+Door: `export.ModelExport`.
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +18,34 @@ from capstone.core.settings import Settings
 from capstone.evaluation.explanation import BACKGROUND, CANDIDATES
 from capstone.evaluation.shapley import typical_places
 from capstone.export.onnx.preprocessing_graph import build_graph
-from capstone.export.onnx.steps_check import judge_steps
+from capstone.export.onnx.steps_check import StepsCheck, StepsResult
 from capstone.runs.folder import GRAPH, SCHEMA, SERVING
 from capstone.serving.inference.arrays import Arrays
-from capstone.serving.inference.frames import frame_for_graph, raw_kinds
-from capstone.serving.inference.graph import FORMAT, Graph
+from capstone.serving.inference.frames import frame_for_graph
+from capstone.serving.inference.onnx_session import OnnxSession
+from capstone.serving.inference.served_model import SERVING_FORMAT
 from capstone.training.model import TrainedModel
 
-LARGEST_GAP = (
-    1e-5  # between torch and the graph: of a probability, or as a share of the predictions' spread
-)
+# Between torch and the graph: of a probability, or as a share of the predictions' standard deviation.
+MAX_DIFFERENCE = 1e-5
+
+Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Rows:
+class RunRows:
     """The rows of a run.
 
-    raw       the table as loaded
-    table     the same after engineer(), as far as its rows are used
-    features  its columns that the network may see
-    parts     row numbers of "train", "test" and so on
+    Parameters
+    ----------
+    raw : DataFrame
+        The table as loaded.
+    table : DataFrame
+        The same after engineer(), with the rows that are used.
+    features : list of str
+        The columns of `table` that the network may see.
+    parts : dict of str to Index
+        Row numbers of "train", "test" and so on.
     """
 
     raw: pd.DataFrame
@@ -46,98 +54,133 @@ class Rows:
     parts: dict[str, pd.Index]
 
 
-def export_run(
-    folder: Path,
-    root: Path,
-    settings: Settings,
-    model: TrainedModel,
-    rows: Rows,
-    known: dict[str, Any],
-    metrics: dict[str, Any],
-) -> tuple[dict[str, str], list[str]]:
-    """Write model.onnx and serving.json into a run folder that has its other files already.
+class ModelExport:
+    """Exports a trained model as ONNX.
 
-    known  what recommend_action is told of every row
-    Returns the SHA-256 of each file that a service needs, and what the student should know.
+    Parameters
+    ----------
+    root : Path
+        The project's folder.
+    settings : Settings
+        The settings of the run.
+    model : TrainedModel
+        It is copied to the CPU.
+    rows : RunRows
+        The test rows are those on which the graph is compared with the model.
     """
-    model = replace(model, network=copy.deepcopy(model.network).cpu())
-    columns = {
-        name: {"kind": kind, "format": model.preprocessor.date_formats.get(name)}
-        for name, kind in model.preprocessor.kinds.items()
-    }
-    written = build_graph(model, columns).SerializeToString()
-    (folder / GRAPH).write_bytes(written)
-    test = rows.table.loc[rows.parts["test"], rows.features]
-    given = frame_for_graph(test, columns)
-    check_agreement(Graph(written), model, test, given)
-    raw = rows.raw.drop(columns=model.target.name)
-    kinds, lost = raw_kinds(raw), raw.index.difference(rows.table.index)
-    steps = judge_steps(root, raw, kinds, given, test.index, lost, columns)
-    if steps["tables"] == "arrays" and _imports_pandas(root):
-        place = f"src/{package_name(root)}/features.py"
-        steps["notes"].append(
-            f"{place} imports pandas without need: take the line out, and a service starts quicker"
-        )
-    score = metrics["model"][metrics["primary_metric"]]
-    serving = {
-        "format": FORMAT,
-        "problem": model.target.problem,
-        "target": model.target.name,
-        "classes": model.target.classes,
-        "columns": columns,
-        "raw": kinds,
-        "known": known,
-        "steps": {**steps, "sha256": features_sha256(root)},
-        "background": _background(model, rows, columns, settings.seed),
-        "project": settings.project.model_dump(include={"name", "question"}),
-        "metric": {
-            "name": metrics["primary_metric"],
-            "higher_is_better": metrics["higher_is_better"],
-            **score,
-        },
-    }
-    write_json(folder / SERVING, serving)
-    files = {name: _sha256(folder / name) for name in (GRAPH, SERVING, SCHEMA)}
-    return files, [*steps["notes"], *([steps["refused"]] if steps["refused"] else [])]
+
+    def __init__(self, root: Path, settings: Settings, model: TrainedModel, rows: RunRows) -> None:
+        self.root, self.settings, self.rows = root, settings, rows
+        self.model = replace(model, network=copy.deepcopy(model.network).cpu())
+        date_formats = model.preprocessor.date_formats
+        self.columns = {
+            name: {"kind": kind, "format": date_formats.get(name)}
+            for name, kind in model.preprocessor.kinds.items()
+        }
+
+    def write(self, folder: Path, known: Json, metrics: Json) -> tuple[dict[str, str], list[str]]:
+        """Write model.onnx and serving.json.
+
+        Parameters
+        ----------
+        folder : Path
+            The run's folder, which has its other files already.
+        known : dict
+            What recommend_action() gets with every row.
+        metrics : dict
+            The content of metrics.json.
+
+        Returns
+        -------
+        hashes : dict of str to str
+            The SHA-256 of each file that a service needs.
+        notes : list of str
+            What the student should know.
+
+        Raises
+        ------
+        CapstoneError
+            If the network can't be exported, or the graph predicts something else.
+        """
+        graph = build_graph(self.model, self.columns).SerializeToString()
+        test = self.rows.table.loc[self.rows.parts["test"], self.rows.features]
+        inputs = frame_for_graph(test, self.columns)
+        check_agreement(OnnxSession(graph), self.model, test, inputs)
+        (folder / GRAPH).write_bytes(graph)
+        raw = self.rows.raw.drop(columns=self.model.target.name)
+        check = StepsCheck(self.root, raw, self.columns)
+        steps = check.check(inputs, test.index, raw.index.difference(self.rows.table.index))
+        if steps.tables == "arrays":
+            steps.notes += _notes_on_imports(self.root)
+        write_json(folder / SERVING, self._serving(check.kinds, steps, metrics, known))
+        hashes = {name: _sha256(folder / name) for name in (GRAPH, SERVING, SCHEMA)}
+        return hashes, [*steps.notes, *([steps.refused] if steps.refused else [])]
+
+    def _serving(
+        self, kinds: dict[str, str], steps: StepsResult, metrics: Json, known: Json
+    ) -> Json:
+        """What a service needs to know beside the graph."""
+        target, metric = self.model.target, metrics["primary_metric"]
+        return {
+            "format": SERVING_FORMAT,
+            "problem": target.problem,
+            "target": target.name,
+            "classes": target.classes,
+            "columns": self.columns,
+            "raw": kinds,
+            "known": known,
+            "steps": {**asdict(steps), "sha256": features_sha256(self.root)},
+            "background": self._background(),
+            "project": self.settings.project.model_dump(include={"name", "question"}),
+            "metric": {
+                "name": metric,
+                "higher_is_better": metrics["higher_is_better"],
+                **metrics["model"][metric],
+            },
+        }
+
+    def _background(self) -> dict[str, list[Any]]:
+        """Some training rows, spread over the predictions, as inputs of the graph."""
+        train = self.rows.parts["train"]
+        rng = np.random.default_rng(self.settings.seed)
+        candidates = np.sort(rng.permutation(len(train))[:CANDIDATES])
+        table = self.rows.table.loc[train[candidates], self.rows.features]
+        prediction = self.model.predict(table)
+        prediction = prediction[:, None] if prediction.ndim == 1 else prediction
+        chosen = table.iloc[typical_places(prediction, BACKGROUND)]
+        inputs = frame_for_graph(chosen, self.columns)
+        return {name: column.ravel().tolist() for name, column in inputs.items()}
 
 
-def check_agreement(graph: Graph, model: TrainedModel, table: pd.DataFrame, given: Arrays) -> float:
-    """The largest gap between graph and torch on these rows, both computed by the processor.
+def check_agreement(
+    session: OnnxSession, model: TrainedModel, table: pd.DataFrame, inputs: Arrays
+) -> float:
+    """The largest difference between graph and torch on these rows, both computed by the processor.
 
-    Of numbers it is a share of the predictions' standard deviation (or of the target's, where that is larger).
-    Raises CapstoneError when it is above LARGEST_GAP.
+    For numbers it is a share of the predictions' standard deviation, or of the target's if that is larger.
+    Raises CapstoneError when it is above MAX_DIFFERENCE.
     """
-    expected, got = model.predict(table), graph.predict(given)
-    gap = np.abs(expected - got)
+    expected, actual = model.predict(table), session.predict(inputs)
+    difference = np.abs(expected - actual)
     if model.target.problem == "regression":
-        gap = gap / max(float(expected.std()), model.target.scale)
-    largest = float(gap.max())
-    if not largest <= LARGEST_GAP:
-        row = table.index[int(np.unravel_index(gap.argmax(), gap.shape)[0])]
+        difference = difference / max(float(expected.std()), model.target.scale)
+    largest = float(difference.max())
+    if not largest <= MAX_DIFFERENCE:
+        row = table.index[int(np.unravel_index(difference.argmax(), difference.shape)[0])]
         raise CapstoneError(
-            f"model.onnx differs from your network by {largest:.2g} in row {row} (at most {LARGEST_GAP:g} is "
+            f"model.onnx differs from your network by {largest:.2g} in row {row} (at most {MAX_DIFFERENCE:g} is "
             "allowed), so that a service would answer otherwise than was measured: NeuralNetwork.forward() must "
             "compute the same each time, from the row alone."
         )
     return largest
 
 
-def _imports_pandas(root: Path) -> bool:
-    """Whether features.py has a name for pandas."""
-    return any(value is pd for value in vars(load_module(root, "features")).values())
-
-
-def _background(
-    model: TrainedModel, rows: Rows, columns: dict[str, Any], seed: int
-) -> dict[str, list[Any]]:
-    """Some training rows, spread over the predictions, as the graph takes them."""
-    train = rows.parts["train"]
-    some = np.sort(np.random.default_rng(seed).permutation(len(train))[:CANDIDATES])
-    table = rows.table.loc[train[some], rows.features]
-    predicted = model.predict(table)
-    predicted = predicted[:, None] if predicted.ndim == 1 else predicted
-    chosen = frame_for_graph(table.iloc[typical_places(predicted, BACKGROUND)], columns)
-    return {name: column.ravel().tolist() for name, column in chosen.items()}
+def _notes_on_imports(root: Path) -> list[str]:
+    """Whether features.py imports pandas, although its steps work without."""
+    if all(value is not pd for value in vars(load_module(root, "features")).values()):
+        return []
+    place = f"src/{package_name(root)}/features.py"
+    return [f"{place} imports pandas without need: take the line out, and a service starts quicker"]
 
 
 def _sha256(path: Path) -> str:

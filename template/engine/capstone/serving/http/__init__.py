@@ -1,4 +1,4 @@
-"""The service itself: what each address answers, what is refused, what is measured.
+"""The service over HTTP: what each address answers, what is refused, what is measured.
 
-Door: `server.serve`, for the command alone.
+Doors, for the command alone: `server.run_server`, and `middleware.Limits` for what it takes.
 """

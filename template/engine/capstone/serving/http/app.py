@@ -1,4 +1,4 @@
-"""The service: what each address answers. middleware.py comes before."""
+"""The ASGI app: what each address answers. middleware.py comes before it."""
 
 from __future__ import annotations
 
@@ -13,80 +13,87 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
-from capstone.serving.http.batching import Together
-from capstone.serving.http.endpoints import Answering
-from capstone.serving.http.hot_reload import Reloader
-from capstone.serving.http.metrics import Meter
-from capstone.serving.http.middleware import Guard, Limits
-from capstone.serving.http.problem_details import PROBLEM_TYPE, SORRY, Problem, busy
+from capstone.serving.http.batching import MicroBatcher
+from capstone.serving.http.endpoints import ModelEndpoints
+from capstone.serving.http.hot_reload import ModelReloader
+from capstone.serving.http.metrics import Metrics
+from capstone.serving.http.middleware import Limits, Middleware
+from capstone.serving.http.problem_details import INTERNAL_ERROR, PROBLEM_TYPE, Problem, too_busy
 
-LARGE = 20_000  # bytes of a body from which on a thread answers it, so that others need not wait
+LARGE_BODY = 20_000  # bytes from which on a thread answers, so that others need not wait
 THREADS = 2
-PAGE_FILES = Path(__file__).parents[1] / "page"
-PAGE = {
+PAGE_FOLDER = Path(__file__).parents[1] / "page"
+PAGE_FILES = {
     "/": ("page.html", "text/html; charset=utf-8"),
     "/page.js": ("page.js", "text/javascript; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
 }
 
 
-class Threads:
-    """Some threads for long work, a short queue before them, and a limit of time."""
+class WorkerThreads:
+    """Some threads for long work, with a short queue and a time limit."""
 
     def __init__(self, limits: Limits) -> None:
         self.pool = ThreadPoolExecutor(THREADS, "capstone")
-        self.most, self.seconds = THREADS + limits.waiting, limits.seconds
-        self.count, self.lock = 0, threading.Lock()
+        self.max_jobs, self.seconds = THREADS + limits.waiting, limits.seconds
+        self.jobs, self.lock = 0, threading.Lock()
 
-    async def run(self, function: Callable[..., bytes], *args: Any) -> bytes:
+    async def run(self, function: Callable[[bytes], bytes], body: bytes) -> bytes:
         """Call the function in a thread. Raises Problem when the queue is full or time is up."""
         with self.lock:
-            if self.count >= self.most:
-                raise busy("Too many large requests are waiting: try again in a second.")
-            self.count += 1
-        work = self.pool.submit(function, *args)
+            if self.jobs >= self.max_jobs:
+                raise too_busy("Too many large requests are waiting: try again in a second.")
+            self.jobs += 1
+        job = self.pool.submit(function, body)
         # A thread can't be stopped: its place is free when it has ended, not when its caller gives up.
-        work.add_done_callback(self._free)
+        job.add_done_callback(self._job_done)
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(work), self.seconds)
+            return await asyncio.wait_for(asyncio.wrap_future(job), self.seconds)
         except TimeoutError:
-            raise Problem(
-                504, f"No answer within {self.seconds:g} seconds: send fewer rows."
-            ) from None
+            message = f"No answer within {self.seconds:g} seconds: send fewer rows."
+            raise Problem(504, message) from None
 
-    def _free(self, work: Future[bytes]) -> None:
+    def _job_done(self, job: Future[bytes]) -> None:
         with self.lock:
-            self.count -= 1
+            self.jobs -= 1
 
 
-def create_app(reloader: Reloader, limits: Limits, meter: Meter, key: str = "") -> Guard:
-    """The whole service, for a server such as uvicorn to call."""
-    threads = Threads(limits)
+def create_app(
+    reloader: ModelReloader, limits: Limits, metrics: Metrics, key: str = ""
+) -> Middleware:
+    """The complete service, for a server such as uvicorn to call."""
+    threads = WorkerThreads(limits)
 
-    def current() -> Answering:
-        """The model that answers: asked once in each request, which a change of models then can't disturb."""
-        return reloader.answering
+    def current() -> ModelEndpoints:
+        """The model that answers: looked up once per request, so that a new model can't disturb it."""
+        return reloader.endpoints
 
-    together = Together(current)
+    batcher = MicroBatcher(current)
 
     async def predict(body: bytes) -> bytes:
-        # A few rows are predicted sooner than a thread is told to.
-        if len(body) < LARGE:
-            return await together.predict(body)
+        # Predicting a few rows takes less time than handing them to a thread.
+        if len(body) < LARGE_BODY:
+            return await batcher.predict(body)
         return await threads.run(current().predict, body)
 
     async def explain(body: bytes) -> bytes:
         return await threads.run(current().explain, body)
 
     @asynccontextmanager
-    async def life(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with reloader.watching():
             yield
         threads.pool.shutdown(wait=False, cancel_futures=True)
 
-    # Its own pages of documentation would load scripts from another host.
-    app = FastAPI(lifespan=life, openapi_url=None, docs_url=None, redoc_url=None)
+    # FastAPI's pages of documentation would load scripts from another host.
+    app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+    _add_routes(app, current, metrics)
+    _add_exception_handlers(app)
+    # These two don't pass through FastAPI, whose routing takes as long as the whole prediction.
+    return Middleware(app, {"/v1/predict": predict, "/v1/explain": explain}, limits, metrics, key)
 
+
+def _add_routes(app: FastAPI, current: Callable[[], ModelEndpoints], metrics: Metrics) -> None:
     @app.get("/v1/model")
     async def model() -> Response:
         return Response(current().description, media_type="application/json")
@@ -104,13 +111,22 @@ def create_app(reloader: Reloader, limits: Limits, meter: Meter, key: str = "") 
         return {"status": "ready", "run": current().run}
 
     @app.get("/metrics")
-    def metrics() -> Response:
-        return Response(meter.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    def prometheus() -> Response:
+        return Response(metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    for address, (name, kind) in PAGE.items():
-        content = (PAGE_FILES / name).read_bytes()
-        app.add_api_route(address, _file(content, kind), methods=["GET"])
+    for address, (name, media_type) in PAGE_FILES.items():
+        content = (PAGE_FOLDER / name).read_bytes()
+        app.add_api_route(address, _static_file(content, media_type), methods=["GET"])
 
+
+def _static_file(content: bytes, media_type: str) -> Callable[[], Any]:
+    async def send() -> Response:
+        return Response(content, media_type=media_type)
+
+    return send
+
+
+def _add_exception_handlers(app: FastAPI) -> None:
     @app.exception_handler(Problem)
     async def refuse(request: Request, problem: Problem) -> Response:
         return Response(
@@ -121,23 +137,14 @@ def create_app(reloader: Reloader, limits: Limits, meter: Meter, key: str = "") 
         )
 
     @app.exception_handler(404)
-    async def nothing_here(request: Request, error: Exception) -> Response:
+    async def not_found(request: Request, error: Exception) -> Response:
         return await refuse(request, Problem(404, "There is nothing at this address."))
 
     @app.exception_handler(405)
-    async def other_method(request: Request, error: Exception) -> Response:
+    async def wrong_method(request: Request, error: Exception) -> Response:
         return await refuse(request, Problem(405, "Use GET here.", headers=((b"allow", b"GET"),)))
 
     @app.exception_handler(Exception)
-    async def apologise(request: Request, error: Exception) -> Response:
-        return await refuse(request, Problem(500, SORRY))  # the guard writes the log
-
-    # These two don't pass through FastAPI: its way to a function takes as long as the whole prediction.
-    return Guard(app, {"/v1/predict": predict, "/v1/explain": explain}, limits, meter, key)
-
-
-def _file(content: bytes, kind: str) -> Callable[[], Any]:
-    async def send() -> Response:
-        return Response(content, media_type=kind)
-
-    return send
+    async def internal_error(request: Request, error: Exception) -> Response:
+        # The error goes on to the middleware, which writes the log.
+        return await refuse(request, Problem(500, INTERNAL_ERROR))

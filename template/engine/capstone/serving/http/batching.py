@@ -1,7 +1,7 @@
-"""Small requests that arrive at the same time are predicted in one go.
+"""Micro-batching: small requests that arrive at the same time are predicted together.
 
-The weights of the networks are then fetched from memory once for all of them, which takes longer than to compute a row.
-Nobody waits for it: what arrived while the last ones were answered is taken together; a single request is alone.
+The weights of the networks are then fetched from memory once for all of them, which takes longer than computing a row.
+Nobody waits for a batch to fill: it takes what arrived during the last one, and a single request is a batch of one.
 """
 
 from __future__ import annotations
@@ -10,48 +10,45 @@ import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from capstone.serving.http.endpoints import Answering, Asked
+from capstone.serving.http.endpoints import ModelEndpoints, ParsedRequest
 
-MOST_ROWS = 500  # in one go
+MAX_BATCH_ROWS = 500
 
 
 @dataclass
-class Waiting:
-    """A request that has been read, and who waits for its answer."""
+class PendingRequest:
+    """A request that has been parsed, and the future that gets its answer."""
 
-    answering: Answering
-    asked: Asked
+    endpoints: ModelEndpoints
+    request: ParsedRequest
     answer: asyncio.Future[bytes]
 
 
-class Together:
-    """Collects requests for the rest of a turn of the event loop."""
+class MicroBatcher:
+    """Collects requests until the next turn of the event loop."""
 
-    def __init__(self, current: Callable[[], Answering]) -> None:
+    def __init__(self, current: Callable[[], ModelEndpoints]) -> None:
         self.current = current
-        self.waiting: list[Waiting] = []
+        self.pending: list[PendingRequest] = []
 
     async def predict(self, body: bytes) -> bytes:
         """The answer of /v1/predict. Raises Problem."""
-        loop, answering = asyncio.get_running_loop(), self.current()
-        one = Waiting(answering, answering.read(body), loop.create_future())
-        if not self.waiting:
+        loop, endpoints = asyncio.get_running_loop(), self.current()
+        pending = PendingRequest(endpoints, endpoints.parse(body), loop.create_future())
+        if not self.pending:
             loop.call_soon(self._answer_all)
-        self.waiting.append(one)
-        return await one.answer
+        self.pending.append(pending)
+        return await pending.answer
 
     def _answer_all(self) -> None:
-        waiting, self.waiting = self.waiting, []
-        for group in _alike(waiting):
+        all_pending, self.pending = self.pending, []
+        for batch in _batches(all_pending):
             try:
-                answers = group[0].answering.answer([one.asked for one in group])
-            except Exception as failure:  # each is told; the guard writes the log
-                for one in group:
-                    if not one.answer.done():
-                        one.answer.set_exception(failure)
-                continue
-            for one, answer in zip(group, answers, strict=True):
-                if one.answer.done():  # its caller is gone
+                answers = batch[0].endpoints.predict_batch([one.request for one in batch])
+            except Exception as failure:  # every caller gets it; the middleware writes the log
+                answers = [failure] * len(batch)
+            for one, answer in zip(batch, answers, strict=True):
+                if one.answer.done():  # the caller has gone away
                     continue
                 if isinstance(answer, bytes):
                     one.answer.set_result(answer)
@@ -59,14 +56,14 @@ class Together:
                     one.answer.set_exception(answer)
 
 
-def _alike(waiting: list[Waiting]) -> Iterator[list[Waiting]]:
-    """Groups for the same model, with the same columns and not too many rows."""
-    groups: dict[tuple[int, tuple[str, ...]], list[Waiting]] = {}
-    for one in waiting:
-        key = id(one.answering), tuple(one.asked.columns)
-        group = groups.setdefault(key, [])
-        if group and sum(other.asked.rows for other in group) + one.asked.rows > MOST_ROWS:
-            yield groups.pop(key)
-            group = groups.setdefault(key, [])
-        group.append(one)
-    yield from groups.values()
+def _batches(all_pending: list[PendingRequest]) -> Iterator[list[PendingRequest]]:
+    """Batches for the same model, with the same columns and not too many rows."""
+    batches: dict[tuple[int, tuple[str, ...]], list[PendingRequest]] = {}
+    for one in all_pending:
+        key = id(one.endpoints), tuple(one.request.columns)
+        batch = batches.setdefault(key, [])
+        if batch and sum(other.request.rows for other in batch) + one.request.rows > MAX_BATCH_ROWS:
+            yield batches.pop(key)
+            batch = batches.setdefault(key, [])
+        batch.append(one)
+    yield from batches.values()

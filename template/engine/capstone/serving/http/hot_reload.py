@@ -1,4 +1,4 @@
-"""Which model answers, and how a newer one takes over without a request being lost."""
+"""Hot reload: a newer run takes over without a request being lost."""
 
 from __future__ import annotations
 
@@ -14,34 +14,35 @@ from pathlib import Path
 from capstone.core.errors import CapstoneError
 from capstone.core.project import package_name
 from capstone.runs.folder import run_folder
-from capstone.serving.http.endpoints import Answering
-from capstone.serving.http.metrics import Meter
+from capstone.serving.http.endpoints import ModelEndpoints
+from capstone.serving.http.metrics import Metrics
 
-EVERY = 1.0  # seconds between two looks at runs/LATEST
+POLL_SECONDS = 1.0  # between two looks at runs/LATEST
+LoadModel = Callable[[Path], ModelEndpoints]
 
 
-class Reloader:
+class ModelReloader:
     """Holds the model that answers. A new one is loaded beside it and then takes its place in one step.
 
-    Requests that the old one has begun to answer it also ends.
+    The old model finishes the requests that it has begun to answer.
     """
 
     def __init__(
-        self, root: Path, run: str, watch: bool, meter: Meter, load: Callable[[Path], Answering]
+        self, root: Path, run: str, watch: bool, metrics: Metrics, load: LoadModel
     ) -> None:
-        self.root, self.run, self.watch, self.meter, self.load = root, run, watch, meter, load
-        self.asked = run_folder(self.root / "runs", self.run)
-        self.answering = self._take(load(self.asked))
+        self.root, self.run, self.watch, self.metrics, self.load = root, run, watch, metrics, load
+        self.folder = run_folder(self.root / "runs", self.run)  # the last one that was tried
+        self.endpoints = self._activate(load(self.folder))
 
     async def reload(self) -> None:
-        """Load the run that should answer now. When it can't be loaded, the old one goes on answering."""
+        """Load the run that should answer now. If it can't be loaded, the old one keeps answering."""
         try:
-            self.asked = run_folder(self.root / "runs", self.run)
+            self.folder = run_folder(self.root / "runs", self.run)
             forget_package(self.root)  # features.py may have changed together with the model
-            new = await asyncio.get_running_loop().run_in_executor(None, self.load, self.asked)
-            self.answering = self._take(new)
+            new = await asyncio.get_running_loop().run_in_executor(None, self.load, self.folder)
+            self.endpoints = self._activate(new)
         except CapstoneError as error:
-            self.meter.say("not reloaded", {"error": str(error), "run": self.answering.run})
+            self.metrics.log("not reloaded", {"error": str(error), "run": self.endpoints.run})
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
@@ -51,12 +52,12 @@ class Reloader:
             hangup = Hangup()
 
             def on_hangup() -> None:
-                if hangup.ends():
+                if hangup.means_end():
                     signal.raise_signal(signal.SIGTERM)
                     return
                 tasks.add(asyncio.ensure_future(self.reload()))
 
-            # Only a main thread is told of signals; elsewhere the service runs without.
+            # Only a main thread receives signals; elsewhere the service runs without.
             with contextlib.suppress(RuntimeError, ValueError):
                 asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, on_hangup)
         if self.watch:
@@ -67,25 +68,25 @@ class Reloader:
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(EVERY)
+            await asyncio.sleep(POLL_SECONDS)
             with contextlib.suppress(CapstoneError):  # in the middle of being written
-                if run_folder(self.root / "runs", self.run) != self.asked:
+                if run_folder(self.root / "runs", self.run) != self.folder:
                     await self.reload()
 
-    def _take(self, answering: Answering) -> Answering:
-        self.meter.loaded.set_to_current_time()
-        self.meter.say("model", {"run": answering.run})
-        return answering
+    def _activate(self, endpoints: ModelEndpoints) -> ModelEndpoints:
+        self.metrics.loaded.set_to_current_time()
+        self.metrics.log("model", {"run": endpoints.run})
+        return endpoints
 
 
 class Hangup:
-    """What SIGHUP means: `kill -HUP` asks for the new run, a terminal that was closed wants an end."""
+    """What a SIGHUP means: `kill -HUP` asks for the newest run, a terminal that was closed for the end."""
 
     def __init__(self) -> None:
         self.had_terminal = has_terminal()
 
-    def ends(self) -> bool:
-        """Whether the terminal that there was at the start is gone."""
+    def means_end(self) -> bool:
+        """Whether the terminal of the start is gone."""
         return self.had_terminal and not has_terminal()
 
 
@@ -93,15 +94,14 @@ def has_terminal() -> bool:
     """Whether this process belongs to a terminal that could be closed."""
     if sys.platform == "win32":  # has neither SIGHUP nor /dev/tty
         return False
-    try:
+    with contextlib.suppress(OSError):
         os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
-    except OSError:
-        return False
-    return True
+        return True
+    return False
 
 
 def forget_package(root: Path) -> None:
-    """Let the student's files be read anew at the next import. What was imported before goes on working."""
+    """Have the student's files read again at the next import. Functions that were imported before keep working."""
     package = package_name(root)
     for name in [name for name in sys.modules if name.split(".")[0] == package]:
         del sys.modules[name]

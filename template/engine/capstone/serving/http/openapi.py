@@ -1,14 +1,16 @@
-"""The service described for programs, as OpenAPI, with the columns, ranges and an example of the run."""
+"""The OpenAPI document: the service described for programs, with the columns, ranges and an example of the run."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 from capstone.serving.http.middleware import Limits
-from capstone.serving.http.validation import Fields
-from capstone.serving.http.values import LARGEST, LONGEST
+from capstone.serving.http.validation import InputSchema
+from capstone.serving.http.values import MAX_CATEGORY_LENGTH, MAX_NUMBER
 
-REFUSED = {
+REFUSALS = {
     400: "The body is no valid JSON, or holds a key twice.",
     401: "The API key is missing or wrong.",
     408: "The body came too slowly.",
@@ -19,83 +21,32 @@ REFUSED = {
     503: "Too much at once: try again after the seconds in Retry-After.",
     504: "It took too long.",
 }
-# What is said of each row: the type, where it is always the same, and the meaning.
-PREDICTION = {
-    "value": ("number", "The predicted number."),
-    "low": ("number", "Nine of ten true values lie in intervals from low"),
-    "high": ("number", "to high."),
-    "class": ("string", "The likeliest class."),
-    "probabilities": ("object", "Of each class."),
-    "probability": ("number", "Of the class to detect."),
-    "positive": ("", "The class to detect."),
-    "threshold": ("number", "The probability from which on acting costs less."),
-    "cost_false_positive": ("number", "What it costs to act in vain,"),
-    "cost_false_negative": ("number", "and what not to act where it was needed."),
-    "typical": ("", "The middle value, or the most frequent class, in training."),
-    "recommendation": ("object", "What recommend_action() of the project says."),
-}
+SCHEMAS = Path(__file__).with_name("schemas.json")  # of the answers
 
 
-def example_row(fields: Fields) -> dict[str, Any]:
+def example_row(inputs: InputSchema) -> dict[str, Any]:
     """A row as it could be sent: each column's example from training."""
-    return {name: fields.schema[name].get("example") for name in fields.needed}
+    return {name: inputs.schema[name].get("example") for name in inputs.required}
 
 
-def describe(
-    title: str, summary: str, fields: Fields, limits: Limits, with_key: bool
+def openapi_document(
+    title: str, summary: str, inputs: InputSchema, limits: Limits, with_key: bool
 ) -> dict[str, Any]:
     """The OpenAPI document of the service with this model."""
-    example = example_row(fields)
-    columns = {name: _column(fields.schema[name]) for name in fields.schema}
-    row = {
-        "type": "object",
-        "properties": columns,
-        "required": fields.needed,
-        "additionalProperties": False,
-    }
-    lists = {
-        name: {"type": "array", "items": about, "minItems": 1, "maxItems": limits.rows}
-        for name, about in columns.items()
-    }
-    components: dict[str, Any] = {"schemas": {"Row": row, **_answers(), "Problem": _problem()}}
+    answers = json.loads(SCHEMAS.read_text(encoding="utf-8"))
+    row = _object(_columns(inputs), inputs.required)
+    components: dict[str, Any] = {"schemas": {"Row": row, **answers}}
     if with_key:
-        components["securitySchemes"] = {
-            "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}
-        }
-    many = {
-        "oneOf": [
-            _object({"rows": _list_of("Row", limits.rows)}),
-            _object({"columns": {**row, "properties": lists}}),
-        ]
-    }
-    one = _object({"rows": _list_of("Row", 1)})
+        scheme = {"type": "apiKey", "in": "header", "name": "X-API-Key"}
+        components["securitySchemes"] = {"key": scheme}
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "description": summary, "version": "1"},
         "security": [{"key": []}] if with_key else [],
         "components": components,
         "paths": {
-            "/v1/predict": _post(
-                "Predict one row or many",
-                "Name each column. `columns` instead of `rows` is quicker for thousands of rows. "
-                "A value outside of what training saw is answered, with a warning.",
-                many,
-                {
-                    "one row": {"value": {"rows": [example]}},
-                    "by columns": {"value": {"columns": {k: [v] for k, v in example.items()}}},
-                },
-                "Predictions",
-                with_key,
-            ),
-            "/v1/explain": _post(
-                "Say how much each column moved one row's prediction",
-                "SHAP values: they add up from `base` to `predicted`. What moves a prediction is not "
-                "what causes the outcome.",
-                one,
-                {"one row": {"value": {"rows": [example]}}},
-                "Explanation",
-                with_key,
-            ),
+            "/v1/predict": _predict(inputs, limits.rows, with_key),
+            "/v1/explain": _explain(inputs, with_key),
             "/v1/model": _get("The model that answers: run, metrics, columns, card", with_key),
             "/healthz": _get("Whether the service runs", False),
             "/readyz": _get("Whether the service can answer", False),
@@ -103,123 +54,94 @@ def describe(
     }
 
 
-def _column(about: dict[str, Any]) -> dict[str, Any]:
-    kind = about["kind"]
-    told: dict[str, Any] = {"description": f"{kind}; missing in {about['missing']:.0%} in training"}
-    if "low" in about:
-        told["description"] += f"; training saw {about['low']} to {about['high']}"
-    if "categories" in about:
-        some = ", ".join(f'"{name}"' for name in about["categories"][:20])
-        told["description"] += f"; training saw {some}"
-    if "example" in about:
-        told["examples"] = [about["example"]]
-    if kind == "number":
-        return {"type": ["number", "null"], "minimum": -LARGEST, "maximum": LARGEST} | told
-    if kind == "category":
-        return {"type": ["string", "null"], "maxLength": LONGEST} | told
-    types = {"boolean": ["boolean"], "empty": ["string", "number", "boolean"]}
-    return {"type": [*types.get(kind, ["string"]), "null"]} | told
-
-
-def _answers() -> dict[str, Any]:
-    number, text, count = {"type": "number"}, {"type": "string"}, {"type": "integer"}
-    warning = _object(
-        {
-            "column": text,
-            "message": text,
-            "rows": {"type": "array", "items": count, "description": "The first ones, from 0."},
-            "count": count | {"description": "How many rows in all."},
-        }
-    )
-    prediction = {
-        "type": "object",
-        "properties": {
-            name: {"type": kind, "description": meaning} if kind else {"description": meaning}
-            for name, (kind, meaning) in PREDICTION.items()
+def _predict(inputs: InputSchema, max_rows: int, with_key: bool) -> dict[str, Any]:
+    example = example_row(inputs)
+    lists = {
+        name: {"type": "array", "items": column, "minItems": 1, "maxItems": max_rows}
+        for name, column in _columns(inputs).items()
+    }
+    by_columns = _object({"columns": _object(lists, inputs.required)}, ["columns"])
+    request = {
+        "schema": {"oneOf": [_rows(max_rows), by_columns]},
+        "examples": {
+            "one row": {"value": {"rows": [example]}},
+            "by columns": {"value": {"columns": {k: [v] for k, v in example.items()}}},
         },
-        "required": ["recommendation"],
     }
-    moved = _object({"column": text, "value": {}, "moved": number})
-    return {
-        "Predictions": _object(
-            {
-                "run": text,
-                "predictions": {"type": "array", "items": prediction},
-                "warnings": {"type": "array", "items": warning},
-            }
-        ),
-        "Explanation": _object(
-            {
-                "run": text,
-                "output": text | {"description": "What is explained."},
-                "base": number | {"description": "What is predicted on average."},
-                "predicted": number,
-                "columns": {"type": "array", "items": moved},
-                "method": text,
-                "warnings": {"type": "array", "items": warning},
-            }
-        ),
+    about = {
+        "summary": "Predict one row or many",
+        "description": "Name each column. `columns` instead of `rows` is quicker for thousands of rows. "
+        "A value outside of what training saw is answered, with a warning.",
     }
+    return _post(about, request, "Predictions", with_key)
 
 
-def _problem() -> dict[str, Any]:
-    text = {"type": "string"}
-    found = _object({"place": text, "message": text})
-    problem = _object({"type": text, "title": text, "status": {"type": "integer"}, "detail": text})
-    problem["properties"] |= {"request": text, "errors": {"type": "array", "items": found}}
-    return problem | {"description": "Problem details, RFC 9457."}
+def _explain(inputs: InputSchema, with_key: bool) -> dict[str, Any]:
+    examples = {"one row": {"value": {"rows": [example_row(inputs)]}}}
+    about = {
+        "summary": "Say how much each column moved one row's prediction",
+        "description": "SHAP values: they add up from `base` to `predicted`. What moves a prediction is not "
+        "what causes the outcome.",
+    }
+    return _post(about, {"schema": _rows(1), "examples": examples}, "Explanation", with_key)
 
 
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, "required": list(properties)} | (
-        {"additionalProperties": False} if set(properties) & {"rows", "columns"} else {}
-    )
+def _object(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+    strict = {"required": required, "additionalProperties": False}
+    return {"type": "object", "properties": properties, **strict}
 
 
-def _list_of(name: str, most: int) -> dict[str, Any]:
-    items = {"$ref": f"#/components/schemas/{name}"}
-    return {"type": "array", "items": items, "minItems": 1, "maxItems": most}
+def _rows(max_rows: int) -> dict[str, Any]:
+    row = {"$ref": "#/components/schemas/Row"}
+    rows = {"type": "array", "items": row, "minItems": 1, "maxItems": max_rows}
+    return _object({"rows": rows}, ["rows"])
+
+
+def _columns(inputs: InputSchema) -> dict[str, Any]:
+    return {name: _column(column_info) for name, column_info in inputs.schema.items()}
+
+
+def _column(column_info: dict[str, Any]) -> dict[str, Any]:
+    kind = column_info["kind"]
+    description = f"{kind}; missing in {column_info['missing']:.0%} in training"
+    if "low" in column_info:
+        description += f"; training saw {column_info['low']} to {column_info['high']}"
+    if "categories" in column_info:
+        first = ", ".join(f'"{name}"' for name in column_info["categories"][:20])
+        description += f"; training saw {first}"
+    column: dict[str, Any] = {"description": description}
+    if "example" in column_info:
+        column["examples"] = [column_info["example"]]
+    if kind == "number":
+        return {"type": ["number", "null"], "minimum": -MAX_NUMBER, "maximum": MAX_NUMBER} | column
+    if kind == "category":
+        return {"type": ["string", "null"], "maxLength": MAX_CATEGORY_LENGTH} | column
+    types = {"boolean": ["boolean"], "empty": ["string", "number", "boolean"]}
+    return {"type": [*types.get(kind, ["string"]), "null"]} | column
 
 
 def _get(summary: str, with_key: bool) -> dict[str, Any]:
     content = {"application/json": {"schema": {"type": "object"}}}
-    told: dict[str, Any] = {
-        "summary": summary,
-        "responses": {"200": {"description": "Here it is.", "content": content}}
-        | _refusals([421, 503, *([401] if with_key else [])]),
-    }
-    return {"get": told if with_key else told | {"security": []}}
+    success = {"description": "Here it is.", "content": content}
+    refusals = _refusals([421, 503, *([401] if with_key else [])])
+    operation = {"summary": summary, "responses": {"200": success} | refusals}
+    return {"get": operation if with_key else operation | {"security": []}}
 
 
 def _post(
-    summary: str,
-    description: str,
-    schema: dict[str, Any],
-    examples: dict[str, Any],
-    answer: str,
-    with_key: bool,
+    about: dict[str, Any], request: dict[str, Any], answer: str, with_key: bool
 ) -> dict[str, Any]:
     returned = {"schema": {"$ref": f"#/components/schemas/{answer}"}}
-    statuses = [status for status in REFUSED if with_key or status != 401]
-    return {
-        "post": {
-            "summary": summary,
-            "description": description,
-            "requestBody": {
-                "required": True,
-                "content": {"application/json": {"schema": schema, "examples": examples}},
-            },
-            "responses": {
-                "200": {"description": "The answer.", "content": {"application/json": returned}}
-            }
-            | _refusals(statuses),
-        }
-    }
+    success = {"description": "The answer.", "content": {"application/json": returned}}
+    statuses = [status for status in REFUSALS if with_key or status != 401]
+    body = {"required": True, "content": {"application/json": request}}
+    responses = {"200": success} | _refusals(statuses)
+    return {"post": {**about, "requestBody": body, "responses": responses}}
 
 
 def _refusals(statuses: list[int]) -> dict[str, Any]:
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {
-        str(status): {"description": REFUSED[status], "content": content}
+        str(status): {"description": REFUSALS[status], "content": content}
         for status in sorted(statuses)
     }

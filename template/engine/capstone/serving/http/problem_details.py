@@ -1,7 +1,8 @@
-"""What the service refuses, and how it says so: problem details as RFC 9457 has them."""
+"""What the service refuses, as problem details (RFC 9457)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -9,27 +10,24 @@ from typing import Any
 import orjson
 
 PROBLEM_TYPE = b"application/problem+json"
-SORRY = "Something is wrong in the service; its log says what."
-MOST_ERRORS = 20  # told of one request
+INTERNAL_ERROR = "Something is wrong in the service; its log says what."
+MAX_ERRORS = 20  # listed in one answer
 Header = tuple[bytes, bytes]
+Error = dict[str, Any]  # the place in the body, and a message
 
 
 class Problem(Exception):
-    """A request that gets no answer: the status, one sentence why, and where in the body."""
+    """A request that is refused: the status, one sentence why, and where in the body."""
 
     def __init__(
-        self,
-        status: int,
-        detail: str,
-        errors: list[dict[str, Any]] | None = None,
-        headers: tuple[Header, ...] = (),
+        self, status: int, detail: str, errors: Sequence[Error] = (), headers: Sequence[Header] = ()
     ) -> None:
         super().__init__(detail)
-        self.status, self.detail, self.errors, self.headers = status, detail, errors or [], headers
+        self.status, self.detail, self.errors, self.headers = status, detail, errors, headers
 
     def body(self, request_id: str) -> bytes:
-        """The problem as JSON. It never tells of the inside: no file, no line, no traceback."""
-        told = {
+        """The problem as JSON. It reveals nothing of the inside: no file, no line, no traceback."""
+        content = {
             "type": "about:blank",  # the status says what kind of problem it is
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
@@ -37,29 +35,30 @@ class Problem(Exception):
             "request": request_id,
         }
         if self.errors:
-            told["errors"] = self.errors
-        return orjson.dumps(told)
+            content["errors"] = self.errors
+        return orjson.dumps(content)
 
 
-def busy(detail: str) -> Problem:
+def too_busy(detail: str) -> Problem:
     """Too much at once: the caller may try again in a second."""
     return Problem(503, detail, headers=((b"retry-after", b"1"),))
 
 
 @dataclass
-class Errors:
-    """What is wrong with a body, collected so that the caller can mend it all at once."""
+class ErrorList:
+    """What is wrong with a body, collected so that the caller can correct all of it at once."""
 
-    found: list[dict[str, Any]] = field(default_factory=list)
+    errors: list[Error] = field(default_factory=list)
     count: int = 0
 
     def add(self, place: str, message: str) -> None:
+        """Add an error; only the first MAX_ERRORS are kept."""
         self.count += 1
-        if len(self.found) < MOST_ERRORS:
-            self.found.append({"place": place, "message": message})
+        if len(self.errors) < MAX_ERRORS:
+            self.errors.append({"place": place, "message": message})
 
-    def check(self) -> None:
-        """Raise what was found."""
+    def raise_if_any(self) -> None:
+        """Raise Problem if there is an error."""
         if self.count:
-            more = f" The first {MOST_ERRORS} are named." if self.count > MOST_ERRORS else ""
-            raise Problem(422, f"{self.count:,} value(s) can't be used.{more}", self.found)
+            more = f" The first {MAX_ERRORS} are named." if self.count > MAX_ERRORS else ""
+            raise Problem(422, f"{self.count:,} value(s) can't be used.{more}", self.errors)

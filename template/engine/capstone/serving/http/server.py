@@ -1,4 +1,4 @@
-"""`capstone serve`: start the service and keep it running."""
+"""Run the service under uvicorn, in one process or several."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import orjson
 import uvicorn
@@ -23,80 +22,112 @@ from uvicorn.supervisors.multiprocess import Multiprocess
 from capstone.core.errors import CapstoneError
 from capstone.runs.folder import run_folder
 from capstone.serving.http.hot_reload import Hangup
-from capstone.serving.http.middleware import Limits
-from capstone.serving.inference.model import ServedModel
+from capstone.serving.http.metrics import MULTIPROCESS_FOLDER
+from capstone.serving.http.middleware import Limits, Middleware
+from capstone.serving.inference.served_model import ServedModel
 
-KEY = "CAPSTONE_API_KEY"  # the environment variable that holds the API key
-ORDER = "CAPSTONE_SERVE"  # and the one by which workers learn what was asked for
-MANY_PROCESSES = "PROMETHEUS_MULTIPROC_DIR"
-IN_MEMORY = "/dev/shm"  # of each Linux container; can be written to where all else can't
-SHORTEST_KEY = 16
-WAITING = 1024  # connections that are not yet taken
-NEW_OBJECTS = 50_000  # before Python looks for unused ones among them
-IDLE = 65  # seconds that a connection is kept: longer than proxies keep theirs
+KEY_VARIABLE = "CAPSTONE_API_KEY"  # the environment variable that holds the API key
+OPTIONS_VARIABLE = "CAPSTONE_SERVE"  # and the one that hands the options to workers
+MEMORY_FOLDER = "/dev/shm"  # of each Linux container; writable where all else is read-only
+MIN_KEY_LENGTH = 16
+BACKLOG = 1024  # connections that are not yet accepted
+GC_THRESHOLD = 50_000  # new objects, before Python looks for unused ones among them
+KEEP_ALIVE_SECONDS = 65  # for an idle connection: longer than proxies keep theirs
 
 
 @dataclass(frozen=True)
-class Order:
-    """What `capstone serve` was asked for."""
+class ServiceOptions:
+    """What is served, and within which limits.
+
+    Parameters
+    ----------
+    root : str
+        The project's folder.
+    run : str
+        A run's id, or "LATEST".
+    watch : bool
+        Whether to load each new run as soon as it is finished.
+    limits : Limits
+        How much the service takes.
+    """
 
     root: str
     run: str
     watch: bool
-    limits: dict[str, Any]
+    limits: Limits
 
 
-def serve(
-    root: Path, run: str, host: str, port: int, workers: int, watch: bool, limits: Limits
-) -> None:
-    """Serve until Ctrl-C or SIGTERM. Raises CapstoneError before anything is listened to."""
-    check_place(host, run, watch)
-    order = Order(str(root.resolve()), run, watch, asdict(limits))
-    os.environ[ORDER] = orjson.dumps(asdict(order)).decode()
-    figures = folder_for_figures() if workers > 1 else None
+def run_server(options: ServiceOptions, host: str, port: int, workers: int) -> None:
+    """Serve a run's model until Ctrl-C or SIGTERM.
+
+    Parameters
+    ----------
+    options : ServiceOptions
+        What is served.
+    host : str
+        The address to listen on. Another than this machine's needs the API key in CAPSTONE_API_KEY.
+    port : int
+        0 takes any free port.
+    workers : int
+        The number of processes that answer.
+
+    Raises
+    ------
+    CapstoneError
+        Before anything is listened to: if the run can't be served, or the address can't be used.
+    """
+    check_options(options, host)
+    os.environ[OPTIONS_VARIABLE] = orjson.dumps(asdict(options)).decode()
+    folder = metrics_folder() if workers > 1 else None
     listening = listen(host, port)
     try:
-        app: Any = "capstone.serving.http.server:from_order"  # each worker calls it for itself
-        if figures:
-            os.environ[MANY_PROCESSES] = figures.name
-            # Workers would each say what is wrong with the run: one sentence now is better.
-            ServedModel.load(run_folder(root / "runs", run), root)
+        app: Middleware | str = (
+            "capstone.serving.http.server:app_from_options"  # each worker calls it
+        )
+        if folder:
+            os.environ[MULTIPROCESS_FOLDER] = folder.name
+            # Every worker would report what is wrong with the run: one sentence now is better.
+            root = Path(options.root)
+            ServedModel.load(run_folder(root / "runs", options.run), root)
         else:
-            app = from_order()
-        shown = f"[{host}]" if ":" in host else host
-        address = f"http://{shown}:{listening.getsockname()[1]}/"
-        print(
-            f"The page and the API are at {address}  (Ctrl-C ends it)", file=sys.stderr, flush=True
-        )
-        config = uvicorn.Config(
-            app,
-            factory=workers > 1,
-            http=Impatient,
-            workers=workers,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            ws="none",
-            backlog=WAITING,
-            timeout_keep_alive=IDLE,
-            timeout_graceful_shutdown=int(limits.seconds) + 1,
-        )
+            app = app_from_options()
+        name, port = f"[{host}]" if ":" in host else host, listening.getsockname()[1]
+        message = f"The page and the API are at http://{name}:{port}/  (Ctrl-C ends it)"
+        print(message, file=sys.stderr, flush=True)
+        config = uvicorn_config(app, workers, options.limits.seconds)
         if workers == 1:
             uvicorn.Server(config).run(sockets=[listening])
         else:
-            Workers(config, [listening]).run()
+            WorkerSupervisor(config, [listening]).run()
     except KeyboardInterrupt:
-        pass  # uvicorn has ended in order, and hands on the signal
+        pass  # uvicorn has shut down in order, and hands on the signal
     finally:
         listening.close()
-        if figures:
-            figures.cleanup()
+        if folder:
+            folder.cleanup()
 
 
-def folder_for_figures() -> tempfile.TemporaryDirectory[str]:
-    """Where several workers add up their figures for /metrics: in memory, where the file system is read-only."""
-    for place in (None, IN_MEMORY):
+def uvicorn_config(app: Middleware | str, workers: int, seconds: float) -> uvicorn.Config:
+    """The settings of the server: the middleware does the logging and the headers."""
+    return uvicorn.Config(
+        app,
+        factory=workers > 1,
+        http=TimeoutProtocol,
+        workers=workers,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=int(seconds) + 1,
+    )
+
+
+def metrics_folder() -> tempfile.TemporaryDirectory[str]:
+    """Where several workers add up their metrics: in memory, if the file system is read-only."""
+    for place in (None, MEMORY_FOLDER):
         with contextlib.suppress(OSError):
             return tempfile.TemporaryDirectory(prefix="capstone-", dir=place)
     raise CapstoneError(
@@ -105,40 +136,40 @@ def folder_for_figures() -> tempfile.TemporaryDirectory[str]:
     )
 
 
-class Impatient(HttpToolsProtocol):
-    """A connection that is closed when its next request doesn't come in time. uvicorn waits for headers for ever."""
+class TimeoutProtocol(HttpToolsProtocol):
+    """Closes a connection whose next request doesn't arrive in time. uvicorn would wait for its headers for ever."""
 
-    limit: asyncio.TimerHandle | None = None
+    timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
-        self.seconds = given_order().limits["seconds"]
-        self._await_headers()
+        self.seconds = read_options().limits.seconds
+        self._start_timer()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self.cycle is None or self.cycle.response_complete:  # no whole head of a request yet
-            self._await_headers()
+        if self.cycle is None or self.cycle.response_complete:  # the headers are not complete
+            self._start_timer()
 
     def on_headers_complete(self) -> None:
-        self._stop_waiting()
+        self._stop_timer()
         super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_waiting()
+        self._stop_timer()
         super().connection_lost(exc)
 
-    def _await_headers(self) -> None:
-        if self.limit is None and not self.transport.is_closing():
-            self.limit = self.loop.call_later(self.seconds, self.transport.close)
+    def _start_timer(self) -> None:
+        if self.timer is None and not self.transport.is_closing():
+            self.timer = self.loop.call_later(self.seconds, self.transport.close)
 
-    def _stop_waiting(self) -> None:
-        if self.limit is not None:
-            self.limit.cancel()
-            self.limit = None
+    def _stop_timer(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
 
 
-class Workers(Multiprocess):
+class WorkerSupervisor(Multiprocess):
     """Several processes that answer at one address."""
 
     def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
@@ -146,8 +177,8 @@ class Workers(Multiprocess):
         self.hangup = Hangup()
 
     def handle_hup(self) -> None:
-        """Tell each worker to look for a new model. uvicorn's own way would end them and start others."""
-        if self.hangup.ends():
+        """Have each worker look for a new model. uvicorn would end the workers and start others."""
+        if self.hangup.means_end():
             self.should_exit.set()
             return
         for process in self.processes:
@@ -155,56 +186,58 @@ class Workers(Multiprocess):
                 os.kill(process.pid, signal.SIGHUP)
 
 
-def given_order() -> Order:
-    """What was asked for, in this process or in a worker."""
-    return Order(**orjson.loads(os.environ[ORDER]))
+def read_options() -> ServiceOptions:
+    """The options, in this process or in a worker."""
+    content = orjson.loads(os.environ[OPTIONS_VARIABLE])
+    return ServiceOptions(**content | {"limits": Limits(**content["limits"])})
 
 
-def from_order() -> Any:
+def app_from_options() -> Middleware:
     """The app, in this process or in a worker that uvicorn has started."""
     from capstone.serving.http.app import create_app
-    from capstone.serving.http.endpoints import Answering
-    from capstone.serving.http.hot_reload import Reloader
-    from capstone.serving.http.metrics import Meter
+    from capstone.serving.http.endpoints import ModelEndpoints
+    from capstone.serving.http.hot_reload import ModelReloader
+    from capstone.serving.http.metrics import Metrics
 
-    order = given_order()
-    root, limits, key = Path(order.root), Limits(**order.limits), os.environ.get(KEY, "")
-    meter = Meter(sys.stderr.buffer)
+    options = read_options()
+    root, limits, key = Path(options.root), options.limits, os.environ.get(KEY_VARIABLE, "")
+    metrics = Metrics(sys.stderr.buffer)
 
-    def load(folder: Path) -> Answering:
-        answering = Answering(folder, root, limits, meter, bool(key))
-        spare_what_is_loaded()
-        return answering
+    def load(folder: Path) -> ModelEndpoints:
+        endpoints = ModelEndpoints(folder, root, limits, metrics, bool(key))
+        freeze_loaded_objects()
+        return endpoints
 
-    return create_app(Reloader(root, order.run, order.watch, meter, load), limits, meter, key)
+    reloader = ModelReloader(root, options.run, options.watch, metrics, load)
+    return create_app(reloader, limits, metrics, key)
 
 
-def spare_what_is_loaded() -> None:
-    """Keep Python's search for unused objects from what stays: libraries and the model.
+def freeze_loaded_objects() -> None:
+    """Keep garbage collection away from libraries and the model, which stay.
 
-    A search through all of it takes 17 ms, in which nobody is answered, and 10,000 answers would start dozens of
-    smaller ones.
+    A collection that walks all of them takes 17 ms, in which nobody is answered, and 10,000 answers would start dozens
+    of smaller ones.
     """
-    gc.unfreeze()  # an older model may be no longer used
+    gc.unfreeze()  # an older model may be unused by now
     gc.collect()
     gc.freeze()
-    gc.set_threshold(NEW_OBJECTS)
+    gc.set_threshold(GC_THRESHOLD)
 
 
-def check_place(host: str, run: str, watch: bool) -> None:
+def check_options(options: ServiceOptions, host: str) -> None:
     """Refuse what would be unsafe, or make no sense."""
-    key = os.environ.get(KEY, "")
-    if key and (len(key) < SHORTEST_KEY or not re.fullmatch(r"[!-~]+", key)):
+    key = os.environ.get(KEY_VARIABLE, "")
+    if key and (len(key) < MIN_KEY_LENGTH or not re.fullmatch(r"[!-~]+", key)):
         raise CapstoneError(
-            f"{KEY} is too short or holds spaces: take {SHORTEST_KEY} characters or more, for example what "
+            f"{KEY_VARIABLE} is too short or holds spaces: take {MIN_KEY_LENGTH} characters or more, for example what "
             '`python -c "import secrets; print(secrets.token_urlsafe(32))"` prints.'
         )
     if not key and not is_loopback(host):
         raise CapstoneError(
-            f"At {host} other machines could ask, too: set an API key in the environment variable {KEY}, "
+            f"At {host} other machines could ask, too: set an API key in the environment variable {KEY_VARIABLE}, "
             "or leave --host away."
         )
-    if watch and run != "LATEST":
+    if options.watch and options.run != "LATEST":
         raise CapstoneError(
             "--reload-model follows the newest run, --run keeps one: give one of the two."
         )
@@ -216,21 +249,19 @@ def is_loopback(host: str) -> bool:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket at the address; port 0 is any free one."""
+    """A socket that listens at the address; port 0 is any free one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family)
-    if os.name != "nt":  # there it would let two servers share an address
+    if os.name != "nt":  # on Windows it would let two servers share an address
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
-        listening.listen(
-            WAITING
-        )  # who comes while the workers start waits, rather than being refused
+        listening.listen(BACKLOG)  # a client that comes before the workers waits
     except (OSError, OverflowError) as error:
         listening.close()
-        why = getattr(error, "strerror", None) or error
+        reason = getattr(error, "strerror", None) or error
         raise CapstoneError(
-            f"{host}, port {port} can't be used ({why}): choose another --port, or another --host."
+            f"{host}, port {port} can't be used ({reason}): choose another --port, or another --host."
         ) from None
     listening.set_inheritable(True)
     return listening

@@ -1,79 +1,120 @@
-"""The values of one column: what is refused, and what is answered with a warning."""
+"""The values of one column of a request: what is refused, and what is answered with a warning."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from capstone.serving.http.problem_details import Errors
-from capstone.serving.inference.arrays import seconds
+from capstone.serving.http.problem_details import ErrorList
+from capstone.serving.inference.arrays import to_seconds
 
-MOST_SHOWN = 20  # rows named in a warning
-LARGEST = 3e38  # the model calculates with float32
-LONGEST = 1000  # letters of a category
-TYPES: dict[str, set[type]] = {
-    "number": {int, float},
-    "boolean": {bool},
-    "category": {str},
-    "text": {str},
-    "date": {str},
-    "empty": {bool, int, float, str},
+MAX_ROWS_IN_WARNING = 20
+MAX_NUMBER = 3e38  # the model calculates with float32
+MAX_CATEGORY_LENGTH = 1000
+# The types of each kind of column as JSON is parsed, and how a message names them.
+TYPES: dict[str, tuple[set[type], str]] = {
+    "number": ({int, float}, "a number or null"),
+    "boolean": ({bool}, "true, false or null"),
+    "category": ({str}, "a text or null"),
+    "text": ({str}, "a text or null"),
+    "date": ({str}, "a date as text, or null"),
+    "empty": ({bool, int, float, str}, "null, a number or a text"),
 }
-WORDS = {
-    "number": "a number or null",
-    "boolean": "true, false or null",
-    "category": "a text or null",
-    "text": "a text or null",
-    "date": "a date as text, or null",
-    "empty": "null, a number or a text",
-}
-Values = Sequence[Any] | np.ndarray  # as they came, or long ones of numbers
+Values = Sequence[Any] | np.ndarray  # lists as parsed, or long columns of numbers as arrays
 
 
-@dataclass(frozen=True)
-class Dates:
-    """How the dates of a column are written, and from when to when training saw them, in seconds since 1970."""
+class ColumnRules:
+    """What the values of one column may be. Made once, when a model is loaded.
 
-    shape: str | None
-    low: float
-    high: float
-
-
-def check_values(
-    name: str,
-    values: Values,
-    types: set[type],
-    about: dict[str, Any],
-    dates: Mapping[str, Dates],
-    seen: Mapping[str, set[str]],
-    errors: Errors,
-) -> dict[str, Any] | None:
-    """Add to the errors what can't be used; returns a warning of what training did not see.
-
-    types   of the values, as they were sent
-    about   the column's part of schema.json
-    dates   how dates are written, by column
-    seen    the categories of training, by column, as plain() makes them
+    column_info   the column's part of schema.json
+    is_date       whether the model takes the column as a date, and
+    date_format   how its dates are written then
     """
-    kind = about["kind"]
-    if odd := types - TYPES[kind] - {type(None)}:
-        for row, value in enumerate(values):
-            if type(value) in odd:
-                errors.add(f"rows[{row}].{name}", f"must be {WORDS[kind]}")
-    elif kind == "number":
-        return _check_numbers(name, values, about, errors)
-    elif kind == "category":
-        found = _check_categories(name, values, seen[name], errors)
-        return found if about["complete"] else None
-    elif kind == "date" and name in dates:
-        return _check_dates(name, values, about, dates[name], errors)
-    return None
+
+    def __init__(
+        self, name: str, column_info: dict[str, Any], is_date: bool, date_format: str | None
+    ) -> None:
+        self.name, self.kind, self.column_info = name, column_info["kind"], column_info
+        self.types, self.type_names = TYPES[self.kind]
+        self.date_format, self.is_date = date_format, is_date
+        if is_date:
+            limits = as_objects([column_info["low"], column_info["high"]])
+            self.earliest, self.latest = to_seconds(limits, None)
+        elif self.kind == "category":
+            self.seen = {normalized(category) for category in column_info["categories"]}
+
+    def check(self, values: Values, types: set[type], errors: ErrorList) -> dict[str, Any] | None:
+        """Add what can't be used to the errors; return a warning of values that training did not see.
+
+        types  the types of the values, as they were sent
+        """
+        if wrong := types - self.types - {type(None)}:
+            for row, value in enumerate(values):
+                if type(value) in wrong:
+                    errors.add(f"rows[{row}].{self.name}", f"must be {self.type_names}")
+        elif self.kind == "number":
+            return self._check_numbers(values, errors)
+        elif self.kind == "category":
+            warning = self._check_categories(values, errors)
+            return warning if self.column_info["complete"] else None
+        elif self.is_date:
+            return self._check_dates(values, errors)
+        return None
+
+    def _check_numbers(self, values: Values, errors: ErrorList) -> dict[str, Any] | None:
+        low, high = self.column_info["low"], self.column_info["high"]
+        if isinstance(values, np.ndarray):  # a missing value, NaN, is neither below nor above
+            outside = np.flatnonzero((values < low) | (values > high)).tolist()
+        else:
+            outside = [
+                row
+                for row, value in enumerate(values)
+                if value is not None and not low <= value <= high
+            ]
+        if not outside:
+            return None
+        for row in outside:
+            if abs(values[row]) > MAX_NUMBER:
+                errors.add(f"rows[{row}].{self.name}", "is too large a number")
+        return self._warning(outside, f"lies outside what training saw, {low:g} to {high:g}")
+
+    def _check_categories(self, values: Values, errors: ErrorList) -> dict[str, Any] | None:
+        unseen = {value for value in set(values) if value and normalized(value) not in self.seen}
+        if not unseen:
+            return None
+        rows = [row for row, value in enumerate(values) if value in unseen]
+        for row in rows:
+            if len(values[row]) > MAX_CATEGORY_LENGTH:
+                message = f"is longer than {MAX_CATEGORY_LENGTH:,} letters"
+                errors.add(f"rows[{row}].{self.name}", message)
+        return self._warning(rows, "holds a category that training did not")
+
+    def _check_dates(self, values: Values, errors: ErrorList) -> dict[str, Any] | None:
+        dates = [value for value in set(values) if value is not None]
+        seconds = to_seconds(as_objects(dates), self.date_format).tolist()
+        unseen = {
+            date: second
+            for date, second in zip(dates, seconds, strict=True)
+            if not self.earliest <= second <= self.latest
+        }
+        if not unseen:
+            return None
+        rows = [row for row, value in enumerate(values) if value in unseen]
+        for row in rows:
+            if np.isnan(unseen[values[row]]):  # no date at all
+                message = f'must be a date such as "{self.column_info["example"]}"'
+                errors.add(f"rows[{row}].{self.name}", message)
+        low, high = self.column_info["low"][:10], self.column_info["high"][:10]
+        return self._warning(rows, f"lies outside what training saw, {low} to {high}")
+
+    def _warning(self, rows: list[int], message: str) -> dict[str, Any]:
+        shown = rows[:MAX_ROWS_IN_WARNING]
+        return {"column": self.name, "message": message, "rows": shown, "count": len(rows)}
 
 
-def plain(category: str) -> str:
+def normalized(category: str) -> str:
     """A category without the spaces and capital letters that a student's clean() mostly unifies."""
     return category.strip().casefold()
 
@@ -83,52 +124,3 @@ def as_objects(values: Values) -> np.ndarray:
     array = np.empty(len(values), dtype=object)
     array[:] = values
     return array
-
-
-def _check_numbers(
-    name: str, values: Values, about: dict[str, Any], errors: Errors
-) -> dict[str, Any] | None:
-    low, high = about["low"], about["high"]
-    if isinstance(values, np.ndarray):  # what is missing, NaN, is neither below nor above
-        outside = np.flatnonzero((values < low) | (values > high)).tolist()
-    else:
-        outside = [
-            row
-            for row, value in enumerate(values)
-            if value is not None and not low <= value <= high
-        ]
-    if not outside:
-        return None
-    for row in outside:
-        if abs(values[row]) > LARGEST:
-            errors.add(f"rows[{row}].{name}", "is too large a number")
-    return _warning(name, outside, f"lies outside what training saw, {low:g} to {high:g}")
-
-
-def _check_categories(
-    name: str, values: Values, seen: set[str], errors: Errors
-) -> dict[str, Any] | None:
-    new = {value for value in set(values) if value and plain(value) not in seen}
-    rows = [row for row, value in enumerate(values) if value in new] if new else []
-    for row in rows:
-        if len(values[row]) > LONGEST:
-            errors.add(f"rows[{row}].{name}", f"is longer than {LONGEST:,} letters")
-    return _warning(name, rows, "holds a category that training did not") if new else None
-
-
-def _check_dates(
-    name: str, values: Values, about: dict[str, Any], dates: Dates, errors: Errors
-) -> dict[str, Any] | None:
-    different = [value for value in set(values) if value is not None]
-    moments = dict(zip(different, seconds(as_objects(different), dates.shape), strict=True))
-    odd = {text for text, moment in moments.items() if not dates.low <= moment <= dates.high}
-    outside = [row for row, value in enumerate(values) if value in odd] if odd else []
-    for row in outside:
-        if moments[values[row]] != moments[values[row]]:  # NaN: no date at all
-            errors.add(f"rows[{row}].{name}", f'must be a date such as "{about["example"]}"')
-    between = f"{about['low'][:10]} to {about['high'][:10]}"
-    return _warning(name, outside, f"lies outside what training saw, {between}") if odd else None
-
-
-def _warning(name: str, rows: list[int], message: str) -> dict[str, Any]:
-    return {"column": name, "message": message, "rows": rows[:MOST_SHOWN], "count": len(rows)}

@@ -1,4 +1,4 @@
-"""A run's model ready to answer: the graph in model.onnx, the student's steps before it, the decision after it.
+"""A run's model ready to predict: the student's steps, the graph in model.onnx, and the decision for each row.
 
-Door: `model.ServedModel`; `capstone predict` and `capstone export` come in by it too.
+Doors: `served_model.ServedModel`, and its parts in the other files, which `capstone export` checks one by one.
 """

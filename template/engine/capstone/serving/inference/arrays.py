@@ -1,4 +1,4 @@
-"""Columns as plain NumPy arrays, made ready for the graph in model.onnx."""
+"""Columns as plain NumPy arrays, and as the inputs of the graph in model.onnx."""
 
 from __future__ import annotations
 
@@ -18,14 +18,30 @@ YEAR_OR_MONTH = re.compile(r"\d{4}(-\d\d)?")  # "2026" and "2026-03" are dates t
 Arrays = dict[str, np.ndarray]
 
 
-def for_graph(table: Mapping[str, Any], columns: Mapping[str, Any], rows: int) -> Arrays:
-    """What the graph takes: numbers and dates (as seconds) of shape (rows, 1), categories of shape (rows,).
+def arrays_for_graph(table: Mapping[str, Any], columns: Mapping[str, Any], rows: int) -> Arrays:
+    """Turn columns, as engineer() returns them, into the inputs of the graph.
 
-    table    columns after engineer(): arrays, or single values that count for every row
-    columns  kind, and for dates the format, of each column that the model was trained on
+    Parameters
+    ----------
+    table : mapping of str to array or scalar
+        Arrays of shape (rows,); a single value counts for every row.
+    columns : mapping of str to dict
+        The columns that the model was trained on, as serving.json has them: "kind", and "format" for dates.
+    rows : int
+        Number of rows.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Categories as text of shape (rows,); all else as float64 of shape (rows, 1), dates as seconds since 1970.
+
+    Raises
+    ------
+    CapstoneError
+        If a column is missing.
     """
-    ready = {}
-    for name, about in columns.items():
+    inputs = {}
+    for name, column_info in columns.items():
         if name not in table:
             raise CapstoneError(
                 f'Column "{name}" is not in the table, but the model was trained on it.'
@@ -33,27 +49,27 @@ def for_graph(table: Mapping[str, Any], columns: Mapping[str, Any], rows: int) -
         column = np.asarray(table[name])
         if column.ndim != 1:
             column = np.broadcast_to(column, rows)
-        if about["kind"] == "category":
-            ready[name] = categories(column)
-        elif about["kind"] == "date":
-            ready[name] = seconds(column, about["format"]).reshape(-1, 1)
+        if column_info["kind"] == "category":
+            inputs[name] = to_categories(column)
+        elif column_info["kind"] == "date":
+            inputs[name] = to_seconds(column, column_info["format"]).reshape(-1, 1)
         else:
-            ready[name] = numbers(column).reshape(-1, 1)
-    return ready
+            inputs[name] = to_numbers(column).reshape(-1, 1)
+    return inputs
 
 
-def numbers(column: np.ndarray) -> np.ndarray:
+def to_numbers(column: np.ndarray) -> np.ndarray:
     """A column as float64; what is no number becomes missing (NaN)."""
     if column.dtype.kind in "fiub":
         return column.astype(np.float64, copy=False)
-    return np.array([_number(value) for value in column.tolist()], dtype=np.float64)
+    return np.array([_to_number(value) for value in column.tolist()], dtype=np.float64)
 
 
-def categories(column: np.ndarray) -> np.ndarray:
-    """A column as text, a word of its own where nothing is known."""
+def to_categories(column: np.ndarray) -> np.ndarray:
+    """A column as text, with one word for every missing value."""
     values = column.tolist()
     types = set(map(type, values))
-    if types == {str} and column.dtype.kind == "O":  # as it mostly is
+    if types == {str} and column.dtype.kind == "O":  # the usual case
         return column
     if types <= {str, type(None)}:
         words = [MISSING if value is None else value for value in values]
@@ -62,45 +78,63 @@ def categories(column: np.ndarray) -> np.ndarray:
     return np.array(words, dtype=object)
 
 
-def seconds(column: np.ndarray, shape: str | None) -> np.ndarray:
-    """Dates as whole seconds since 1970, in universal time; what can't be read becomes missing (NaN).
+def to_seconds(column: np.ndarray, date_format: str | None) -> np.ndarray:
+    """Dates as seconds since 1970 in UTC, without fractions; what can't be read becomes missing (NaN).
 
-    shape  how the dates are written, as find_date_format() names it
+    date_format  as find_date_format() names it
     """
     if column.dtype.kind == "M":
-        whole = column.astype("datetime64[s]")
-        return np.where(np.isnat(whole), np.nan, whole.astype(np.int64).astype(np.float64))
-    # The same date comes often; it is read once.
+        moments = column.astype("datetime64[s]")
+        return np.where(np.isnat(moments), np.nan, moments.astype(np.int64).astype(np.float64))
+    # A table repeats its dates: each one is parsed once.
     texts = column.tolist()
-    read = {
-        value: np.nan if is_missing(value) else _moment(str(value), shape) for value in set(texts)
+    parsed = {
+        value: np.nan if is_missing(value) else _parse_date(str(value), date_format)
+        for value in set(texts)
     }
-    return np.fromiter(map(read.__getitem__, texts), np.float64, len(texts))
+    return np.fromiter(map(parsed.__getitem__, texts), np.float64, len(texts))
+
+
+def to_datetimes(column: np.ndarray) -> np.ndarray:
+    """Dates written as text (ISO 8601) as datetime64, NaT where one can't be read."""
+    seconds = to_seconds(column, None)
+    datetimes = np.where(np.isnan(seconds), 0, seconds).astype("datetime64[s]")
+    datetimes[np.isnan(seconds)] = np.datetime64("NaT")
+    return datetimes
+
+
+def missing_column(kind: str, rows: int) -> np.ndarray:
+    """A column in which every value is missing; kinds are those of frames.raw_kinds()."""
+    if kind in ("integer", "number"):
+        return np.full(rows, np.nan)
+    if kind == "moment":
+        return np.full(rows, "NaT", dtype="datetime64[s]")
+    return np.full(rows, None, dtype=object)
 
 
 def is_missing(value: object) -> bool:
-    """Whether a cell is empty: None, NaN or NaT, which alone are not equal to themselves."""
+    """Whether a cell is empty: None, NaN or NaT, the only values that differ from themselves."""
     return value is None or value != value
 
 
-def _number(value: Any) -> float:
+def _to_number(value: Any) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):
         return np.nan
 
 
-def _moment(text: str, shape: str | None) -> float:
+def _parse_date(text: str, date_format: str | None) -> float:
     try:
-        if shape in (None, "ISO8601"):
+        if date_format in (None, "ISO8601"):
             if len(text) < 8 and YEAR_OR_MONTH.fullmatch(text):
                 text += "-01-01" if len(text) == 4 else "-01"
             moment = datetime.fromisoformat(text.strip())
         else:
-            moment = datetime.strptime(text, shape or "")
+            moment = datetime.strptime(text, date_format or "")
     except ValueError:
         return np.nan
     if moment.tzinfo is not None:
         moment = moment.astimezone(UTC).replace(tzinfo=None)
-    since = moment - EPOCH
-    return float(since.days * 86_400 + since.seconds)
+    elapsed = moment - EPOCH
+    return float(elapsed.days * 86_400 + elapsed.seconds)

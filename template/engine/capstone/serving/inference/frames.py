@@ -1,4 +1,4 @@
-"""The same for steps that need a pandas table: imported only where they do."""
+"""Tables of pandas for the student's steps that need one: imported only for those."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from capstone.serving.inference.arrays import Arrays
 
 
 def raw_kinds(raw: pd.DataFrame) -> dict[str, str]:
-    """How each column of the table lies in memory, so that a service can build the same from an answer."""
+    """The type of each column in memory, from which a service builds the same table out of a request."""
     return {str(name): _raw_kind(raw[name]) for name in raw}
 
 
-def to_arrays(table: pd.DataFrame, raw: Mapping[str, str]) -> Arrays:
-    """A raw table as a service has it: numbers, booleans, moments, and text with None where it is missing."""
-    return {name: _to_array(table[name], kind) for name, kind in raw.items() if name in table}
+def to_arrays(table: pd.DataFrame, kinds: Mapping[str, str]) -> Arrays:
+    """A raw table as a service has it: numbers, booleans, datetimes, and text with None where it is missing."""
+    return {name: _to_array(table[name], kind) for name, kind in kinds.items() if name in table}
 
 
-def to_frame(columns: Arrays, raw: Mapping[str, str]) -> pd.DataFrame:
+def to_frame(columns: Arrays, kinds: Mapping[str, str]) -> pd.DataFrame:
     """Arrays as the table that read_table() would have made of them; rows count from 1."""
     table = pd.DataFrame(
-        {name: _to_series(column, raw.get(name, "str")) for name, column in columns.items()}
+        {name: _to_series(column, kinds.get(name, "str")) for name, column in columns.items()}
     )
     table.index = pd.RangeIndex(1, len(table) + 1, name="row")
     return table
@@ -36,26 +36,39 @@ def to_frame(columns: Arrays, raw: Mapping[str, str]) -> pd.DataFrame:
 def apply_steps(
     table: pd.DataFrame, functions: Mapping[str, Callable[..., Any]], root: Path
 ) -> pd.DataFrame:
-    """The table after the student's steps, given as they were imported when the service started."""
+    """The table after the student's clean() and engineer()."""
     for name, function in functions.items():
-        table, _ = apply_step(name, table, root, function=function)
+        table = apply_step(name, table, root, function=function)[0]
     return table
 
 
 def frame_for_graph(table: pd.DataFrame, columns: Mapping[str, Any]) -> Arrays:
-    """What the graph takes, of a table as engineer() returns it: see arrays.for_graph."""
-    ready: Arrays = {}
-    for name, about in columns.items():
+    """Turn a table, as engineer() returns it, into the inputs of the graph.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Its columns are found by name; others are left out.
+    columns : mapping of str to dict
+        The inputs of the graph, as arrays.arrays_for_graph() takes them.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Categories as text of shape (rows,); all else as float64 of shape (rows, 1), dates as seconds since 1970.
+    """
+    inputs: Arrays = {}
+    for name, column_info in columns.items():
         column = table[name]
-        if about["kind"] == "category":
-            ready[name] = texts(column).to_numpy(dtype=object)
-        elif about["kind"] == "date":
-            dates = to_dates(column, about["format"]).to_numpy().astype("datetime64[s]")
-            known = dates.astype(np.int64).astype(np.float64)
-            ready[name] = np.where(np.isnat(dates), np.nan, known).reshape(-1, 1)
+        if column_info["kind"] == "category":
+            inputs[name] = texts(column).to_numpy(dtype=object)
+        elif column_info["kind"] == "date":
+            dates = to_dates(column, column_info["format"]).to_numpy().astype("datetime64[s]")
+            seconds = dates.astype(np.int64).astype(np.float64)
+            inputs[name] = np.where(np.isnat(dates), np.nan, seconds).reshape(-1, 1)
         else:
-            ready[name] = floats(column).to_numpy().reshape(-1, 1)
-    return ready
+            inputs[name] = floats(column).to_numpy().reshape(-1, 1)
+    return inputs
 
 
 def _raw_kind(column: pd.Series) -> str:
@@ -84,8 +97,8 @@ def _to_array(column: pd.Series, kind: str) -> np.ndarray:
 def _to_series(column: np.ndarray, kind: str) -> pd.Series:
     series = pd.Series(column)
     if kind == "integer" and column.dtype.kind == "f":
-        whole = bool(np.isfinite(column).all() and (column % 1 == 0).all())
-        return series.astype("int64") if whole else series
+        integral = bool(np.isfinite(column).all() and (column % 1 == 0).all())
+        return series.astype("int64") if integral else series
     if kind == "moment":
         return to_dates(series, None)
     return series.astype("str") if kind == "text" else series

@@ -160,7 +160,7 @@ function line(label, amount, bar) {
 
 function showReasons(content) {
   const isShare = content.output.startsWith("probability of ");
-  const told = (value) => (isShare ? percent(value) : short(value));
+  const readable = (value) => (isShare ? percent(value) : short(value));
   const largest = Math.max(...content.columns.map((column) => Math.abs(column.moved))) || 1;
   const lines = content.columns.map(({ column, value, moved }) => {
     const bar = make("span", { className: `bar ${moved < 0 ? "down" : "up"}` });
@@ -174,7 +174,7 @@ function showReasons(content) {
   $("why").replaceChildren(
     make("h3", { textContent: "Why" }),
     make("p", { textContent:
-      `On average ${told(content.base)} is predicted (${content.output}). Each column moves it, until it is ${told(content.predicted)}:` }),
+      `On average ${readable(content.base)} is predicted (${content.output}). Each column moves it, until it is ${readable(content.predicted)}:` }),
     make("ul", { className: "bars" }, ...lines),
     make("p", { className: "hint", textContent:
       `SHAP values, ${content.method}. What moves a prediction is not what causes the outcome.` }),

@@ -119,7 +119,7 @@ def test_the_metrics_of_another_project_are_refused(
     code, _, said = capstone(project, "report")
     assert (code, said.count("\n")) == (2, 1), said
     assert "of another project" in said
-    assert "of another project" in said
+
 
 def test_a_run_of_another_version_is_named(own: Finished, capstone: Capstone) -> None:
     project = own("regression")

@@ -110,7 +110,7 @@ def record(session: nox.Session) -> None:
     if len(session.posargs) != 1:
         session.error("Say which, after --: a tag such as v0.1.0")
     (name,) = session.posargs
-    parts = ("copier.yml", "questions", "licenses", "examples", "template")  # what Copier reads
+    parts = ("copier.yml", "includes", "template")  # what Copier reads
     with tempfile.TemporaryDirectory() as folder:
         clone, bundle = Path(folder) / "clone", HERE / "tests" / "releases" / f"{name}.bundle"
         session.run("git", "clone", "--quiet", str(HERE), str(clone), external=True)

@@ -24,7 +24,7 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("copier.yml", "questions", "licenses", "examples", "template")
+PARTS = ("copier.yml", "includes", "template")
 PROBLEMS = ("regression", "binary", "multiclass")
 BARE = 1000  # from so many projects on they are bare repositories, as on a server
 DELAY = 0.3  # seconds that each connection to a server takes

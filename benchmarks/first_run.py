@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("copier.yml", "questions", "licenses", "examples", "template")  # what Copier reads
+PARTS = ("copier.yml", "includes", "template")  # what Copier reads
 PROBLEMS = ("regression", "binary", "multiclass")
 LOOK_EVERY = 0.02  # seconds between two looks at the memory
 

@@ -47,7 +47,7 @@ from capstone.data.splitting import deal_folds
 from capstone.training.fit import Lesson, fit_model, lesson_with_folds
 from capstone.training.loop import LOSS_FUNCTIONS
 from capstone.training.model import Target
-from examples.tables import RAW
+from includes.examples.tables import RAW
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDS, MOST_ROWS, SEED = 5, 3000, 0
@@ -85,7 +85,7 @@ def made(rows: tuple[np.ndarray, np.ndarray], problem: str) -> Table:
 
 def example(name: str, target: str, problem: str, *leave_out: str) -> Table:
     """One of our bundled examples, after the student's two steps."""
-    steps = importlib.import_module(f"examples.{name}.features")
+    steps = importlib.import_module(f"includes.examples.{name}.features")
     table = pd.read_csv(RAW / f"{name}.csv").drop_duplicates()
     return cut(steps.engineer(steps.clean(table)).drop(columns=list(leave_out)), target, problem)
 

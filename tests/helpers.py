@@ -17,7 +17,7 @@ from capstone.commands.app import main
 
 ROOT = Path(__file__).resolve().parents[1]
 SIMS = ROOT / "docs" / "sims"
-PARTS = ("copier.yml", "questions", "licenses", "examples", "template")  # what Copier reads
+PARTS = ("copier.yml", "includes", "template")  # what Copier reads
 LEAVINGS = shutil.ignore_patterns("__pycache__", ".*_cache", ".hypothesis")
 # What makes a run short, where its quality counts for nothing.
 SMALL = ("network.members=3", "evaluation.bootstrap=20", "evaluation.explained_rows=0")

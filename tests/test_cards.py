@@ -674,7 +674,7 @@ def test_a_console_without_these_characters_gets_others(
 @pytest.mark.parametrize("name", ["house_prices", "customer_churn", "student_outcomes"])
 def test_an_examples_datasheet_holds_the_facts_of_its_table(name: str) -> None:
     """So that a fresh project starts with them, and `capstone card` changes nothing there."""
-    path, sheet = f"data/raw/{name}.csv", ROOT / "examples" / name / "datasheet.md"
+    path, sheet = f"data/raw/{name}.csv", ROOT / "includes" / "examples" / name / "datasheet.md"
     data = Data(path=path, target="any", problem="binary")
     table, _ = read_table(ROOT / "template" / path, data)
     facts = table_facts(table, data, fingerprint(ROOT / "template" / path))

@@ -11,10 +11,10 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 
-from examples.customer_churn import generate as churn
-from examples.house_prices import generate as houses
-from examples.student_outcomes import generate as students
-from examples.tables import RAW, as_csv
+from includes.examples.customer_churn import generate as churn
+from includes.examples.house_prices import generate as houses
+from includes.examples.student_outcomes import generate as students
+from includes.examples.tables import RAW, as_csv
 from tests.helpers import PROBLEMS, ROOT, Render
 
 EXAMPLES = {"house_prices": houses, "customer_churn": churn, "student_outcomes": students}
@@ -37,11 +37,11 @@ def raw(name: str) -> pd.DataFrame:
 
 def doors(name: str) -> ModuleType:
     """features.py of an example, with clean() and engineer()."""
-    return importlib.import_module(f"examples.{name}.features")
+    return importlib.import_module(f"includes.examples.{name}.features")
 
 
 def datasheet(name: str) -> str:
-    return (ROOT / "examples" / name / "datasheet.md").read_text(encoding="utf-8")
+    return (ROOT / "includes" / "examples" / name / "datasheet.md").read_text(encoding="utf-8")
 
 
 def role(name: str, what: str) -> str:
@@ -246,7 +246,7 @@ def test_a_project_gets_the_datasheet_and_the_doors_of_its_example(
 ) -> None:
     own = render(problem=problem, data_source="own")
     for project, example in [(render(problem=problem), name), (own, "own_table")]:
-        ours = ROOT / "examples" / example
+        ours = ROOT / "includes" / "examples" / example
         features = project / "src" / "my_capstone" / "features.py"
         assert features.read_bytes() == (ours / "features.py").read_bytes()
         given = (project / "data" / "README.md").read_text(encoding="utf-8")

@@ -21,7 +21,7 @@ QUESTIONS: dict[str, Any] = {
 ASKED = {
     name: question for name, question in QUESTIONS.items() if question.get("when") is not False
 }
-RESERVED = (ROOT / "questions" / "reserved_names.txt").read_text(encoding="utf-8").split()
+RESERVED = (ROOT / "includes" / "questions" / "reserved_names.txt").read_text(encoding="utf-8").split()
 OWN = {"data_source": "own"}
 
 

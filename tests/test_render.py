@@ -138,7 +138,7 @@ def test_the_student_gets_the_examples_own_steps(
     render: Render, template: Path, answers: dict[str, Any]
 ) -> None:
     example = EXAMPLES[answers["problem"]] if answers["data_source"] == "example" else "own_table"
-    source = template / "examples" / example
+    source = template / "includes" / "examples" / example
     project = render(**answers)
     features = (project / "src" / "my_capstone" / "features.py").read_bytes()
     assert features == (source / "features.py").read_bytes()

@@ -1,12 +1,12 @@
 """Invent the house prices; datasheet.md tells the same story in words.
 
-From the repository's root: python -m examples.house_prices.generate
+From the repository's root: python -m includes.examples.house_prices.generate
 """
 
 import numpy as np
 import pandas as pd
 
-from examples.tables import RAW, as_csv, blank, days, plant, repeat, respell
+from includes.examples.tables import RAW, as_csv, blank, days, plant, repeat, respell
 
 SEED = 1907
 ROWS = 3000

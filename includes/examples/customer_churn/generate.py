@@ -1,12 +1,12 @@
 """Invent the customers who stay or leave; datasheet.md tells the same story in words.
 
-From the repository's root: python -m examples.customer_churn.generate
+From the repository's root: python -m includes.examples.customer_churn.generate
 """
 
 import numpy as np
 import pandas as pd
 
-from examples.tables import RAW, as_csv, blank, days, plant, repeat, respell
+from includes.examples.tables import RAW, as_csv, blank, days, plant, repeat, respell
 
 SEED = 1492
 ROWS = 4000

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-RAW = Path(__file__).resolve().parents[1] / "template" / "data" / "raw"
+RAW = Path(__file__).resolve().parents[2] / "template" / "data" / "raw"
 
 
 def blank(values: pd.Series, chance: float | pd.Series, rng: np.random.Generator) -> pd.Series:

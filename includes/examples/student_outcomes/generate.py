@@ -1,12 +1,12 @@
 """Invent how students fare in their first year; datasheet.md tells the same story in words.
 
-From the repository's root: python -m examples.student_outcomes.generate
+From the repository's root: python -m includes.examples.student_outcomes.generate
 """
 
 import numpy as np
 import pandas as pd
 
-from examples.tables import RAW, as_csv, blank, days, plant, repeat, respell
+from includes.examples.tables import RAW, as_csv, blank, days, plant, repeat, respell
 
 SEED = 1088
 ROWS = 3500

@@ -47,6 +47,30 @@ HERE = Path(".")
 INTERRUPTED = 130  # what typer makes of Ctrl-C
 
 
+def show_version(wanted: bool) -> None:
+    """Print the version of the installed package, and end."""
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            print(f"cohort {version('capstone-template')}")
+        except PackageNotFoundError:
+            print("cohort, run from its source code")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=show_version, is_eager=True, help="Print the version, and end."
+        ),
+    ] = False,
+) -> None:
+    """What goes before a command."""
+
+
 @app.command()
 def init(
     template: Annotated[

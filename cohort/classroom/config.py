@@ -1,15 +1,13 @@
-"""class.toml, and the roster: one student per row."""
+"""class.toml: the template, its allowed releases, and where the repositories are."""
 
 from __future__ import annotations
 
-import csv
 import re
+import shlex
 import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -19,8 +17,6 @@ from cohort.errors import CohortError
 from cohort.git.references import BRANCH
 
 FILE = "class.toml"
-NAME = re.compile(r"(?!-)[\w.+@ -]{1,100}")
-OWN_COLUMNS = ("student", "repository")
 
 
 class Section(BaseModel):
@@ -50,6 +46,13 @@ class ClassSection(Section):
     branch_prefix: str = "template/"
     cache: str = ".cohort"
 
+    @field_validator("remote")
+    @classmethod
+    def _address(cls, remote: str) -> str:
+        if remote.startswith("-"):
+            raise ValueError(f"{remote!r} is no address")
+        return remote
+
     @field_validator("branch_prefix")
     @classmethod
     def _branch(cls, prefix: str) -> str:
@@ -64,10 +67,24 @@ class ForgeSection(Section):
 
 
 class AuditSection(Section):
+    """Where everything has to be as the template made it, and nothing may be added."""
+
     protected: tuple[str, ...] = (
         *("/.github/", "/.gitlab-ci.yml", "/.pre-commit-config.yaml", "/.secrets.baseline"),
-        *("/engine/"),
+        *("/engine/", "/src/capstone/", "/tests/capstone/"),  # the engine, in both layouts
+        *("/.gitattributes", "/src/.gitattributes", "/tests/.gitattributes"),
+        # What pytest and Python read before anything of the engine's.
+        *("/pytest.ini", "/.pytest.ini", "/pytest.toml", "/.pytest.toml"),
+        *("/conftest.py", "/src/conftest.py", "/*.pth", "/src/*.pth"),
+        *("/sitecustomize*", "/usercustomize*", "/src/sitecustomize*", "/src/usercustomize*"),
+        *("/hatch.toml", "/uv.toml"),  # these go before pyproject.toml
     )
+    settings: dict[str, tuple[str, ...]] = {  # per file, the tables that steer the engine
+        "pyproject.toml": (
+            *("build-system", "project.scripts.capstone", "project.entry-points"),
+            *("tool.capstone", "tool.hatch", "tool.pytest", "tool.uv"),
+        )
+    }
 
 
 class Settings(Section):
@@ -75,19 +92,6 @@ class Settings(Section):
     class_: ClassSection = Field(default_factory=ClassSection, alias="class")
     forge: ForgeSection = ForgeSection()
     audit: AuditSection = AuditSection()
-
-
-@dataclass(frozen=True, slots=True)
-class Student:
-    """A row of the roster."""
-
-    name: str
-    repository: str  # a path on this disk, or an address
-    answers: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def is_remote(self) -> bool:
-        return is_address(self.repository)
 
 
 class Class:
@@ -121,18 +125,6 @@ class Class:
             *self.settings.template.also_known_as,
         )
 
-    def students(self, only: Sequence[str] = ()) -> list[Student]:
-        """The roster, or some of it, in its order."""
-        path = self.folder / self.settings.class_.roster
-        students, bad = read_roster(self, path)
-        if bad:
-            raise CohortError(f"{path.name}: {bad[0]}")
-        known = {student.name for student in students}
-        missing = [name for name in only if name not in known]
-        if missing:
-            raise CohortError(f"{path.name} has no student {missing[0]!r}; correct --only.")
-        return [student for student in students if not only or student.name in only]
-
 
 def version(name: str) -> Version:
     """A release's name as a version that can be compared."""
@@ -145,6 +137,14 @@ def version(name: str) -> Version:
 def is_address(where: str) -> bool:
     """Is this an address of a server, rather than a path?"""
     return bool(re.match(r"[a-z][a-z0-9+.-]+://|[\w.-]+@[\w.-]+:|(gh|gl):|[\w.-]{2,}\.\w+:", where))
+
+
+def get_tags(url: str) -> str:
+    """What to do about a template without its releases' tags: the end of a sentence."""
+    own = "tag a release there: `git tag v1.0.0`"
+    if is_address(url):
+        return f"{own} and `git push --tags`."
+    return f"in a clone get them with `git -C {shlex.quote(url)} fetch --tags`; in a template of your own {own}."
 
 
 def load(folder: Path) -> Class:
@@ -163,51 +163,3 @@ def load(folder: Path) -> Class:
         raise CohortError(f"{path}: {key}: {first['msg']}.") from None
     faults.keep_log_in(class_.cache)
     return class_
-
-
-def read_roster(class_: Class, path: Path) -> tuple[list[Student], list[str]]:
-    """The students of a CSV file, and a sentence for each row that can't be used."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.reader(file))
-    except FileNotFoundError:
-        raise CohortError(
-            f"{path} does not exist; it needs a column student and a row each."
-        ) from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise CohortError(f"{path} can't be read as CSV in UTF-8: {error}.") from None
-    header = [name.strip() for name in rows[0]] if rows else []
-    if "student" not in header or len(set(header)) != len(header):
-        raise CohortError(f"{path}, line 1: one column must be called student, and none twice.")
-    students: dict[str, Student] = {}
-    bad = []
-    for line, row in enumerate(rows[1:], start=2):
-        if not any(cell.strip() for cell in row):
-            continue
-        try:
-            if len(row) != len(header):
-                raise ValueError(f"{len(row)} cells, where the first line has {len(header)}")
-            student = _student(class_, dict(zip(header, row, strict=True)))
-            if students.setdefault(student.name.casefold(), student) is not student:
-                raise ValueError(f"the student {student.name!r} is there twice")
-        except ValueError as error:
-            bad.append(f"line {line}: {error}.")
-    return list(students.values()), bad
-
-
-def _student(class_: Class, row: dict[str, str]) -> Student:
-    name = row["student"].strip()
-    if not NAME.fullmatch(name) or name.startswith(".") or name.endswith((".", " ", ".lock")):
-        raise ValueError(f"{name!r} can't name a folder; use letters, digits, dots and hyphens")
-    settings = class_.settings.class_
-    where = row.get("repository", "").strip() or settings.remote.replace("{student}", name)
-    if not where:
-        where = f"{settings.repositories}/{name}"
-    if where.startswith("-"):
-        raise ValueError(f"{where!r} is no address")
-    if not is_address(where):
-        where = str((class_.folder / where).absolute())
-    answers: dict[str, Any] = {key: value for key, value in row.items() if key not in OWN_COLUMNS}
-    return Student(
-        name=name, repository=where, answers={k: v for k, v in answers.items() if v != ""}
-    )

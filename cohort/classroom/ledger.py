@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,14 @@ CREATE TABLE IF NOT EXISTS releases (name TEXT PRIMARY KEY, commit_name TEXT);
 CREATE TABLE IF NOT EXISTS plans (
     student TEXT PRIMARY KEY, target TEXT, head TEXT, state TEXT, paths TEXT);
 """
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of a student's repository, whatever became of its history."""
+
+    commit: str  # that cohort made first; empty if it did not
+    releases: frozenset[str]  # that the project was seen at
 
 
 class Ledger:
@@ -90,6 +99,22 @@ class Ledger:
             "json_extract(about, '$.wrote') GROUP BY student"
         )
         return dict(rows.fetchall())
+
+    def records(self) -> dict[str, Record]:
+        """What is known of each student's repository."""
+        seen = self._connection.execute(
+            "SELECT student, json_group_array(DISTINCT json_extract(about, '$.now')) "
+            "FROM steps GROUP BY student"
+        )
+        made = self._connection.execute(
+            "SELECT student, json_extract(about, '$.commit'), MAX(at) FROM steps "
+            "WHERE step = 'created' AND json_extract(about, '$.state') = 'created' GROUP BY student"
+        )
+        commits = {student: commit for student, commit, _ in made}
+        return {
+            student: Record(commits.get(student, ""), frozenset(filter(None, json.loads(releases))))
+            for student, releases in seen
+        }
 
     def keep_plan(self, outcome: Outcome) -> None:
         """Remember what an update of a student's commit would do, for `cohort status`."""

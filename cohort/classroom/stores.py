@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from cohort.classroom.config import Class, Student
+from cohort.classroom.config import Class
+from cohort.classroom.roster import Student
 from cohort.errors import CohortError
 from cohort.git import process
 from cohort.git import references as local
@@ -104,6 +105,12 @@ class Remote:
         patiently(
             lambda: process.run(self.class_.home, *command, git_dir=self.folder, seconds=SECONDS)
         )
+
+    def has_branches(self) -> bool:
+        """Is anything on the server yet? One connection."""
+        command = ("ls-remote", "--heads", "--", self.url)
+        listed = patiently(lambda: process.run(self.class_.home, *command, seconds=SECONDS))
+        return bool(listed.strip())
 
     def head(self) -> Head:
         commit = local.read_plain_ref(self.folder / "refs" / "cohort" / "head")

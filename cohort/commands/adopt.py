@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from cohort.classroom.config import Student
 from cohort.classroom.outcome import Outcome
+from cohort.classroom.roster import Student
 from cohort.commands.one_by_one import one_by_one
 from cohort.commands.options import Options
 from cohort.errors import CohortError

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cohort.classroom.config import Student
 from cohort.classroom.outcome import Outcome
+from cohort.classroom.roster import Student
 from cohort.commands.one_by_one import one_by_one
 from cohort.commands.options import Options
 from cohort.projects.audit import audit

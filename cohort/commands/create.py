@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from functools import partial
 
-from cohort.classroom.config import Student, load, read_roster
+from cohort.classroom.config import load
 from cohort.classroom.outcome import Outcome, exit_code
+from cohort.classroom.roster import Roster, Student, read_roster
 from cohort.commands.options import CreateOptions
 from cohort.output import tables
 from cohort.projects.create import create
 from cohort.projects.session import ONLINE, Task, session, work_on
 from cohort.projects.workbench import Workbench
+from cohort.template.releases import Release
+from cohort.text import visible_text
 
 
 def create_class(options: CreateOptions) -> int:
     """One repository per row; a bad row is named, and the others are made."""
     class_ = load(options.folder)
-    path = options.roster or class_.folder / class_.settings.class_.roster
-    students, bad = read_roster(class_, path)
-    students = [one for one in students if not options.only or one.name in options.only]
+    roster = read_roster(class_, options.only, options.roster)
     with (
         session(class_) as at,
-        tables.progress("Creating", len(students), options.json) as advance,
+        tables.progress("Creating", len(roster.students), options.json) as advance,
     ):
         release = at.releases.get(options.to or at.releases.newest)
         task = Task(partial(_create, release.name, options.bare), Outcome, ONLINE)
@@ -33,13 +34,27 @@ def create_class(options: CreateOptions) -> int:
             at.ledger.note(run, outcome.student, "created", outcome.as_dict())
             advance(outcome)
 
-        made = work_on(at, students, task, options.jobs, note)
+        made = work_on(at, roster.students, task, options.jobs, note)
         at.ledger.end(run)
-    outcomes = [made[student.name] for student in students]
-    problems = [f"{path.name}, {sentence}" for sentence in bad]
-    tables.show("Created", outcomes, options.json, problems)
-    return max(exit_code(outcomes), 3 if bad else 0)
+    outcomes = [made[student.name] for student in roster.students]
+    tables.show("Created", outcomes, roster, options.json)
+    if not options.json:
+        for line in _notes(roster, release):
+            print(visible_text(line))
+    return max(exit_code(outcomes), roster.exit_code)
 
 
 def _create(release: str, bare: bool, bench: Workbench, student: Student) -> Outcome:
     return create(bench, student, bench.releases.get(release), bare)
+
+
+def _notes(roster: Roster, release: Release) -> list[str]:
+    """What an instructor may want to correct in the roster."""
+    others = [name for name in roster.columns if name not in release.shared["questions_data"]]
+    notes = [f"{roster.name}, {note}." for note in roster.notes]
+    if others:
+        notes.append(
+            f"{roster.name}: {release.name} of the template asks no question {', '.join(others)}; "
+            "kept, and passed on in --json."
+        )
+    return notes

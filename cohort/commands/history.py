@@ -7,6 +7,7 @@ import time
 from cohort.classroom.config import load
 from cohort.classroom.ledger import Ledger
 from cohort.classroom.outcome import WORDS
+from cohort.classroom.roster import read_roster
 from cohort.commands.options import Options
 from cohort.output.tables import plain_text
 from cohort.text import to_json
@@ -15,9 +16,9 @@ from cohort.text import to_json
 def show_history(options: Options, student: str) -> int:
     """Print what was done to one project, newest first; returns the exit code."""
     class_ = load(options.folder)
-    class_.students([student])  # names a student who is not in the roster
+    (known,) = read_roster(class_, [student]).students
     ledger = Ledger(class_.cache)
-    steps = ledger.history(student)
+    steps = ledger.history(known.name)
     ledger.close()
     if options.json:
         print(to_json({"steps": steps}, indent=2))

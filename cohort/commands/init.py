@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cohort.classroom.config import FILE, is_address, load
+from cohort.classroom.config import FILE, get_tags, is_address, load
 from cohort.errors import CohortError
 
 CLASS = """\
@@ -29,13 +29,15 @@ kind = "{forge}"             # github, gitlab or none: how pull requests are ope
 file_remotes = false         # may a "repository" be a file:// address? Only for tests.
 
 # [audit]
-# protected = ["/.github/", "/engine/"]   # what `cohort audit` names when changed
+# protected = ["/.github/", "/engine/"]   # what `cohort audit` counts when changed, instead of its own list
 """
+# Caches and the ledger, the students' own repositories, and pages that cohort writes.
+IGNORED = ("/.cohort/", "/students/", "/class.html", "/plan.html")
 ROSTER = "student,project_name,author_name\nada,My Capstone,Ada Lovelace\n"
 
 
 def start_class(folder: Path, template: str, releases: list[str], forge: str) -> None:
-    """Write class.toml and class.csv; neither is ever overwritten."""
+    """Write class.toml, class.csv and .gitignore; none is ever overwritten."""
     if forge not in ("github", "gitlab", "none"):
         raise CohortError(f"--forge {forge} is unknown; use github, gitlab or none.")
     path = folder / FILE
@@ -59,6 +61,16 @@ def start_class(folder: Path, template: str, releases: list[str], forge: str) ->
     if not roster.exists():
         roster.write_text(ROSTER, encoding="utf-8", newline="\n")
         print(f"Wrote {roster} with one student as an example. Now fill it in, then: cohort create")
+    _write_gitignore(folder / ".gitignore")
+
+
+def _write_gitignore(path: Path) -> None:
+    """The class may be kept in a repository of its own, without the students' repositories and our caches."""
+    if path.exists():
+        print(f"{path} exists, and stays as it is. Let it ignore: {' '.join(IGNORED)}")
+        return
+    path.write_text("".join(f"{line}\n" for line in IGNORED), encoding="utf-8", newline="\n")
+    print(f"Wrote {path}.")
 
 
 def _toml(text: str) -> str:
@@ -86,7 +98,5 @@ def _all_releases(url: str) -> list[str]:
         except InvalidVersion:
             continue
     if not versions:
-        raise CohortError(
-            f"{url} has no tag that is a version, such as v1.0.0; tag a release there."
-        )
+        raise CohortError(f"{url} has no tag that is a version, such as v1.0.0; {get_tags(url)}")
     return sorted(versions, key=versions.__getitem__)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from cohort.classroom.config import Student, load
+from cohort.classroom.config import load
 from cohort.classroom.outcome import Outcome, exit_code
+from cohort.classroom.roster import Student, read_roster
 from cohort.commands.options import Options
 from cohort.output import tables
 from cohort.projects.session import ONLINE, Task, over_class, session
@@ -21,7 +22,8 @@ def one_by_one(what: str, options: Options, work: Work, online: bool = False) ->
     `online`: the work itself talks to servers, which may take its time.
     """
     class_ = load(options.folder)
-    students = class_.students(options.only)
+    roster = read_roster(class_, options.only)
+    students = roster.students
     title = what.capitalize()
     with session(class_) as at, tables.progress(title, len(students), options.json) as advance:
         release = at.releases.get(options.to or at.releases.newest)
@@ -35,8 +37,8 @@ def one_by_one(what: str, options: Options, work: Work, online: bool = False) ->
 
         outcomes = over_class(at, students, task, options.jobs, note)
         at.ledger.end(run)
-    tables.show(title, outcomes, options.json)
-    return exit_code(outcomes)
+    tables.show(title, outcomes, roster, options.json)
+    return max(exit_code(outcomes), roster.exit_code)
 
 
 def _of_release(work: Work, release: str, bench: Workbench, student: Student) -> Outcome:

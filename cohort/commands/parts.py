@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from cohort.classroom.config import Student
+from cohort.classroom.roster import Student
 from cohort.errors import CohortError
 
 

@@ -7,17 +7,18 @@ from functools import partial
 
 from cohort.classroom.config import load
 from cohort.classroom.outcome import ERROR, REFUSED
+from cohort.classroom.roster import read_roster
 from cohort.commands.options import ReportOptions
 from cohort.output import tables
 from cohort.projects.report import failed_row, read_row, write_page
 from cohort.projects.session import Task, over_class, session
-from cohort.text import to_json
 
 
 def report_class(options: ReportOptions) -> int:
     """The page of the class; as JSON, what is on it."""
     class_ = load(options.folder)
-    students = class_.students(options.only)
+    roster = read_roster(class_, options.only)
+    students = roster.students
     with session(class_) as at, tables.progress("Reading", len(students), options.json) as advance:
         release = at.releases.get(options.to or at.releases.newest)
         task = Task(partial(read_row, release.name, options.checks), failed_row)
@@ -25,9 +26,10 @@ def report_class(options: ReportOptions) -> int:
     states = {row.state for row in rows}
     code = 4 if REFUSED in states else 3 if ERROR in states else 0
     if options.json:
-        print(to_json({"projects": [asdict(row) for row in rows]}, indent=2))
-        return code
+        tables.print_json([asdict(row) for row in rows], roster)
+        return max(code, roster.exit_code)
     write_page(options.html, release.name, rows)
     helped = sum(bool(row.help) for row in rows)
+    tables.print_problems(roster.problems)
     print(f"Wrote {options.html}: {len(rows)} projects, {helped} may need help.")
-    return code
+    return max(code, roster.exit_code)

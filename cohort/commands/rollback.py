@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from cohort.classroom.config import Student
 from cohort.classroom.outcome import Outcome
+from cohort.classroom.roster import Student
 from cohort.classroom.stores import open_store
 from cohort.commands.one_by_one import one_by_one
 from cohort.commands.options import Options

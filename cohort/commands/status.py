@@ -7,11 +7,18 @@ import time
 from cohort.classroom.config import load
 from cohort.classroom.ledger import Ledger
 from cohort.classroom.outcome import CONFLICT, REFUSED, WORDS
+from cohort.classroom.roster import read_roster
 from cohort.commands.options import Options
 from cohort.git import process
-from cohort.output.tables import BLOCK, plain_text, progress, text_table
+from cohort.output.tables import (
+    BLOCK,
+    plain_text,
+    print_json,
+    print_problems,
+    progress,
+    text_table,
+)
 from cohort.projects.status import KNOWN, Standing, look
-from cohort.text import to_json
 
 COLUMNS = (
     *("student", "release", "behind", "update waiting", "last update"),
@@ -22,7 +29,8 @@ COLUMNS = (
 def show_status(options: Options, dirty: bool) -> int:
     """Print where each project stands; returns the exit code."""
     class_ = load(options.folder)
-    students = class_.students(options.only)
+    roster = read_roster(class_, options.only)
+    students = roster.students
     process.prepare(
         class_.home,
         files=class_.settings.forge.file_remotes,
@@ -40,13 +48,14 @@ def show_status(options: Options, dirty: bool) -> int:
             standings.append(standing)
             advance(standing)
     if options.json:
-        print(to_json({"projects": [standing.as_dict() for standing in standings]}, indent=2))
+        print_json([standing.as_dict() for standing in standings], roster)
     else:
         _table(standings, dirty)
+        print_problems(roster.problems)
     states = {standing.state for standing in standings}
     if REFUSED in states:
         return 4
-    return 0 if states <= {KNOWN} else 3
+    return 3 if states - {KNOWN} else roster.exit_code
 
 
 def _to_come(standing: Standing, plan: tuple[str, str, list[str]] | None) -> str | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from cohort.classroom.config import Class, Student, load
+from cohort.classroom.config import Class, load
 from cohort.classroom.outcome import CLEAN, CONFLICT, Outcome, exit_code
+from cohort.classroom.roster import Student, read_roster
 from cohort.classroom.stores import open_store
 from cohort.commands.options import UpdateOptions
 from cohort.commands.parts import check_engine, one_part, parts_of
@@ -20,7 +21,8 @@ from cohort.projects.workbench import Job
 def update_class(options: UpdateOptions) -> int:
     """Write the branches; with --push, on servers too."""
     class_ = load(options.folder)
-    students = one_part(class_.students(options.only), options.part)[: options.canary or None]
+    roster = read_roster(class_, options.only)
+    students = one_part(roster.students, options.part)[: options.canary or None]
     remote = {student.name for student in students if student.is_remote}
     with (
         session(class_) as at,
@@ -56,8 +58,8 @@ def update_class(options: UpdateOptions) -> int:
             open_requests(class_, due, list(made.values()), parts_of(options.part)[1])
         at.ledger.end(run)
     outcomes = [(finished | made)[student.name] for student in students]
-    tables.show(f"Update to {job.to}", outcomes, options.json)
-    return exit_code(outcomes)
+    tables.show(f"Update to {job.to}", outcomes, roster, options.json)
+    return max(exit_code(outcomes), roster.exit_code)
 
 
 def _still_true(

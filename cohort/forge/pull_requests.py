@@ -8,8 +8,9 @@ import subprocess
 import time
 from collections.abc import Sequence
 
-from cohort.classroom.config import Class, Student
+from cohort.classroom.config import Class
 from cohort.classroom.outcome import CLEAN, CONFLICT, Outcome
+from cohort.classroom.roster import Student
 
 A_MINUTE = 60  # pull requests; GitHub allows 80 calls that create something
 ADVICE = """\

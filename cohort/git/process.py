@@ -43,8 +43,7 @@ CONFIG = """\
 [advice]
     detachedHead = false
 [merge]
-    renames = true
-    directoryRenames = false
+    renames = false
 [user]
     name = cohort
     email = cohort@localhost

@@ -113,7 +113,11 @@ def write_tree(folder: Path, files: Mapping[str, tuple[str, str]]) -> str:
             entries[first] = file
     for name, inner in below.items():
         entries[name] = (FOLDER, write_tree(folder, inner))
-    # git sorts a folder as if its name ended with a slash.
+    return write_object(folder, "tree", tree_content(entries))
+
+
+def tree_content(entries: Mapping[str, tuple[str, str]]) -> bytes:
+    """A tree object: each entry's mode, name and object. git sorts a folder as if its name ended with a slash."""
     ordered = sorted(
         (_raw(name) + b"/" * (mode == FOLDER), mode, sha, name)
         for name, (mode, sha) in entries.items()
@@ -122,7 +126,7 @@ def write_tree(folder: Path, files: Mapping[str, tuple[str, str]]) -> str:
         mode.encode() + b" " + _raw(name) + b"\0" + bytes.fromhex(sha)
         for _, mode, sha, name in ordered
     )
-    return write_object(folder, "tree", b"".join(lines))
+    return b"".join(lines)
 
 
 def write_commit(

@@ -14,10 +14,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 from rich.cells import cell_len
 
 from cohort.classroom.outcome import CLEAN, CONFLICT, ERROR, REFUSED, WORDS, Outcome
+from cohort.classroom.roster import Roster
 from cohort.text import to_json, visible_text
 
 NARROWEST = 8  # a column of a table: so those of `cohort status` fit into 80 characters
@@ -49,13 +51,24 @@ def progress(what: str, total: int, quiet: bool) -> Iterator[Callable[[object], 
         yield advance
 
 
-def show(
-    title: str, outcomes: Sequence[Outcome], as_json: bool, problems: Sequence[str] = ()
-) -> None:
+def print_json(projects: Sequence[dict[str, Any]], roster: Roster, **more: object) -> None:
+    """What a command found, for programs: with each student's other columns of the roster."""
+    extra = {student.name: student.extra for student in roster.students}
+    rows = [project | {"extra": extra[project["student"]]} for project in projects]
+    about = {"projects": rows, "problems": roster.problems}
+    print(to_json(more | about, indent=2))
+
+
+def print_problems(problems: Sequence[str]) -> None:
+    """The rows of the roster that can't be used."""
+    for problem in problems:
+        print(in_colour(visible_text(problem), RED))
+
+
+def show(title: str, outcomes: Sequence[Outcome], roster: Roster, as_json: bool) -> None:
     """One line per student, what is to be done by hand, and a sum."""
     if as_json:
-        projects = [outcome.as_dict() for outcome in outcomes]
-        print(to_json({"title": title, "projects": projects, "problems": problems}, indent=2))
+        print_json([outcome.as_dict() for outcome in outcomes], roster, title=title)
         return
     print(title)
     columns = ("student", "state", "from", "files", "branch", "what to know")
@@ -64,8 +77,7 @@ def show(
         block = outcomes[start : start + BLOCK]
         colours = [COLOURS.get(outcome.state, 0) for outcome in block]
         print("", *text_table(columns, [_cells(one) for one in block], colours), "", sep="\n")
-    for problem in problems:
-        print(in_colour(plain_text(problem), RED))
+    print_problems(roster.problems)
     counts = Counter(WORDS.get(outcome.state, outcome.state) for outcome in outcomes)
     parts = [f"{number} {word}" for word, number in counts.most_common()]
     wrote = sum(outcome.wrote for outcome in outcomes)
@@ -73,14 +85,14 @@ def show(
 
 
 def _cells(outcome: Outcome) -> list[str]:
-    about = outcome.message or "; ".join(f"{c['path']}: {c['what']}" for c in outcome.conflicts)
+    about = [f"{one['path']}: {one['what']}" for one in outcome.conflicts]
     cells = (
         outcome.student,
         WORDS.get(outcome.state, outcome.state),
         outcome.now,
         str(len(outcome.changes) or ""),
         outcome.branch if outcome.commit else "",
-        about or "; ".join(outcome.notes),
+        outcome.message or "; ".join([*about, *outcome.notes]),
     )
     return [plain_text(cell) for cell in cells]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cohort.classroom.config import Student
 from cohort.classroom.outcome import Outcome
+from cohort.classroom.roster import Student
 from cohort.classroom.stores import open_store
 from cohort.errors import CohortError
 from cohort.git.objects import FILE as PLAIN
@@ -38,7 +38,7 @@ def adopt(bench: Workbench, student: Student, given: dict[str, str]) -> Outcome:
         except CohortError as error:
             outcome.notes.append(f"before: {error}")
         earlier = _from_history(bench, objects, outcome.head)
-        answers = {**student.answers, **earlier, **given}
+        answers = {**student.answers(student.extra), **earlier, **given}
         share, made = max(
             (_fit(bench, release, answers, objects, tree) for release in bench.releases.names),
             key=lambda fit: fit[0],

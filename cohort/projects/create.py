@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Literal
 
-from cohort.classroom.config import Student
 from cohort.classroom.outcome import Outcome
+from cohort.classroom.roster import Student
 from cohort.classroom.stores import Remote
-from cohort.errors import CohortError
+from cohort.errors import CohortError, RefusedError
 from cohort.git import process
 from cohort.git.writing import File, write_commit, write_files
 from cohort.projects.workbench import Workbench
@@ -19,28 +21,38 @@ from cohort.template.rendering import Rendering
 CREATED, EXISTS = "created", "exists"
 
 
-def render(bench: Workbench, student: Student, release: Release) -> Rendering:
-    """A student's project. Raises CohortError for an answer that doesn't fit."""
-    unknown = sorted(set(student.answers) - set(release.shared["questions_data"]))
-    if unknown:
-        raise CohortError(
-            f"the template asks no question {unknown[0]!r}; correct the roster's first line."
-        )
-    url = bench.class_.template_url
-    return Rendering(release, url, given=dict(student.answers), operation="copy")
+def render(
+    bench: Workbench,
+    student: Student,
+    release: Release,
+    earlier: Mapping[str, Any] | None = None,
+    operation: Literal["copy", "update"] = "copy",
+) -> Rendering:
+    """A student's project. The roster's answers go before earlier ones, and raise CohortError if they don't fit."""
+    given, url = student.answers(release.shared["questions_data"]), bench.class_.template_url
+    try:
+        return Rendering(release, url, earlier, given=given, operation=operation)
+    except RefusedError:
+        raise
+    except CohortError as error:
+        raise CohortError(f"line {student.line} of the roster: {error}") from None
 
 
 def create(bench: Workbench, student: Student, release: Release, bare: bool) -> Outcome:
     """Make one repository with one commit on its branch main."""
     outcome = Outcome(student.name, EXISTS, to=release.name, branch="main")
-    target = Path(student.repository)
-    if not student.is_remote and os.path.lexists(target):
-        outcome.message = f"{target} exists, and stays as it is"
+    target, store = Path(student.repository), None
+    if student.is_remote:
+        store = Remote(bench.class_, student)
+        exists = store.has_branches()
+    else:
+        exists = os.path.lexists(target)
+    if exists:
+        outcome.message = f"{student.repository} exists, and stays as it is"
         return outcome
     fresh = render(bench, student, release)
     message = f"Start from the template, {release.name}\n"
-    if student.is_remote:
-        store = Remote(bench.class_, student)
+    if store is not None:
         process.make_bare(store.folder)
         outcome.commit = _commit(store.folder, fresh, release, message)
         store.move("main", outcome.commit, None)

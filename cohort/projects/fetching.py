@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from cohort.classroom.config import Class, Student
+from cohort.classroom.config import Class
+from cohort.classroom.roster import Student
 from cohort.classroom.stores import CONNECTIONS, Remote
 from cohort.projects.isolation import Failed, R, isolated
 

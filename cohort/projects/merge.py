@@ -1,24 +1,22 @@
 """Bring together, path by path, what the template changed and what the student changed.
 
-base: what the old release rendered; theirs: what the new one renders; ours: what the student committed.
-Most paths are settled by comparing names of blobs. The rest goes to `git merge-tree`, which merges lines and
-follows renames, on small trees that hold only these paths.
+Most paths are settled by comparing names of blobs. For the others, it is first found out which three files belong
+together (`renames`), then where the merged file lies, and only then are its lines merged. In a conflict the student's
+file stays whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
-from cohort.errors import RefusedError
-from cohort.git import process
-from cohort.git.objects import EXECUTABLE, LARGEST_BLOB, Objects, blob_id
-from cohort.git.objects import FILE as PLAIN
-from cohort.git.writing import File, write_commit, write_files
-
-LARGEST_MOVED = 1 << 20  # a larger file is not looked at when a renamed one is searched
-MOST_MOVED = 2_000
+from cohort.git.merging import Place, Text, Three, merge_texts
+from cohort.git.objects import blob_id
+from cohort.git.writing import File
+from cohort.projects import conflict_words as words
+from cohort.projects.line_ends import three_way, with_ends, with_unix_ends
+from cohort.projects.renames import Trio, match
+from cohort.projects.sides import Entry, Sides
 
 
 @dataclass(frozen=True)
@@ -38,166 +36,212 @@ class Merged:
     conflicts: list[Conflict] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-
-@dataclass(frozen=True)
-class Sides:
-    """The three sides of the paths that can differ; None or absent: no such file."""
-
-    base: Mapping[str, File]
-    theirs: Mapping[str, File]
-    ours: Mapping[str, tuple[str, str]]  # (mode, name of the blob)
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a merge works: a repository of ours, and its objects."""
-
-    home: Path
-    scratch: Path
-    objects: Objects
+    def conflict(self, path: str, what: str, marked: File | None = None) -> None:
+        """Add a conflict; one that the file has already gets the words of both."""
+        for number, one in enumerate(self.conflicts):
+            if one.path == path:
+                both = Conflict(path, f"{one.what}. Also, {what}", one.marked or marked)
+                self.conflicts[number] = both
+                return
+        self.conflicts.append(Conflict(path, what, marked))
 
 
-def merge(sides: Sides, objects: Objects, tree: str, place: Place, known: set[str]) -> Merged:
-    """Merge. `tree`: the student's; `known`: every path of the old rendering, changed or not."""
+def merge(sides: Sides, place: Place) -> Merged:
+    """Merge the template's changes into the student's files."""
     merged = Merged()
-    hard: list[str] = []
-    for path in sorted(sides.base.keys() | sides.theirs.keys()):
-        base, theirs, ours = sides.base.get(path), sides.theirs.get(path), sides.ours.get(path)
-        if ours is not None and ours[0] not in (PLAIN, EXECUTABLE):
-            raise RefusedError(
-                f"{path} is a link or a repository in the project; a plain file was expected."
-            )
-        if _same(base, theirs) or _is(ours, theirs):
-            continue
-        if _is(ours, base):
-            merged.changes[path] = theirs
-        else:
-            hard.append(path)
-    if hard:
-        _merge_hard(hard, sides, objects, tree, place, known, merged)
+    hard = _settle_by_name(sides, merged)
+    trios = match(hard, sides, place) if hard else []
+    for trio in trios:
+        if trio.theirs is not None and trio.ours is not None:
+            merged.changes.pop(trio.theirs, None)  # no new file, but an old one under a new name
+    blocked = _find_blocked(trios, sides, merged)
+    to_merge = []
+    for trio in trios:
+        if trio.ours is None:
+            _note_deleted(trio, blocked, merged)
+        elif trio.theirs is None:
+            _settle_removed(trio, sides, merged)
+        elif _renamed_apart(trio):
+            _keep_both(trio, sides, blocked, merged)
+        elif trio.theirs not in blocked:
+            to_merge.append(trio)
+    _merge_texts(to_merge, sides, place, merged)
+    _name_blocked(trios, blocked, merged)
+    merged.conflicts.sort(key=lambda one: one.path)
     return merged
 
 
-def _same(one: File | None, other: File | None) -> bool:
-    return one == other
+def _settle_by_name(sides: Sides, merged: Merged) -> list[str]:
+    """Settle what only one side changed; returns the other paths."""
+    hard = []
+    for path in sides.paths:
+        base, theirs, ours = sides.base.get(path), sides.theirs.get(path), sides.ours.entry(path)
+        if base == theirs or _is(ours, theirs):
+            continue
+        new = base is None and ours is None
+        if new or _is(ours, base):
+            merged.changes[path] = theirs
+        else:
+            hard.append(path)
+    return hard
 
 
-def _is(ours: tuple[str, str] | None, file: File | None) -> bool:
-    if ours is None or file is None:
-        return ours is None and file is None
-    return ours == (file.mode, blob_id(file.content))
+def _is(ours: Entry | None, file: File | None) -> bool:
+    return file is not None and ours == (file.mode, blob_id(file.content))
 
 
-def _merge_hard(
-    hard: list[str],
-    sides: Sides,
-    objects: Objects,
-    tree: str,
-    place: Place,
-    known: set[str],
-    merged: Merged,
-) -> None:
-    """Give `git merge-tree` the paths that both changed, with what may be their new names."""
-    base = {path: sides.base[path] for path in hard if path in sides.base}
-    theirs = {path: sides.theirs[path] for path in hard if path in sides.theirs}
-    if any(path not in theirs for path in hard):  # the template removed a file, or renamed it
-        new = [p for p in merged.changes if p not in sides.base and p not in sides.ours]
-        theirs |= {path: sides.theirs[path] for path in new}
-        for path in new:
-            del merged.changes[path]
-    ours = {path: sides.ours[path] for path in hard if path in sides.ours}
-    if any(path not in ours for path in hard):  # the student removed a file, or renamed it
-        ours |= _candidates(objects, tree, known | sides.theirs.keys())
-    mine = {path: _load(objects, entry) for path, entry in ours.items()}
-    windows = {
-        path
-        for path in base.keys() & theirs.keys() & mine.keys()
-        if _crlf_only(mine[path], base[path])
+def _renamed_apart(trio: Trio) -> bool:
+    """Has each side given the file a name of its own?"""
+    return trio.base not in (trio.ours, trio.theirs) and trio.ours != trio.theirs
+
+
+def _follows(trio: Trio) -> bool:
+    """Does the student's file move to where the template has it now?"""
+    return trio.base == trio.ours != trio.theirs and None not in (trio.ours, trio.theirs)
+
+
+def _find_blocked(trios: Iterable[Trio], sides: Sides, merged: Merged) -> dict[str, str]:
+    """The template's new paths for which the student's files leave no room: each with the file in its way.
+
+    A file of the student's that can't move to such a path stays, and may be in the way of others. One that the
+    template has too is in the way of none: what fits into the template fits here.
+    """
+    new = {path for path, file in merged.changes.items() if file is not None}
+    new |= {one.theirs for one in trios if one.theirs and (_follows(one) or _renamed_apart(one))}
+    new = {path for path in new if path in sides.theirs and path not in sides.base}
+    leaving = {path for path, file in merged.changes.items() if file is None} | set(sides.theirs)
+    leaving |= {
+        one.ours for one in trios if one.ours and one.theirs is None and _is_same(one, sides)
     }
-    for path in windows:
-        mine[path] = replace(mine[path], content=mine[path].content.replace(b"\r\n", b"\n"))
-
-    result, conflicted = _merge_trees(base, mine, theirs, place)
-    for path in windows & result.keys():
-        result[path] = replace(result[path], content=result[path].content.replace(b"\n", b"\r\n"))
-        if path in ours and result[path] == _load(objects, ours[path]):
-            result.pop(path)
-            ours.pop(path)
-    for path in sorted(conflicted):
-        _settle_conflict(path, base, theirs, ours, mine, result, merged)
-    for path in sorted(result.keys() | ours.keys()):
-        if path not in conflicted and not _is(ours.get(path), result.get(path)):
-            merged.changes[path] = result.get(path)
-            if path in mine and path not in result:
-                merged.notes.append(f"{path} was moved, with your lines, as in the template")
+    moving = {one.theirs: one.ours for one in trios if one.theirs and one.ours and _follows(one)}
+    blocked: dict[str, str] = {}
+    while True:
+        gone = leaving | {ours for theirs, ours in moving.items() if theirs not in blocked}
+        found = {path: sides.ours.in_the_way(path, gone - {path}) for path in new - blocked.keys()}
+        more = {path: file for path, file in found.items() if file is not None}
+        if not more:
+            break
+        blocked |= more
+    for path in blocked:
+        merged.changes.pop(path, None)
+    return blocked
 
 
-def _settle_conflict(
-    path: str,
-    base: Mapping[str, File],
-    theirs: Mapping[str, File],
-    ours: Mapping[str, tuple[str, str]],
-    mine: Mapping[str, File],
-    result: Mapping[str, File],
-    merged: Merged,
-) -> None:
-    """Keep the student's side, and say what is left to do."""
-    if path not in ours and path in base:
-        merged.notes.append(f"{path} stays deleted, though the template has a newer one")
-    elif path not in theirs:
-        what = "the template no longer has this file; yours is kept. Delete it, or go on without updates"
-        merged.conflicts.append(Conflict(path, what))
-    elif path not in ours:
-        merged.changes[path] = theirs[path]
-    elif path not in base:
-        what = "the template now has a file of this name too; yours is kept"
-        merged.conflicts.append(Conflict(path, what, result.get(path)))
-    else:
-        what = "you and the template changed the same lines; yours are kept"
-        merged.conflicts.append(Conflict(path, what, result.get(path)))
+def _is_same(trio: Trio, sides: Sides) -> bool:
+    """Has the student changed no more than line ends, neither the name nor the mode?"""
+    if trio.ours is None or trio.base != trio.ours:
+        return False
+    base, ours = sides.base[trio.base], sides.ours.load(trio.ours)
+    three, _ = with_unix_ends(Three(base.content, ours.content, base.content))
+    return three.ours == three.base and ours.mode == base.mode
 
 
-def _crlf_only(mine: File, base: File) -> bool:
-    """Does the student's file end its lines as Windows does, where the template's does not?"""
-    content = mine.content
-    return (
-        b"\r\n" not in base.content
-        and b"\r\n" in content
-        and content.count(b"\n") == content.count(b"\r\n")
-        and b"\0" not in content
-    )
+def _note_deleted(trio: Trio, blocked: dict[str, str], merged: Merged) -> None:
+    """What the student deleted stays so."""
+    assert trio.base is not None
+    if trio.theirs == trio.base:
+        merged.notes.append(words.stays_deleted(trio.base))
+    elif trio.theirs is not None and trio.theirs not in blocked:
+        merged.notes.append(words.comes_renamed(trio.base, trio.theirs))
 
 
-def _candidates(objects: Objects, tree: str, known: set[str]) -> dict[str, tuple[str, str]]:
-    """The student's own files that may be a renamed file of the template."""
-    files = {
-        path: entry
-        for path, entry in objects.walk(tree).items()
-        if path not in known and entry[0] in (PLAIN, EXECUTABLE)
-    }
-    small = {
-        path: entry for path, entry in files.items() if objects.size(entry[1]) <= LARGEST_MOVED
-    }
-    return dict(sorted(small.items())[:MOST_MOVED])
+def _settle_removed(trio: Trio, sides: Sides, merged: Merged) -> None:
+    """The template has the file no longer: one with the student's work stays."""
+    assert trio.base is not None and trio.ours is not None
+    if _is_same(trio, sides):
+        merged.changes[trio.ours] = None
+        return
+    base, ours = sides.base[trio.base], sides.ours.load(trio.ours)
+    what = words.removed(trio.base, trio.ours, words.done(base, ours))
+    merged.conflict(trio.ours, what)
 
 
-def _load(objects: Objects, entry: tuple[str, str]) -> File:
-    return File(entry[0], objects.read(entry[1], "blob", LARGEST_BLOB))
+def _keep_both(trio: Trio, sides: Sides, blocked: dict[str, str], merged: Merged) -> None:
+    """Each side gave the file another name: both files are there afterwards, if there is room."""
+    assert trio.base is not None and trio.ours is not None and trio.theirs is not None
+    if trio.theirs in blocked:
+        return
+    merged.changes[trio.theirs] = sides.theirs[trio.theirs]
+    merged.conflict(trio.ours, words.renamed_apart(trio.base, trio.theirs))
 
 
-def _merge_trees(
-    base: Mapping[str, File], ours: Mapping[str, File], theirs: Mapping[str, File], place: Place
-) -> tuple[dict[str, File], set[str]]:
-    """The merged files, and the paths in conflict."""
-    folder = place.scratch
-    root = write_commit(folder, write_files(folder, base.items()))
-    sides = [
-        write_commit(folder, write_files(folder, side.items()), root) for side in (ours, theirs)
-    ]
-    command = ("merge-tree", "--write-tree", "-z", "--name-only", *sides)
-    printed = process.run(place.home, *command, git_dir=folder, codes=(0, 1))
-    told = printed.split(b"\0\0", 1)[0].decode("utf-8", "surrogateescape").split("\0")
-    files = place.objects.walk(told[0])
-    return {path: _load(place.objects, entry) for path, entry in files.items()}, set(told[1:]) - {
-        ""
-    }
+def _name_blocked(trios: Iterable[Trio], blocked: dict[str, str], merged: Merged) -> None:
+    """Say which files of the template are not there, and why."""
+    waiting = dict(blocked)
+    for trio in trios:
+        if trio.theirs in waiting and trio.ours is not None:
+            in_the_way = waiting.pop(trio.theirs)
+            what = words.cannot_follow(
+                trio.theirs, in_the_way, renamed_from=trio.base, path=trio.ours
+            )
+            merged.conflict(trio.ours, what)
+    by_file: dict[str, list[str]] = {}
+    for path, in_the_way in sorted(waiting.items()):
+        by_file.setdefault(in_the_way, []).append(path)
+    for in_the_way, paths in by_file.items():
+        merged.conflict(in_the_way, words.no_room(paths, in_the_way))
+
+
+# ---- Lines --------------------------------------------------------------------------------------------
+
+
+def _merge_texts(trios: Iterable[Trio], sides: Sides, place: Place, merged: Merged) -> None:
+    """Merge the files that both sides have, all in one go."""
+    works = [_Work(trio, sides) for trio in trios]
+    hard = [one for one in works if one.easy is None]
+    label = f"template {sides.release}"
+    texts = merge_texts(place, [one.three for one in hard], "student", label)
+    by_git = dict(zip(map(id, hard), texts, strict=True))
+    for one in works:
+        one.settle(one.easy or by_git[id(one)], merged)
+
+
+class _Work:
+    """One file that both sides have: its texts, with line ends alike, and what is merged without git."""
+
+    def __init__(self, trio: Trio, sides: Sides) -> None:
+        assert trio.ours is not None and trio.theirs is not None
+        self.trio, self.before = trio, trio.ours
+        self.base = sides.base[trio.base] if trio.base is not None else None
+        self.ours, self.theirs = sides.ours.load(trio.ours), sides.theirs[trio.theirs]
+        raw = Three(
+            self.base.content if self.base else None, self.ours.content, self.theirs.content
+        )
+        self.three, self.end = with_unix_ends(raw)
+        self.path = trio.theirs if _follows(trio) else trio.ours
+
+    @property
+    def easy(self) -> Text | None:
+        """The merged text, where only one side changed it or both did the same."""
+        base, ours, theirs = self.three.base, self.three.ours, self.three.theirs
+        if ours == theirs or theirs == base:
+            return Text(ours, clean=True)
+        return Text(theirs, clean=True) if ours == base else None
+
+    def settle(self, text: Text, merged: Merged) -> None:
+        """Write the merged file, or keep the student's and name the conflict."""
+        file = self.ours
+        content = with_ends(text.content, self.end)
+        if text.clean:
+            file = File(self._mode(), content)
+            merged.notes += self._notes(file)
+        else:
+            marked = None if text.content == self.three.ours else File(self._mode(), content)
+            merged.conflict(self.path, words.both_changed(self.trio, marked is not None), marked)
+        if self.path != self.before:
+            merged.changes[self.before] = None
+        if self.path != self.before or file != self.ours:
+            merged.changes[self.path] = file
+
+    def _mode(self) -> str:
+        base = self.base.mode if self.base else self.theirs.mode
+        return three_way(base, self.ours.mode, self.theirs.mode)
+
+    def _notes(self, file: File) -> list[str]:
+        if self.path != self.before:
+            return [words.moved(self.before, self.path)]
+        if self.base is None and self.ours.mode != self.theirs.mode:
+            return [words.other_mode(self.path, self.theirs)]
+        if self.trio.base not in (None, self.path) and file != self.ours:
+            return [words.follows_student(str(self.trio.base), self.path)]
+        return []

@@ -9,10 +9,12 @@ from typing import Any
 
 from cohort.classroom.outcome import CLEAN, CONFLICT, CURRENT, NEWER
 from cohort.errors import CohortError, RefusedError
+from cohort.git.merging import Place
 from cohort.git.objects import EXECUTABLE, LINK, Objects
 from cohort.git.objects import FILE as PLAIN
 from cohort.git.writing import Changes, File, commit_stream, fast_import
-from cohort.projects.merge import Conflict, Merged, Place, Sides, merge
+from cohort.projects.merge import Conflict, Merged, merge
+from cohort.projects.sides import RenderedFiles, Sides, StudentFiles
 from cohort.template import answers as answers_file
 from cohort.template.answers import FILE
 from cohort.template.releases import Release, Releases
@@ -50,15 +52,17 @@ class Planner:
         url = last["_src_path"]
         new = Rendering(target, url, last)
         old = self.old_rendering(now, target, new, last)
-        differ = _can_differ(old, new)
-        ours = _lookup(objects, tree, differ)
-        differ, notes = _leave_students(differ, old, new, ours)
+        ours = StudentFiles(objects, tree)
+        paths, notes = _leave_students(_can_differ(old, new), old, new, ours)
         sides = Sides(
-            base=_files(old, differ),
-            theirs=_files(new, differ),
-            ours={p: ours[p] for p in differ if p in ours},
+            paths=paths,
+            base=RenderedFiles(old),
+            theirs=RenderedFiles(new),
+            ours=ours,
+            is_own=lambda path: new.is_students(path) or old.is_students(path),
+            release=to,
         )
-        merged = merge(sides, objects, tree, self.place, set(old.sources))
+        merged = merge(sides, self.place)
         _renew_answers(merged, new, objects, tree)
         state = CONFLICT if merged.conflicts else CLEAN
         return Plan(state, head, now, to, merged.changes, merged.conflicts, [*notes, *merged.notes])
@@ -128,34 +132,21 @@ def _can_differ(old: Rendering, new: Rendering) -> list[str]:
     return sorted((old.sources.keys() | new.sources.keys()) - same - {FILE})
 
 
-def _lookup(objects: Objects, tree: str, paths: Sequence[str]) -> dict[str, tuple[str, str]]:
-    found = ((path, objects.find(tree, path)) for path in paths)
-    return {path: entry for path, entry in found if entry is not None}
-
-
 def _leave_students(
-    paths: Sequence[str], old: Rendering, new: Rendering, ours: dict[str, tuple[str, str]]
+    paths: Sequence[str], old: Rendering, new: Rendering, ours: StudentFiles
 ) -> tuple[list[str], list[str]]:
     """Take the student's own files out: only one that is new in the template, and missing, is written."""
     kept, notes = [], []
     for path in paths:
         students = new.is_students(path) or old.is_students(path)
         is_new = path in new.sources and path not in old.sources
-        if not students or (is_new and path not in ours):
+        if not students or (is_new and ours.entry(path) is None):
             kept.append(path)
-        elif path in ours and path not in new.sources:
+        elif path not in new.sources and ours.entry(path) is not None:
             notes.append(
                 f"{path} is no longer part of the template; it is the student's, and stays"
             )
     return kept, notes
-
-
-def _files(rendering: Rendering, paths: Sequence[str]) -> dict[str, File]:
-    return {
-        path: File(rendering.mode(path), rendering.content(path))
-        for path in paths
-        if path in rendering.sources
-    }
 
 
 def _renew_answers(merged: Merged, new: Rendering, objects: Objects, tree: str) -> None:

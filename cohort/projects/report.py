@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cohort.classroom.check_notes import parse, read_note
-from cohort.classroom.config import Student
 from cohort.classroom.outcome import CLEAN, CONFLICT, CURRENT, ERROR, REFUSED, WORDS
+from cohort.classroom.roster import Student
 from cohort.classroom.stores import Local, Remote, open_store
 from cohort.errors import CohortError
 from cohort.git.objects import LARGEST_COMMIT, Objects, reading

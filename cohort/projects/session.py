@@ -11,9 +11,10 @@ from functools import partial
 from typing import Generic
 
 from cohort import faults
-from cohort.classroom.config import Class, Student
+from cohort.classroom.config import Class
 from cohort.classroom.ledger import Ledger, alone
 from cohort.classroom.outcome import CLEAN, CONFLICT, ERROR, Outcome
+from cohort.classroom.roster import Student
 from cohort.classroom.stores import CONNECTIONS, SECONDS, TRIES, open_store
 from cohort.errors import CohortError
 from cohort.git import process

@@ -14,8 +14,9 @@ from typing import Any
 
 from cohort import faults
 from cohort.classroom.check_notes import read_note
-from cohort.classroom.config import Class, Student
+from cohort.classroom.config import Class
 from cohort.classroom.outcome import ERROR
+from cohort.classroom.roster import Student
 from cohort.classroom.stores import Local, Remote, open_store
 from cohort.errors import CohortError, RefusedError
 from cohort.git import process

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cohort.classroom.config import Student
 from cohort.classroom.outcome import ERROR, Outcome
+from cohort.classroom.roster import Student
 from cohort.classroom.stores import Local, Remote, open_store
 from cohort.git.objects import LARGEST_COMMIT, Objects, reading
 from cohort.projects.plan import Plan

@@ -45,7 +45,7 @@ def plan_with_copier(planner: Planner, store: Store, objects: Objects, head: str
                     content = made.read(entry[1], "blob", LARGEST_BLOB) if entry else b""
                     plan.changes[path] = File(entry[0], content) if entry else None
     for path in conflicted:
-        what = "you and the template changed the same lines; yours are kept"
+        what = "the student and the template changed the same lines; the student's are kept"
         plan.conflicts.append(Conflict(path, what, plan.changes.pop(path, None)))
         plan.state = CONFLICT
     return plan

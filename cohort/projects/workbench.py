@@ -7,14 +7,17 @@ import os
 import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 
-from cohort.classroom.config import Class, Student
+from cohort.classroom.config import Class
+from cohort.classroom.ledger import Ledger, Record
 from cohort.classroom.outcome import CLEAN, CONFLICT, ERROR, Outcome
+from cohort.classroom.roster import Student
 from cohort.classroom.stores import Local, Remote, open_store
 from cohort.errors import CohortError
 from cohort.git import process
+from cohort.git.merging import Place
 from cohort.git.objects import LARGEST_COMMIT, Objects, reading
-from cohort.projects.merge import Place
 from cohort.projects.plan import Plan, Planner, changes_as_paths
 from cohort.template.releases import Release, Releases
 
@@ -53,6 +56,15 @@ class Workbench:
 
     def close(self) -> None:
         self._stack.close()
+
+    @cached_property
+    def records(self) -> dict[str, Record]:
+        """What the ledger knows of each student's repository."""
+        ledger = Ledger(self.class_.cache)
+        try:
+            return ledger.records()
+        finally:
+            ledger.close()
 
     def do(self, student: Student, job: Job) -> Outcome:
         """Plan a project's update, and write it if asked to. Raises whatever goes wrong."""

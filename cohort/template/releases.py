@@ -18,13 +18,14 @@ from copier._settings import SettingsModel
 from copier._template import Template, load_template_config
 from packaging.version import Version
 
-from cohort.classroom.config import Class, is_address, version
+from cohort.classroom.config import Class, get_tags, is_address, version
 from cohort.errors import CohortError, RefusedError
 from cohort.git import process
 from cohort.git.objects import blob_id
 
 # What runs code, or reads files of the project while it renders.
 UNSAFE = ("tasks", "migrations", "jinja_extensions", "external_data", "envops")
+NO_SUCH_TAG = re.compile(r"couldn't find remote ref refs/tags/([^\s]+)")
 SHARED = (
     *("config_data", "questions_data", "secret_questions", "envops", "exclude", "external_data"),
     *("skip_if_exists", "subdirectory", "templates_suffix", "preserve_symlinks", "answers_relpath"),
@@ -140,6 +141,11 @@ class Releases:
                 shutil.rmtree(self.store)
                 self._fetch(command)
         except process.GitError as error:
+            lacking = NO_SUCH_TAG.search(str(error))
+            if lacking is not None:
+                raise CohortError(
+                    f"The template {url} has no tag {lacking[1]!r}, which class.toml allows; {get_tags(url)}"
+                ) from None
             raise CohortError(f"The template {url} can't be fetched: {error}") from None
 
     def _fetch(self, command: list[str]) -> None:

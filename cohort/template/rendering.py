@@ -22,7 +22,7 @@ from copier._user_data import DEFAULT_DATA, AnswersMap
 from pathspec import PathSpec
 
 from cohort.errors import CohortError, RefusedError
-from cohort.git.objects import EXECUTABLE
+from cohort.git.objects import EXECUTABLE, blob_id
 from cohort.git.objects import FILE as PLAIN
 from cohort.template.answers import FILE
 from cohort.template.releases import Release
@@ -177,6 +177,21 @@ class Rendering:
     def mode(self, path: str) -> str:
         return EXECUTABLE if self.release.files[self.sources[path]][0] == EXECUTABLE else PLAIN
 
+    def entry(self, path: str) -> tuple[str, str]:
+        """The mode of one file and the name of its blob; what has no Jinja is not read again."""
+        source = self.sources[path]
+        if source.endswith(self.release.shared["templates_suffix"]):
+            return self.mode(path), blob_id(self.content(path))
+        return self.mode(path), self.release.files[source][1]
+
+    def is_left_out(self, path: str) -> bool:
+        """Does copier write this file into a new project, and leave it alone in an update?"""
+        new, updated = (
+            _matches(self._exclusions(operation), normalize("NFD", path))
+            for operation in ("copy", "update")
+        )
+        return updated and not new
+
     def same_bytes(self, other: Rendering, path: str) -> bool:
         """Is it certain, without rendering, that both give the same file here?"""
         mine, theirs = self.sources[path], other.sources[path]
@@ -187,11 +202,15 @@ class Rendering:
         same_includes = self.release.includes == other.release.includes
         return path != FILE and same_includes and self.answers == other.answers
 
+    def _exclusions(self, operation: str) -> tuple[str, ...]:
+        """The patterns of what is not written."""
+        context = {"_copier_operation": operation}
+        texts = (self.worker._render_string(text, context) for text in self.worker.all_exclusions)
+        return tuple(line for text in texts for line in LINE_END.split(text))
+
     def _sources(self) -> dict[str, str]:
         """Every file of the project: its path, and the template's file that it is made from."""
-        operation = {"_copier_operation": self.operation}
-        texts = (self.worker._render_string(text, operation) for text in self.worker.all_exclusions)
-        excluded = tuple(line for text in texts for line in LINE_END.split(text))
+        excluded = self._exclusions(self.operation)
         self._skipped = tuple(map(self.worker._render_string, self.worker.all_skip_if_exists))
         below = self.release.shared["subdirectory"]
         sources: dict[str, str] = {}

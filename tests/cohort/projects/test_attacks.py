@@ -29,7 +29,7 @@ from tests.helpers import must_run
 ADA, EVE = "students/ada", "students/eve"
 BRANCH = "template/v2.0.0"
 ANSWERS = ".copier-answers.yml"
-REFUSED, HARMLESS = 4, 0
+REFUSED, KEPT, HARMLESS = 4, 2, 0
 
 
 class Trap:
@@ -284,7 +284,7 @@ REPOSITORIES: dict[Callable[[Path, Trap], None], int] = {
     alternates: REFUSED,
     linked_answers: REFUSED,
     linked_file: REFUSED,
-    linked_folder: HARMLESS,  # the student's own; nothing is checked out
+    linked_folder: KEPT,  # the student's own, where the template has a folder; nothing is checked out
     lying_object: REFUSED,
     huge_file: REFUSED,
     huge_folder: REFUSED,

@@ -1,6 +1,7 @@
 """`cohort update`: what copier does where copier does well, and no lost line where it does not."""
 
 import random
+import re
 from pathlib import Path
 
 import copier
@@ -206,7 +207,7 @@ def test_a_conflict_keeps_the_students_side_and_says_what_to_do(
     assert [one["path"] for one in ada["conflicts"]] == ["engine.py"]
     branch = git(conflict / STUDENT, "show", f"{BRANCH}:engine.py")
     assert "my line 5" in branch and "<<<<<<<" not in branch
-    assert "engine.py: you and the template changed the same lines" in git(
+    assert "engine.py: the student and the template changed the same lines" in git(
         conflict / STUDENT, "log", "-1", "--format=%B", BRANCH
     )
     assert "rich~=16.0" in git(conflict / STUDENT, "show", f"{BRANCH}:config.toml")
@@ -215,7 +216,12 @@ def test_a_conflict_keeps_the_students_side_and_says_what_to_do(
 def test_markers_come_only_on_request(cohort: Cohort, conflict: Path) -> None:
     assert cohort(conflict, "update", "--markers").code == 2
     branch = git(conflict / STUDENT, "show", f"{BRANCH}:engine.py")
-    assert "<<<<<<<" in branch and "my line 5" in branch and "line five" in branch
+    sides = re.search(
+        r"^<<<<<<< student\nmy line 5 .*\n=======\nline five .*\n>>>>>>> template v2.0.0$",
+        branch,
+        re.M,
+    )
+    assert sides, branch
 
 
 def test_a_plan_writes_nothing_and_shows_the_changes(

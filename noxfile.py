@@ -74,7 +74,8 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure: `nox -s bench -- training first_run`; what is no benchmark's name goes to each of them."""
-    names = [path.stem for path in sorted((HERE / "benchmarks").glob("*.py"))]
+    files = sorted((HERE / "benchmarks").glob("bench_*.py"))
+    names = [path.stem.removeprefix("bench_") for path in files]
     chosen = [argument for argument in session.posargs if argument in names]
     if not chosen:
         session.error(f"Say which, after --: {', '.join(names)}")
@@ -83,7 +84,7 @@ def bench(session: nox.Session) -> None:
     options = [argument for argument in session.posargs if argument not in names]
     env = {"PYTHONPATH": os.pathsep.join([str(HERE / "template" / "engine"), str(HERE)])}
     for name in chosen:
-        session.run("python", f"benchmarks/{name}.py", *options, env=env)
+        session.run("python", f"benchmarks/bench_{name}.py", *options, env=env)
 
 
 @nox.session

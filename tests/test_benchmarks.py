@@ -19,7 +19,7 @@ SOAKED += [("invalid", 400), ("oversized", 413), ("broken off", 0)]
 
 def measure(name: str, folder: Path, *options: str) -> tuple[str, dict[str, Any]]:
     """A benchmark on next to nothing: what it printed, and what it kept."""
-    script, kept = ROOT / "benchmarks" / f"{name}.py", folder / "kept.json"
+    script, kept = ROOT / "benchmarks" / f"bench_{name}.py", folder / "kept.json"
     paths = os.pathsep.join([str(ROOT / "template" / "engine"), str(ROOT)])
     env = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": paths}
     words = ["--tiny", "--json", str(kept), *options]
@@ -85,7 +85,7 @@ def test_the_service_stands_mixed_load(tmp_path: Path) -> None:
 
 @pytest.mark.browser
 def test_sims(browser: Any, tmp_path: Path) -> None:
-    printed = must_run(sys.executable, ROOT / "benchmarks" / "sims.py", cwd=tmp_path)
+    printed = must_run(sys.executable, ROOT / "benchmarks" / "bench_sims.py", cwd=tmp_path)
     assert [line.split()[0] for line in printed.splitlines()[1:]] == [
         "empty",
         "activation-functions",

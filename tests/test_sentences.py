@@ -135,7 +135,7 @@ def test_each_benchmark_takes_the_words_that_a_page_gives_it(texts: dict[str, st
     assert len(given) > 5
     for line in sorted(given):
         words = shlex.split(line.removeprefix(BENCH))
-        sources = [ROOT / "benchmarks" / f"{word}.py" for word in words]
+        sources = [ROOT / "benchmarks" / f"bench_{word}.py" for word in words]
         source = "".join(path.read_text(encoding="utf-8") for path in sources if path.is_file())
         assert source, line
         for word in words:

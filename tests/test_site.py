@@ -137,7 +137,7 @@ def test_every_table_of_figures_names_the_benchmark_that_makes_it() -> None:
     assert len(measured) == 5
     for part in measured:
         [name] = re.findall(r"^Made by `nox -s bench -- (\w+)", part, re.MULTILINE)
-        assert (ROOT / "benchmarks" / f"{name}.py").is_file()
+        assert (ROOT / "benchmarks" / f"bench_{name}.py").is_file()
 
 
 # ---- The concepts --------------------------------------------------------------------------------

@@ -27,25 +27,24 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "template" / "engin
 
 import psutil
 import torch
-from capstone.training.acceleration.compiled import STEPS, CompiledEpoch, compiler
 from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from capstone.core.settings import Training
-from capstone.training import loop as training
-from capstone.training.devices import in_bf16
-from capstone.training.distributed import Team
+from capstone.training.devices import use_threads_for
 from capstone.training.ensemble import build_ensemble
-from capstone.training.fit import Lesson, lesson_with_folds, quick_epoch
-from capstone.training.layers import write_in_place
+from capstone.training.history import Epoch as EpochDone
+from capstone.training.loop import Trainer
+from capstone.training.seed import set_seed
+from capstone.training.training_data import TrainingData, data_for_ensemble, data_for_one
 
 ROOT = Path(__file__).resolve().parents[1]
 COLUMNS = 20
 HIDDEN = (64, 32)
 LEARNING_RATE = 0.001
 SIZES = [(1_000, 32), (100_000, 32), (100_000, 256), (1_000_000, 4_096)]
-GOALS = {32: 1.8, 256: 4.0, 4_096: 18.0}  # times the DataLoader loop, by batch size
+GOALS = {32: 1.8, 256: 3.5, 4_096: 17.0}  # times the DataLoader loop, by batch size
 ENGINE, CHAPTER, LIMIT = "capstone", "DataLoader loop", "limit: matrix products alone"
 MEMBERS = 8
 EIGHT = f"capstone, {MEMBERS} members"
@@ -100,13 +99,6 @@ def make_network() -> nn.Module:
     return student_class()(COLUMNS, 1, HIDDEN)
 
 
-def our_network() -> nn.Module:
-    """The same, made ready as `capstone run` does."""
-    network = make_network()
-    write_in_place(network, COLUMNS)
-    return network
-
-
 def make_table(rows: int) -> tuple[Tensor, Tensor]:
     """Random inputs, and a target that depends on two of them."""
     generator = torch.Generator().manual_seed(0)
@@ -119,27 +111,31 @@ def make_table(rows: int) -> tuple[Tensor, Tensor]:
 
 def capstone_engine(inputs: Tensor, targets: Tensor, size: int) -> Epoch:
     """Our own loop, as `capstone run` calls it."""
-    network, loss = our_network(), nn.MSELoss()
-    optimizer = training.make_optimizer(network, Training())
-    rows, alone = (inputs, targets), Team()
-    return timed(lambda: training.train_epoch(network, rows, loss, optimizer, size, alone))
-
-
-def make_members(inputs: Tensor, targets: Tensor, members: int) -> tuple[nn.Module, Lesson]:
-    """So many networks side by side, and the rows dealt into a fold for each, as `capstone run` makes them."""
-    network = build_ensemble([our_network() for _ in range(members)], COLUMNS)
-    if members == 1:
-        return network, Lesson((inputs, targets), (inputs, targets), nn.MSELoss())
-    folds = torch.arange(len(inputs)).numpy() % members
-    return network, lesson_with_folds((inputs, targets), folds, nn.MSELoss())
+    data = data_for((inputs, targets), members=1)
+    trainer = make_trainer(data, Training(batch_size=size))
+    return timed(lambda: trainer.train_epoch(data.train))
 
 
 def members_engine(inputs: Tensor, targets: Tensor, size: int) -> Epoch:
     """Our loop with the default's eight networks, which all learn from each row but those of their fold."""
-    network, lesson = make_members(inputs, targets, MEMBERS)
-    optimizer = training.make_optimizer(network, Training())
-    given = (network, lesson.train, lesson.loss_function, optimizer, size, Team())
-    return timed(lambda: training.train_epoch(*given))
+    data = data_for((inputs, targets), MEMBERS)
+    trainer = make_trainer(data, Training(batch_size=size))
+    return timed(lambda: trainer.train_epoch(data.train))
+
+
+def data_for(rows: tuple[Tensor, Tensor], members: int) -> TrainingData:
+    """What so many networks learn from; of several, each has a fold of its own, as in `capstone run`."""
+    if members == 1:
+        return data_for_one(rows, rows, "regression")
+    return data_for_ensemble(rows, torch.arange(len(rows[0])).numpy() % members, "regression")
+
+
+def make_trainer(data: TrainingData, settings: Training) -> Trainer:
+    """What trains so many new networks, ready for an epoch."""
+    network = build_ensemble([make_network() for _ in range(data.members)], COLUMNS)
+    trainer = Trainer(network.to(data.train.device), data.criterion, settings, seed=0)
+    trainer.batch_size = int(settings.batch_size)
+    return trainer
 
 
 def loader_of(inputs: Tensor, targets: Tensor, size: int) -> DataLoader[tuple[Tensor, ...]]:
@@ -377,7 +373,7 @@ class Measured:
 
 def measure_size(rows: int, size: int, repetitions: int, seconds: float) -> list[Measured]:
     """Samples per second of every peer, the peers taking turns. Each gets about so many seconds."""
-    training.use_threads_for(size)
+    use_threads_for(size)
     inputs, targets = make_table(rows)
     with threadpool_limits(torch.get_num_threads()):  # scikit-learn's threads
         found = [fit_into(name, inputs, targets, size, seconds) for name in HERE]
@@ -420,7 +416,7 @@ def measure_start() -> list[float]:
 
 def one_epoch(rows: int, size: int) -> Cost:
     """One epoch of our loop."""
-    training.use_threads_for(size)
+    use_threads_for(size)
     return capstone_engine(*make_table(rows), size)()
 
 
@@ -437,52 +433,7 @@ def measure_growth(most: int) -> Iterator[tuple[int, Cost, float]]:
         rows *= 10
 
 
-# ---- Compiled steps, and graphics cards ------------------------------------------------------------
-
-
-def measure_compile(size: int, members: int, epochs: int) -> dict[str, Any]:
-    """The plain and the compiled loop on the same rows: CPU microseconds a step, and when compiling pays."""
-    training.use_threads_for(size)
-    steps = 1 + 20 * STEPS  # the first sets up the optimiser, the others are full groups
-    inputs, targets = make_table(steps * size)
-    found: dict[str, Any] = {"batch": size, "members": members, "epochs": epochs}
-    weights = []
-    for name, one_pass in (("plain", training.train_epoch), ("compiled", CompiledEpoch())):
-        torch.manual_seed(0)
-        network, lesson = make_members(inputs, targets, members)
-        optimizer = training.make_optimizer(network, Training())
-        given = (network, lesson.train, lesson.loss_function, optimizer, size, Team())
-        costs = []
-        for number in range(
-            epochs + 2
-        ):  # two more: compiling happens in the first, or in the second
-            torch.manual_seed(number)
-            costs.append(timed(functools.partial(one_pass, *given))())
-        usual = statistics.median(cost.cpu for cost in costs[2:])
-        found[name] = usual / steps * 1e6
-        found["seconds"] = sum(cost.wall for cost in costs[:2]) - 2 * usual
-        weights.append(torch.cat([its.detach().flatten() for its in network.parameters()]))
-    saved = (found["plain"] - found["compiled"]) / 1e6
-    found["pays_after"] = found["seconds"] / saved if saved > 0 else None
-    found["steps"] = steps * (epochs + 2)
-    apart = (weights[0] - weights[1]).abs()
-    found["apart"], found["farthest"] = float(apart.median()), float(apart.max())
-    return found
-
-
-def compile_table(found: list[dict[str, Any]]) -> list[str]:
-    """What compiling brings, as a Markdown table."""
-    lines = [
-        "| batch | members | plain, CPU us/step | compiled | seconds | pays after steps | apart: median, farthest |",
-        "|---:|---:|---:|---:|---:|---:|---:|",
-    ]
-    for its in found:
-        pays = f"{its['pays_after']:,.0f}" if its["pays_after"] else "never"
-        lines.append(
-            f"| {its['batch']} | {its['members']} | {its['plain']:.0f} | {its['compiled']:.0f} "
-            f"| {its['seconds']:.0f} | {pays} | {its['apart']:.0e}, {its['farthest']:.0e} after {its['steps']} steps |"
-        )
-    return lines
+# ---- Graphics cards ---------------------------------------------------------------------------------
 
 
 def measure_card(seconds: float = 1.0) -> Iterator[str]:
@@ -491,7 +442,7 @@ def measure_card(seconds: float = 1.0) -> Iterator[str]:
     if card is None:
         yield "No graphics card on this machine: that part is left out."
         return
-    training.set_seed(0)  # as `capstone run` does: CUDA is told to repeat itself
+    set_seed(0)  # as `capstone run` does: CUDA is told to repeat itself
     name = torch.cuda.get_device_name() if card.type == "cuda" else card.type
     yield f"\n{name}, torch {torch.__version__}\n"
     yield "| rows, batch | loop | members | precision | rows/s | times the DataLoader loop |"
@@ -500,23 +451,26 @@ def measure_card(seconds: float = 1.0) -> Iterator[str]:
         few = make_table(min(rows, 40 * size))
         chapter = card_rate(chapter_on(card, few, size), len(few[0]), seconds)
         yield f"| {rows:,}, {size:,} | {CHAPTER} | 1 | float32 | {chapter:,.0f} | 1 |"
-        on_card = [its.to(card) for its in make_table(rows)]
+        inputs, targets = (its.to(card) for its in make_table(rows))
         kinds = [("plain", "float32"), *((ENGINE, its) for its in ("float32", "tf32", "bf16"))]
         for members, (loop, precision) in product((1, MEMBERS), kinds):
             torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
-            network, lesson = make_members(on_card[0], on_card[1], members)
-            network.to(card)
-            if precision == "bf16":
-                network.forward = in_bf16(network.forward, card.type)
-            optimizer = training.make_optimizer(network, Training())
-            given = (network, lesson.train, lesson.loss_function, optimizer, size, Team())
-            quick = quick_epoch(card) if loop == ENGINE else None
-            epoch = functools.partial(quick or training.train_epoch, *given)
-            rate = card_rate(epoch, rows, seconds)
+            data = data_for((inputs, targets), members)
+            settings = Training.model_validate({"batch_size": size, "precision": precision})
+            trainer = make_trainer(data, settings)
+            if loop == "plain":
+                trainer.take_step = trainer.train_step  # each operation asked for by itself
+            rate = card_rate(functools.partial(whole_epoch, trainer, data), rows, seconds)
             yield (
                 f"| {rows:,}, {size:,} | {loop} | {members} | {precision} | {rate:,.0f} | {rate / chapter:.1f} |"
             )
     torch.set_float32_matmul_precision("highest")
+
+
+def whole_epoch(trainer: Trainer, data: TrainingData) -> None:
+    """An epoch that counts as one: steps are recorded anew in each."""
+    number, loss = len(trainer.history.epochs) + 1, trainer.train_epoch(data.train)
+    trainer.history.epochs.append(EpochDone(number, number, loss, loss, LEARNING_RATE, 0.0))
 
 
 def chapter_on(card: torch.device, table: tuple[Tensor, Tensor], size: int) -> Epoch:
@@ -602,17 +556,10 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep every figure here")
     parser.add_argument("--tiny", action="store_true", help=argparse.SUPPRESS)  # for the tests
     parser.add_argument("--one-epoch", type=int, metavar="ROWS", help=argparse.SUPPRESS)
-    parser.add_argument("--compile", action="store_true", help="only what compiling brings")
     parser.add_argument("--card", action="store_true", help="only the graphics card")
     options = parser.parse_args()
     if options.one_epoch:
         one_epoch(options.one_epoch, 32)
-        return
-    if options.compile:
-        if compiler() is None:
-            raise SystemExit("No C++ compiler on this machine.")
-        kinds = [(32, 1)] if options.quick else [(32, 1), (32, MEMBERS), (256, MEMBERS)]
-        print("\n".join(compile_table([measure_compile(*kind, epochs=5) for kind in kinds])))
         return
     if options.card:
         for line in measure_card():

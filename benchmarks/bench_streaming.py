@@ -18,6 +18,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +35,12 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from capstone.core.settings import Training
 from capstone.core.settings_file import load_settings
-from capstone.pipeline import CapstonePipeline
+from capstone.pipeline import CapstonePipeline, RunOptions
 from capstone.streaming.pipeline import open_pipeline
-from capstone.training import loop as training
-from capstone.training.distributed import Team
-from capstone.training.optimizer import make_optimizer
+from capstone.training.batches import Batch, RowsInMemory
+from capstone.training.devices import use_threads_for
+from capstone.training.history import Epoch
+from capstone.training.loop import Trainer
 
 ROOT = Path(__file__).resolve().parents[1]
 COLUMNS, BATCH, GROUP = 20, 1_024, 131_072
@@ -97,7 +99,15 @@ class Clock:
         """An epoch begins."""
         self.then = (time.perf_counter(), time.thread_time(), time.process_time())
 
-    def stop(self, *_: object) -> None:
+    def on_fit_begin(self, trainer: Trainer) -> None:
+        """What is done before the first epoch is no part of it."""
+        self.restart()
+
+    def on_epoch_end(self, trainer: Trainer, epoch: Epoch) -> None:
+        """As a callback of training."""
+        self.stop()
+
+    def stop(self) -> None:
         """An epoch has ended, and another one begins."""
         now = (time.perf_counter(), time.thread_time(), time.process_time())
         spent = [after - before for after, before in zip(now, self.then, strict=True)]
@@ -126,7 +136,7 @@ def streamed(project: Path, rows: int, epochs: int, members: int) -> dict[str, A
 def in_memory(project: Path, rows: int, epochs: int, members: int) -> dict[str, Any]:
     """The same steps on a table read whole, up to the end of training."""
     settings = load_settings(project, changes(epochs, members, "never"))
-    pipeline = CapstonePipeline(settings, project, keep_checkpoints=False)
+    pipeline = CapstonePipeline(settings, project, RunOptions(keep_checkpoints=False))
     with Peak() as peak:
         clock = train_with_clock(pipeline, rows)
     return {"seconds": pipeline.seconds, "epochs": clock.found, "megabytes": peak.megabytes}
@@ -145,7 +155,7 @@ def data_loader(project: Path, rows: int, epochs: int, _: int) -> dict[str, Any]
 
     network, loss_function = chapters_network(project), nn.MSELoss()
     optimizer = torch.optim.Adam(network.parameters(), lr=0.001)
-    training.use_threads_for(BATCH)
+    use_threads_for(BATCH)
     with Peak() as peak:
         clock = Clock(rows)
         for _ in range(epochs):
@@ -160,20 +170,26 @@ def data_loader(project: Path, rows: int, epochs: int, _: int) -> dict[str, Any]
 
 def limit(project: Path, rows: int, epochs: int, _: int) -> dict[str, Any]:
     """Our loop on batches that lie ready: the same rows each time, neither read nor shuffled."""
-    network, loss_function = chapters_network(project), nn.MSELoss()
-    optimizer, team = make_optimizer(network, Training()), Team()
-    inputs, targets = torch.randn(BATCH, COLUMNS), torch.randn(BATCH)
-
-    def ready(*_: object) -> Iterator[tuple[Tensor, Tensor]]:
-        yield from [(inputs, targets)] * (rows // BATCH)
-
-    training.use_threads_for(BATCH)
+    trainer = Trainer(chapters_network(project), nn.MSELoss(), Training(batch_size=BATCH), seed=0)
+    trainer.batch_size = BATCH
+    batches = ReadyBatches(torch.randn(BATCH, COLUMNS), torch.randn(BATCH), rows // BATCH)
+    use_threads_for(BATCH)
     clock = Clock(rows)
     for _ in range(epochs):
-        part = (inputs, targets)
-        training.train_epoch(network, part, loss_function, optimizer, BATCH, team, ready)
+        trainer.train_epoch(batches)
         clock.stop()
     return {"epochs": clock.found, "megabytes": 0.0}
+
+
+@dataclass(frozen=True)
+class ReadyBatches(RowsInMemory):
+    """The same batch so many times."""
+
+    times: int
+
+    def make_batches(self, batch_size: int) -> Iterator[Batch]:
+        """Neither read nor shuffled."""
+        yield from [(self.inputs, self.targets)] * self.times
 
 
 PEERS: dict[str, Callable[[Path, int, int, int], dict[str, Any]]] = {
@@ -205,14 +221,7 @@ def train_with_clock(pipeline: CapstonePipeline, rows: int) -> Clock:
     if pipeline.settings.network.members == 1:
         share -= pipeline.settings.split.validation
     clock = Clock(round(rows * share))
-    pipeline.on_epoch = clock.stop
-    begin = training.use_threads_for
-
-    def begin_and_restart(batch_size: int) -> None:
-        begin(batch_size)
-        clock.restart()  # what is done before the first epoch is no part of it
-
-    training.use_threads_for = begin_and_restart
+    pipeline.callbacks.append(clock)
     pipeline.train()
     return clock
 

@@ -43,10 +43,11 @@ from sklearn.preprocessing import StandardScaler
 from capstone.core.settings import Settings
 from capstone.core.settings_file import load_settings
 from capstone.data.preprocessing import Preprocessor
-from capstone.data.splitting import deal_folds
-from capstone.training.fit import Lesson, fit_model, lesson_with_folds
-from capstone.training.loop import LOSS_FUNCTIONS
-from capstone.training.model import Target
+from capstone.data.splitting import assign_folds
+from capstone.training.fit import train_model
+from capstone.training.network import NetworkBuilder
+from capstone.training.target import Target
+from capstone.training.training_data import data_for_ensemble, data_for_one
 from includes.examples.tables import RAW
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -140,17 +141,16 @@ def ours(root: Path, settings: Settings) -> Callable[[Preprocessor, Table, np.nd
         target = Target.fit(train.target, train.problem)
         inputs = torch.from_numpy(matrix)
         rows = (inputs, target.tensor(train.target, torch.device("cpu")))
-        loss = LOSS_FUNCTIONS[train.problem]()
         whole = train.features.assign(target=train.target)
-        folds = deal_folds(whole, train.target, train.target.index, settings)
+        folds = assign_folds(whole, train.target, train.target.index, settings)
         if folds is None:  # a single member: a fifth of the rows tells when to stop
             stop = np.random.default_rng(SEED).random(len(inputs)) < 0.2
             part = [(rows[0][keep], rows[1][keep]) for keep in (~stop, stop)]
-            lesson = Lesson(part[0], part[1], loss)
+            data = data_for_one(part[0], part[1], train.problem)
         else:
-            lesson = lesson_with_folds(rows, folds, loss)
-        quiet = lambda *_: None  # noqa: E731
-        return fit_model(root, settings, preprocessor, target, lesson, quiet, quiet, None, False)[0]
+            data = data_for_ensemble(rows, folds, train.problem)
+        builder = NetworkBuilder(root, settings, preprocessor, target)
+        return train_model(builder, data, settings, say=lambda lines: None)[0]
 
     return fit
 

@@ -30,8 +30,8 @@ import psutil
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.load.chapter import FEATURES  # noqa: E402
 from benchmarks.load.clients import WRK, Rate, as_body, load, post, wait_until_ready  # noqa: E402
-from benchmarks.load.peers import FEATURES  # noqa: E402
 from benchmarks.load.soak import soak  # noqa: E402
 
 FLASK, LIMIT = "Flask, torch (the chapter's)", "FastAPI, no model (limit)"

@@ -158,7 +158,7 @@ REFUSED: dict[str, tuple[bytes, tuple[str, ...], str]] = {
     "a network larger than the memory": (
         TEXT.encode(),
         ("--set", f"network.hidden={[16384] * 20}"),
-        r"To train a network of 40,\d{3},\d{3},\d{3} weights takes .* GB are free: make \[network\] hidden",
+        r"Memory is too small for a network of 40,\d{3},\d{3},\d{3} weights .* GB are free\): make \[network\] hidden",
     ),
     "a negative epoch count": (
         TEXT.encode(),

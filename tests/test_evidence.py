@@ -21,6 +21,8 @@ from capstone.evaluation import (
     fairness,
     mitigation,
 )
+from capstone.evaluation.evaluate import scorer
+from capstone.evaluation.fairness import GroupedRows
 from capstone.training import temperature
 
 rng = np.random.default_rng(0)
@@ -46,10 +48,11 @@ def test_the_temperature_undoes_too_much_confidence_and_leaves_the_rest_alone() 
 @pytest.mark.parametrize("costs", [(1.0, 1.0), (1.0, 9.0), (5.0, 1.0)])
 def test_the_threshold_is_the_cheapest_of_all(costs: tuple[float, float]) -> None:
     probability = expit(SCORE)
-    chosen = calibration.choose_threshold(HAPPENED, probability, *costs)
+    decision = Decision(cost_false_positive=costs[0], cost_false_negative=costs[1])
+    chosen = calibration.choose_threshold(HAPPENED, probability, decision)
 
     def cost(threshold: float) -> float:
-        return calibration.judge_threshold(HAPPENED, probability, threshold, costs)["cost"]
+        return calibration.judge_threshold(HAPPENED, probability, threshold, decision)["cost"]
 
     assert cost(chosen) == min(cost(threshold) for threshold in [*np.unique(probability), 0, 1, 2])
     assert chosen == pytest.approx(costs[0] / sum(costs), abs=0.1)
@@ -137,7 +140,11 @@ def test_shuffling_a_column_costs_what_it_is_worth() -> None:
     truth = 2 * rows[:, 0] + rows[:, 1]
     importance = explanation.permutation_importance(
         lambda matrix: 2 * matrix[:, 0] + matrix[:, 1],
-        *(rows, truth, ["a", "b", "noise"], "regression", "mae", 1),
+        rows,
+        truth,
+        ["a", "b", "noise"],
+        scorer("regression", "mae"),
+        1,
     )
     assert importance["a"] > importance["b"] > importance["noise"] == 0
 
@@ -159,16 +166,12 @@ def test_the_worst_slice_is_the_planted_one() -> None:
     assert error_analysis.worst_slices(table[:10], np.ones(10)) == []
 
 
-def groups_of(labels: Any, **changes: Any) -> dict[str, Any]:
-    given: dict[str, Any] = {
-        "problem": "binary",
-        "classes": ["no", "yes"],
-        "threshold": 0.5,
-    } | changes
+def groups_of(labels: Any, problem: str = "binary") -> dict[str, Any]:
     truth, prediction = HAPPENED[: len(labels)].astype(int), classes(expit(SCORE))[: len(labels)]
-    if given["problem"] == "regression":
-        prediction, given["threshold"] = prediction[:, 1], None
-    return fairness.compare_groups(pd.Series(labels), truth, prediction, **given)
+    groups = pd.Series(labels)
+    if problem == "regression":
+        return fairness.compare_groups(GroupedRows(groups, truth, prediction[:, 1]), [], None)
+    return fairness.compare_groups(GroupedRows(groups, truth, prediction), ["no", "yes"], 0.5)
 
 
 @pytest.mark.parametrize("problem", ["binary", "regression"])
@@ -213,14 +216,14 @@ def test_a_proxy_is_found_and_noise_is_none() -> None:
 def test_a_threshold_per_group_narrows_the_gap_it_is_meant_for() -> None:
     groups = pd.Series(np.where(rng.random(4000) < 0.5, "a", "b"))
     score = SCORE + np.where(groups == "a", 1.5, -1.5)  # one group is scored too high
-    given = (HAPPENED, expit(score), groups)
-    first, half, parity, odds = mitigation.equal_thresholds(given, given, 0.3, (1.0, 2.0), 1)
+    rows, costs = GroupedRows(groups, HAPPENED, expit(score)), Decision(cost_false_negative=2.0)
+    first, half, parity, odds = mitigation.equal_thresholds(rows, rows, 0.3, costs, 1)
     assert (first["rule"], half["rule"]) == ("as it is", "0.5 for all")
     name = "demographic_parity_difference"
     assert first[name] > 0.3 and parity[name] < 0.05
     assert odds["equalized_odds_difference"] < 0.1 < first["equalized_odds_difference"]
-    tiny = (HAPPENED[:40], expit(score)[:40], groups[:40])
-    assert mitigation.equal_thresholds(tiny, tiny, 0.3, (1.0, 1.0), 1) == []
+    tiny = GroupedRows(groups[:40], HAPPENED[:40], expit(score)[:40])
+    assert mitigation.equal_thresholds(tiny, tiny, 0.3, Decision(), 1) == []
 
 
 def test_the_gaps_are_those_of_fairlearn() -> None:
@@ -268,7 +271,7 @@ def cost_of(action, prediction, truth):
 def test_decisions_that_can_not_be_used_are_named(
     copy_of: Any, monkeypatch: pytest.MonkeyPatch, answer: str, cost: str, sentence: str
 ) -> None:
-    from capstone.evaluation.decision_cost import what_would_have_happened
+    from capstone.evaluation.decision_cost import cost_of_decisions
 
     project = copy_of()
     room = ROOM.replace("{answer}", answer).replace("{cost}", cost)
@@ -281,5 +284,5 @@ def test_decisions_that_can_not_be_used_are_named(
         monkeypatch.delitem(sys.modules, name)
     target: Any = SimpleNamespace(problem="regression", classes=[])
     with pytest.raises(CapstoneError) as error:
-        what_would_have_happened(project, target, np.ones(2), [{"value": 1.0}, {"value": 2.0}])
+        cost_of_decisions(project, target, np.ones(2), [{"value": 1.0}, {"value": 2.0}])
     assert sentence in str(error.value)

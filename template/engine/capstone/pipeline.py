@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from capstone.core.files import PARTIAL, write_csv, write_json, write_text
-from capstone.core.project import apply_step, clean_table, package_name
+from capstone.core.project import package_name
 from capstone.core.settings import Settings
 from capstone.core.step import step
 from capstone.data.kinds import feature_columns
@@ -19,13 +19,14 @@ from capstone.data.preprocessing import Preprocessor
 from capstone.data.reading import fingerprint, read_table
 from capstone.data.schema import describe_columns
 from capstone.data.splitting import assign_folds, split_rows
+from capstone.data.user_steps import apply_step, clean_table
 from capstone.data.validation import (
     check_columns,
     check_enough_rows,
     check_named_columns,
     check_target,
 )
-from capstone.evaluation.analysis import Part, analyze
+from capstone.evaluation.analysis import PredictedRows, analyze
 from capstone.evaluation.evaluate import (
     baseline_predictions,
     evaluate_model,
@@ -222,10 +223,12 @@ class CapstonePipeline:
         held_out = "validation" if self.folds is None else "train"
         predictions = self.model.predict_matrix(self.matrices[held_out], self.folds)
         predictions = self.model.calibrate(truth[held_out], predictions, settings.seed)
-        validation = Part(self.table.loc[self.parts[held_out]], truth[held_out], predictions)
+        validation = PredictedRows(
+            self.table.loc[self.parts[held_out]], truth[held_out], predictions
+        )
         # Here the test part is looked at.
         self.prediction = self.model.predict_matrix(self.matrices["test"])
-        test = Part(self.table.loc[self.parts["test"]], truth["test"], self.prediction)
+        test = PredictedRows(self.table.loc[self.parts["test"]], truth["test"], self.prediction)
         train = (self.matrices["train"], truth["train"])
         baselines = baseline_predictions(*train, self.matrices["test"], problem, settings.seed)
         self.metrics = evaluate_model(
@@ -237,9 +240,9 @@ class CapstonePipeline:
             settings.seed,
         )
         self.metrics["validation"] = point_metrics(truth[held_out], predictions, problem)
-        self.evidence = analyze(self.model, settings, self.root, train, validation, test)
-        self.metrics |= self.evidence.metrics
-        self._tell(self.evidence.notes)
+        self.analysis = analyze(self.model, settings, self.root, train, validation, test)
+        self.metrics |= self.analysis.metrics
+        self._tell(self.analysis.notes)
         score = self.metrics["model"][self.primary]
         return f"{self.primary} {score['value']:.3f} (95 % interval {score['low']:.3f} to {score['high']:.3f})"
 
@@ -262,7 +265,7 @@ class CapstonePipeline:
                 self.settings,
                 self.model,
                 rows,
-                self.evidence.known,
+                self.analysis.context,
                 self.metrics,
             )
             self._tell(notes)
@@ -278,11 +281,11 @@ class CapstonePipeline:
         write_csv(folder / "history.csv", self.history.table())
         write_json(folder / "metrics.json", self.metrics)
         test = self.parts["test"]
-        columns = self.model.target.columns(self.prediction) | self.evidence.columns
+        columns = self.model.target.columns(self.prediction) | self.analysis.columns
         rows, data = self.table.loc[test], self.settings.data
         table = predictions_table(rows, self.target[test], data, columns)
         write_csv(folder / "predictions.csv", table)
-        self.evidence.write(folder)
+        self.analysis.write(folder)
         schema = describe_columns(self.raw, self.table, self.parts["train"], self.settings)
         write_json(folder / "schema.json", schema)
         self.model.save(folder)

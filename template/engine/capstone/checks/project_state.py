@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from capstone.core.errors import CapstoneError
+from capstone.core.git import git
 from capstone.core.settings import Settings
 from capstone.core.settings_file import load_settings
 from capstone.data.reading import fingerprint
@@ -15,7 +16,6 @@ from capstone.pipeline import CapstonePipeline
 from capstone.reporting.card.card import MODEL_CARD, run_of_card
 from capstone.reporting.card.markdown_blocks import read_document
 from capstone.runs.folder import Run, list_runs, read_run
-from capstone.runs.provenance import git
 from capstone.runs.verify import check_whole
 from capstone.streaming.pipeline import open_pipeline
 from capstone.streaming.source import table_or_sample

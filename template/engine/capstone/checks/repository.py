@@ -14,7 +14,7 @@ from typing import Any
 
 from capstone.checks.project_state import Harm, Open, Skip, Work
 from capstone.core.errors import short_list
-from capstone.runs.provenance import git
+from capstone.core.git import git
 
 LARGEST = 10 * 2**20  # bytes; the same as in .pre-commit-config.yaml
 # Where no secret is looked for, the same as in .pre-commit-config.yaml.

@@ -13,15 +13,15 @@ import pandas as pd
 
 from capstone.checks.project_state import Harm, Open, Work
 from capstone.core.errors import CapstoneError, short_list
+from capstone.core.settings import flatten
 from capstone.core.settings_file import FILE_NAME
-from capstone.core.text import verdict_sentence
+from capstone.core.text import BASELINES, verdict_sentence
 from capstone.data.kinds import column_kind, find_date_format, to_dates
+from capstone.data.leaks import suspected_leaks
 from capstone.data.splitting import duplicate_groups
-from capstone.reporting.data_page import suspected_leaks
 from capstone.runs.folder import VERDICT, count_test_looks
 from capstone.runs.verify import read_json, read_predictions, read_settings
 
-BASELINES = ("dummy", "linear", "gradient_boosting")
 # What a result does not depend on.
 ASIDE = {"project", "checks"}
 ASIDE_KEYS = {"training.device", "training.checkpoint_seconds"}
@@ -140,7 +140,10 @@ def run_is_reproducible(work: Work) -> str:
 
 def _changes(work: Work) -> list[str]:
     """What the run depended on and is otherwise now."""
-    then, now = _flat(read_settings(work.whole_run)), _flat(work.settings.model_dump())
+    then, now = (
+        _what_counts(read_settings(work.whole_run)),
+        _what_counts(work.settings.model_dump()),
+    )
     changed = [
         f"{key} is {now[key]!r}, was {then.get(key)!r}" for key in now if now[key] != then.get(key)
     ]
@@ -151,13 +154,10 @@ def _changes(work: Work) -> list[str]:
     return changed
 
 
-def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+def _what_counts(settings: dict[str, Any]) -> dict[str, Any]:
     """{"seed": 42, "training.epochs": 200, ...} of what a result depends on."""
-    flat = {"seed": settings["seed"]}
-    for name, values in settings.items():
-        if isinstance(values, dict) and name not in ASIDE:
-            flat |= {f"{name}.{key}": value for key, value in values.items()}
-    return {key: value for key, value in flat.items() if key not in ASIDE_KEYS}
+    sections = {name: values for name, values in settings.items() if name not in ASIDE}
+    return {key: value for key, value in flatten(sections).items() if key not in ASIDE_KEYS}
 
 
 def _share_nothing(what: str, values: dict[str, Iterable[Any]]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from capstone.core.errors import CapstoneError
+from capstone.core.settings import flatten
 from capstone.core.text import number, verdict_sentence
 from capstone.evaluation.metrics import LOWER_IS_BETTER
 from capstone.reporting import charts
@@ -114,10 +115,4 @@ def flat_settings(run: Run) -> dict[str, Any]:
         sections = tomllib.loads((run.folder / "settings.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    flat: dict[str, Any] = {}
-    for name, value in sections.items():
-        if isinstance(value, dict):
-            flat |= {f"{name}.{key}": item for key, item in value.items()}
-        else:
-            flat[name] = value
-    return flat
+    return flatten(sections)

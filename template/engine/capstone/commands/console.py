@@ -21,7 +21,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from capstone.core.text import NAMES, number
+from capstone.core.text import MODELS, number
 from capstone.evaluation.metrics import LOWER_IS_BETTER
 from capstone.training.history import Epoch
 
@@ -30,8 +30,8 @@ def results_table(metrics: dict[str, Any]) -> Table:
     """The test part's metrics: one row per metric, one column per model."""
     baselines = metrics["baselines"]
     table = Table(
-        *("metric", "better", NAMES["model"], "95 % interval"),
-        *(NAMES[name] for name in baselines),
+        *("metric", "better", MODELS["model"], "95 % interval"),
+        *(MODELS[name] for name in baselines),
         title="On the test part",
         box=SIMPLE,
         padding=(0, 1, 0, 0),  # seven columns fit into 80 characters
@@ -52,7 +52,7 @@ def seeds_table(table: pd.DataFrame) -> Table:
     seeds = int(table["seeds"].iloc[0])
     models = list(dict.fromkeys(table["model"]))
     shown = Table(
-        *("metric", "better", *(NAMES[name] for name in models)),
+        *("metric", "better", *(MODELS[name] for name in models)),
         title=f"Over {seeds} seeds: mean ± standard deviation",
         box=SIMPLE,
         padding=(0, 1, 0, 0),

@@ -15,10 +15,10 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from capstone.core.errors import CapstoneError
+from capstone.core.git import git
 from capstone.core.project import load_attribute
 from capstone.core.settings_file import load_settings
 from capstone.runs.folder import SERVING, read_run
-from capstone.runs.provenance import git
 from capstone.runs.verify import read_json
 
 LEAST_FREE = 2 * 1024**3  # bytes

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from capstone.core.decisions import as_columns
 from capstone.core.errors import CapstoneError
 from capstone.core.files import PARTIAL
-from capstone.core.project import apply_step
 from capstone.core.settings_file import load_settings
 from capstone.data.chunks import Chunk, read_chunks
 from capstone.data.reading import PREDICTIONS, read_table
 from capstone.data.schema import check_new_table
+from capstone.data.user_steps import apply_step
 from capstone.runs.folder import Run
 from capstone.serving.inference.frames import frame_for_graph
 from capstone.serving.inference.model import ServedModel
@@ -68,20 +68,11 @@ def _predict(
     for name in ("clean", "engineer"):
         ready, _ = apply_step(name, ready, model.root)
     prediction = model.predict(frame_for_graph(ready, model.serving["columns"]))
-    predicted = pd.DataFrame(_columns(model, prediction), index=ready.index)
+    predicted = pd.DataFrame(as_columns(model, prediction), index=ready.index)
     repeated = [name for name in predicted if name in table]
     if repeated:
         raise CapstoneError(f'{path} has a column "{repeated[0]}" already: rename it first.')
     return notes, predicted
-
-
-def _columns(model: ServedModel, prediction: np.ndarray) -> dict[str, np.ndarray]:
-    """`prediction`, and `probability_<class>` for classes."""
-    if model.problem == "regression":
-        return {"prediction": prediction}
-    chosen = np.array(model.classes, dtype=object)[prediction.argmax(axis=1)]
-    shares = {f"probability_{name}": prediction[:, i] for i, name in enumerate(model.classes)}
-    return {"prediction": chosen, **shares}
 
 
 def _write(file: Any, chunk: Chunk, predicted: pd.DataFrame, first: bool) -> None:

@@ -14,11 +14,12 @@ import torch
 from safetensors.torch import load_file
 
 from capstone.core.files import write_text
+from capstone.core.git import git_state
 from capstone.core.settings_file import load_settings
 from capstone.data.reading import fingerprint
 from capstone.pipeline import RunOptions
 from capstone.runs.folder import VERDICT, Run
-from capstone.runs.provenance import git_state, installed_versions
+from capstone.runs.provenance import installed_versions
 from capstone.streaming.pipeline import open_pipeline
 from capstone.training.devices import describe_device
 from capstone.training.model import WEIGHTS

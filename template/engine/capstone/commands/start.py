@@ -11,8 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from capstone.core.errors import CapstoneError
+from capstone.core.git import git
 from capstone.core.settings_file import FILE_NAME, load_settings
-from capstone.runs.provenance import git
 
 MESSAGE = "Start the capstone project"
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from capstone.core.errors import CapstoneError
-from capstone.core.settings import Settings
+from capstone.core.settings import Settings, flatten
 from capstone.runs.folder import Run
 from capstone.training.history import Epoch
 
@@ -112,7 +112,7 @@ class TensorBoard:
                 f"TensorBoard's log can't be written to {self.folder} ({error.strerror}): free some "
                 "space or mend the folder, or set [tracking] tensorboard = false."
             ) from None
-        lines = [f"    {name} = {value}" for name, value in flat(settings).items()]
+        lines = [f"    {name} = {value}" for name, value in logged_settings(settings).items()]
         self.writer.add_text("settings", "\n".join(lines))
 
     def epoch(self, epoch: Epoch) -> None:
@@ -162,7 +162,7 @@ class MLflow:
                 found.experiment_id if found else self.client.create_experiment(name, files)
             )
             self.run_id: str = self.client.create_run(experiment).info.run_id
-            for key, value in flat(settings).items():
+            for key, value in logged_settings(settings).items():
                 self.client.log_param(self.run_id, key, str(value)[:LONGEST_VALUE])
         except Exception as error:  # no server, a damaged file, another version's tables, no rights
             raise CapstoneError(
@@ -202,14 +202,9 @@ class MLflow:
         self.waiting, self.sent = [], time.monotonic()
 
 
-def flat(settings: Settings) -> dict[str, Any]:
+def logged_settings(settings: Settings) -> dict[str, Any]:
     """The settings as "section.key", without who the author is."""
-    values = settings.model_dump(exclude={"project", "tracking"})
-    named = {key: value for key, value in values.items() if not isinstance(value, dict)}
-    for section, its in values.items():
-        if isinstance(its, dict):
-            named |= {f"{section}.{key}": value for key, value in its.items()}
-    return named
+    return flatten(settings.model_dump(exclude={"project", "tracking"}))
 
 
 def epoch_metrics(epoch: Epoch) -> dict[str, float]:
@@ -224,11 +219,11 @@ def epoch_metrics(epoch: Epoch) -> dict[str, float]:
 
 def result_metrics(run: Run) -> dict[str, float]:
     """The scores of a finished run: on the test part with their intervals, and on the validation part."""
-    found = {f"validation/{name}": value for name, value in run.metrics["validation"].items()}
+    scores = {f"validation/{name}": value for name, value in run.metrics["validation"].items()}
     for name, score in run.metrics["model"].items():
-        found |= {f"test/{name}": score["value"]}
-        found |= {f"test/{name}_{end}": score[end] for end in ("low", "high")}
-    return {name: value for name, value in found.items() if value is not None}
+        scores |= {f"test/{name}": score["value"]}
+        scores |= {f"test/{name}_{end}": score[end] for end in ("low", "high")}
+    return {name: value for name, value in scores.items() if value is not None}
 
 
 def _missing(library: str) -> CapstoneError:

@@ -12,6 +12,7 @@ from capstone.core.errors import CapstoneError
 from capstone.core.project import call_student, load_attribute, package_name
 
 ROOM = "decisions"
+PROBABILITY = "probability_"  # how the name of a column begins that holds a class's probabilities
 
 
 class KnowsTarget(Protocol):
@@ -26,6 +27,28 @@ class KnowsTarget(Protocol):
 def interval_widths(prediction: np.ndarray, fitted: dict[str, Any]) -> np.ndarray:
     """Half the width of each prediction's interval, as fit_intervals() found it."""
     return np.array(fitted["half_widths"])[np.searchsorted(fitted["edges"], prediction)]
+
+
+def as_columns(target: KnowsTarget, prediction: np.ndarray) -> dict[str, np.ndarray]:
+    """A prediction as columns of a table.
+
+    Parameters
+    ----------
+    target : KnowsTarget
+        Its problem and, for classes, their names.
+    prediction : ndarray
+        Numbers of shape (rows,), or probabilities of shape (rows, classes).
+
+    Returns
+    -------
+    dict of str to ndarray
+        `prediction`; for classes the likeliest one, and `probability_<class>` for each.
+    """
+    if target.problem == "regression":
+        return {"prediction": prediction}
+    likeliest = np.array(target.classes, dtype=object)[prediction.argmax(axis=1)]
+    shares = {f"{PROBABILITY}{name}": prediction[:, i] for i, name in enumerate(target.classes)}
+    return {"prediction": likeliest, **shares}
 
 
 def as_prediction(

@@ -25,9 +25,16 @@ def short_list(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + more
 
 
+def too_little_memory(what: str, remedy: str, memory: str = "Memory") -> CapstoneError:
+    """The one sentence on it, whether it was found out before or while memory was taken."""
+    return CapstoneError(f"{memory} is too small for {what}: {remedy}.")
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory was short. Of a graphics card torch has an error of its own, of the processor none."""
-    said = str(error)
+    message = str(error)
     return (
-        isinstance(error, MemoryError) or "out of memory" in said or "DefaultCPUAllocator" in said
+        isinstance(error, MemoryError)
+        or "out of memory" in message
+        or "DefaultCPUAllocator" in message
     )

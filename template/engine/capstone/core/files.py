@@ -7,12 +7,15 @@ import math
 import os
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:  # a service that needs no pandas imports this file too
-    import pandas as pd
+from typing import Any, Protocol
 
 PARTIAL = ".partial-"  # how the name of a file or folder begins that is not finished
+
+
+class Table(Protocol):
+    """What is asked of a pandas table here: a service that needs no pandas imports this file too."""
+
+    def to_csv(self, *, index: bool, lineterminator: str) -> str: ...
 
 
 def write_text(path: Path, text: str) -> None:
@@ -26,14 +29,14 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write readable JSON; a number that is none (nan) becomes null, which JSON can hold."""
+    """Write readable JSON, whole or not at all; nan becomes null, which JSON can hold."""
     text = json.dumps(_without_nan(value), indent=2, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8", newline="\n")
+    write_text(path, text + "\n")
 
 
-def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write a table without its index, the same bytes on every system."""
-    table.to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
+def write_csv(path: Path, table: Table) -> None:
+    """Write a table without its index, whole or not at all."""
+    write_text(path, table.to_csv(index=False, lineterminator="\n"))
 
 
 def _without_nan(value: Any) -> Any:

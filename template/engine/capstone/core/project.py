@@ -11,15 +11,10 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from capstone.core.errors import CapstoneError
 from capstone.core.settings_file import FILE_NAME
-
-if TYPE_CHECKING:  # a service that needs no pandas imports this room too
-    import pandas as pd
-
-    from capstone.core.settings import Data
 
 
 def find_root(start: Path | None = None) -> Path:
@@ -88,71 +83,6 @@ def call_student(function: Callable[..., Any], root: Path, *args: Any, **kwargs:
     except Exception as error:
         name = getattr(function, "__name__", type(function).__name__)
         raise _student_error(error, root, f"{name}()") from error
-
-
-def apply_step(
-    name: str,
-    table: pd.DataFrame,
-    root: Path,
-    target: str = "",
-    function: Callable[..., Any] | None = None,
-    may_be_empty: bool = False,
-) -> tuple[pd.DataFrame, list[str]]:
-    """Run the student's `clean` or `engineer` and check what comes back.
-
-    function  that step as it was imported, where a later change of the file must not count
-
-    Returns the new table, and what changed: rows lost, columns gone or new, a target that changed.
-    Raises CapstoneError for what can't be used.
-    """
-    import pandas as pd
-
-    place = f"{name}() in src/{package_name(root)}/features.py"
-    function = function or load_attribute(root, "features", name)
-    result = call_student(function, root, table.copy())
-    if not isinstance(result, pd.DataFrame):
-        hint = ": did you forget `return table`?" if result is None else "."
-        raise CapstoneError(f"{place} returned {type(result).__name__}, not a table{hint}")
-    if result.index.name != "row" or not result.index.isin(table.index).all():
-        raise CapstoneError(
-            f"{place} changed the row numbers: leave the index as it is "
-            "(no reset_index; use table.join instead of merge)."
-        )
-    if not result.index.is_unique:
-        raise CapstoneError(f"{place} made rows appear twice: it may drop rows but not add any.")
-    if not result.columns.is_unique:
-        repeated = result.columns[result.columns.duplicated()][0]
-        raise CapstoneError(f'{place} returned two columns called "{repeated}".')
-    if target and target not in result:
-        raise CapstoneError(
-            f'{place} lost the target column "{target}": return it with the others.'
-        )
-    if result.empty and not may_be_empty:
-        raise CapstoneError(f"{place} returned no rows.")
-    return result, _changes(table, result, target)
-
-
-def clean_table(
-    raw: pd.DataFrame, root: Path, data: Data, may_be_empty: bool = False
-) -> tuple[pd.DataFrame, list[str]]:
-    """The table after the student's clean(), without rows that repeat an earlier one if [data] drop_copies says so."""
-    table, changes = apply_step("clean", raw, root, data.target, may_be_empty=may_be_empty)
-    copies = table.duplicated() if data.drop_copies else table.index < 0
-    if copies.any():
-        changes.append(f"{copies.sum():,} of {len(table):,} rows dropped as copies of others")
-    return table[~copies], changes
-
-
-def _changes(before: pd.DataFrame, after: pd.DataFrame, target: str) -> list[str]:
-    lost = len(before) - len(after)
-    gone = [str(name) for name in before if name not in after]
-    new = [str(name) for name in after if name not in before]
-    said = [f"{lost:,} of {len(before):,} rows dropped"] if lost else []
-    said += [f"columns gone: {', '.join(gone)}"] if gone else []
-    said += [f"new columns: {', '.join(new)}"] if new else []
-    if target and not before.loc[after.index, target].equals(after[target]):
-        said.append(f'TARGET "{target}" CHANGED (predictions will be of the changed one)')
-    return said
 
 
 def _student_error(error: Exception, root: Path, where: str) -> CapstoneError:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -224,3 +225,14 @@ class Settings(Section):
                 '[split] method "stratified" needs classes; for regression use "random"'
             )
         return self
+
+
+def flatten(sections: Mapping[str, Any]) -> dict[str, Any]:
+    """Sections of settings as one dictionary: {"seed": 42, "training.epochs": 200, ...}."""
+    flat: dict[str, Any] = {}
+    for name, value in sections.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{name}.{key}": item for key, item in value.items()}
+        else:
+            flat[name] = value
+    return flat

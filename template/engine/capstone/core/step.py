@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from capstone.core.errors import CapstoneError, is_out_of_memory
+from capstone.core.errors import CapstoneError, is_out_of_memory, too_little_memory
 
 STEPS = ("load", "clean", "engineer", "split", "train", "evaluate", "save")
 
@@ -35,17 +35,17 @@ def step(work: Callable[[Pipeline], str]) -> Callable[[Pipeline], Pipeline]:
             )
         start = time.perf_counter()
         try:
-            said = work(self)
+            result = work(self)
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
-            what = str(error).splitlines()[:1] or [type(error).__name__]
-            raise CapstoneError(
-                f"Memory is too small for {name}() ({what[0][:200]}): make [network] hidden, "
-                "members or max_categories smaller, or take fewer rows."
+            reason = str(error).splitlines()[:1] or [type(error).__name__]
+            raise too_little_memory(
+                f"{name}() ({reason[0][:200]})",
+                "make [network] hidden, members or max_categories smaller, or take fewer rows",
             ) from None
         self.seconds[name] = time.perf_counter() - start
-        self.say(f"{name:<9} {said} ({self.seconds[name]:.1f} s)")
+        self.say(f"{name:<9} {result} ({self.seconds[name]:.1f} s)")
         return self
 
     return run_step

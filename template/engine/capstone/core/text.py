@@ -6,23 +6,45 @@ from typing import Any
 
 MISSING = "(missing)"  # a missing category is a category of its own
 
-NAMES = {
+# The models that a run compares, by their names in metrics.json.
+MODELS = {
     "model": "your network",
-    "dummy": "dummy",
-    "linear": "linear",
-    "gradient_boosting": "boosting",
+    "dummy": "a constant guess",
+    "linear": "a linear model",
+    "gradient_boosting": "gradient boosting",
+}
+BASELINES = tuple(name for name in MODELS if name != "model")
+# How the network compares with one of them, by the words of metrics.json.
+VERDICTS = {
+    "better": "better than",
+    "worse": "worse than",
+    "undecided": "not clearly better or worse than",
 }
 
 
-def number(value: float | None) -> str:
-    """A metric with three decimals, or a big number without any."""
+def number(value: float | None, form: str = ".3f") -> str:
+    """A number as people read it; one of a thousand or more has no decimals.
+
+    Parameters
+    ----------
+    value : float or None
+        None and nan become "-".
+    form : str
+        How a smaller one is written. ".3f" suits scores that stand below one another, ".3g" numbers of any size.
+    """
     if value is None or value != value:
         return "-"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3f}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:{form}}"
 
 
-def verdict_sentence(metrics: dict[str, Any]) -> str:
+def cell_text(value: object) -> str:
+    """One cell of a table as people read it."""
+    if value is None or value != value:  # nan and NaT differ from themselves
+        return MISSING
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def verdict_sentence(metrics: dict[str, Any], subject: str = MODELS["model"]) -> str:
     """Whether the network beats each baseline, in words."""
-    words = {"better": "better than", "worse": "worse than", "undecided": "undecided against"}
-    said = [f"{words[verdict]} {NAMES[name]}" for name, verdict in metrics["beats"].items()]
-    return f"By {metrics['primary_metric']}, your network is {', '.join(said)}."
+    verdicts = [f"{VERDICTS[how]} {MODELS[name]}" for name, how in metrics["beats"].items()]
+    return f"By {metrics['primary_metric']}, {subject} is {', '.join(verdicts)}."

@@ -12,6 +12,7 @@ from capstone.core.settings import Data
 from capstone.core.text import MISSING
 
 Kind = Literal["number", "boolean", "date", "category", "text", "empty"]
+ID_LIKE = 0.98  # share of different values
 # Shapes in which dates are written. The first that fits every value of a column is taken.
 DATE_FORMATS = (
     "ISO8601",
@@ -82,6 +83,19 @@ def feature_columns(table: pd.DataFrame, data: Data) -> list[str]:
         *([] if data.use_sensitive else data.sensitive),
     }
     return [name for name in table if name not in hidden]
+
+
+def column_role(name: str, data: Data) -> str:
+    """What capstone.toml says a column is for: "target", "id", "left out", "sensitive" or "feature"."""
+    roles = {data.target: "target", data.id: "id"}
+    roles |= dict.fromkeys(data.leave_out, "left out") | dict.fromkeys(data.sensitive, "sensitive")
+    return roles.get(name, "feature")
+
+
+def looks_like_id(column: pd.Series, kind: Kind) -> bool:
+    """Whether nearly every value is another one, as in a column of ids or free text."""
+    whole = kind in ("text", "category") or pd.api.types.is_integer_dtype(column)
+    return whole and len(column) > 50 and column.nunique() >= ID_LIKE * len(column)
 
 
 def read_as_dates(values: pd.Series, shape: str) -> pd.Series:

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
+from capstone.core.settings import Decision
+
 LEVEL = 0.9  # share of the truths that a prediction interval is meant to hold
 FEWEST_PER_WIDTH = 50  # validation rows that one width is fitted on
 
@@ -40,14 +42,22 @@ def calibration_error(happened: np.ndarray, probability: np.ndarray) -> float:
     return float(((table["said"] - table["happened"]).abs() * table["rows"]).sum() / len(happened))
 
 
-def choose_threshold(
-    happened: np.ndarray, probability: np.ndarray, false_positive: float, false_negative: float
-) -> float:
+def choose_threshold(happened: np.ndarray, probability: np.ndarray, costs: Decision) -> float:
     """The threshold that would have cost least on these rows: act when the probability reaches it.
 
     Of equally cheap ones the nearest to false_positive / (false_positive + false_negative) is taken,
     which is the best one when the probabilities are right.
+
+    Parameters
+    ----------
+    happened : ndarray of bool, shape (rows,)
+        Whether each row is of the positive class.
+    probability : ndarray, shape (rows,)
+        Of the positive class.
+    costs : Decision
+        What a false positive and a false negative cost.
     """
+    false_positive, false_negative = costs.cost_false_positive, costs.cost_false_negative
     scores = np.unique(probability)
     candidates = np.concatenate([[0.0], (scores[1:] + scores[:-1]) / 2, [1.0]])
     acting = np.sort(probability[~happened])
@@ -61,7 +71,7 @@ def choose_threshold(
 
 
 def judge_threshold(
-    happened: np.ndarray, probability: np.ndarray, threshold: float, costs: tuple[float, float]
+    happened: np.ndarray, probability: np.ndarray, threshold: float, costs: Decision
 ) -> dict[str, Any]:
     """What acting at the threshold comes to: rows of each kind, cost, precision and recall."""
     acts = probability >= threshold
@@ -72,7 +82,7 @@ def judge_threshold(
         "false_positives": alarms,
         "false_negatives": missed,
         "true_negatives": int((~acts & ~happened).sum()),
-        "cost": alarms * costs[0] + missed * costs[1],
+        "cost": alarms * costs.cost_false_positive + missed * costs.cost_false_negative,
         "precision": hits / max(hits + alarms, 1),
         "recall": hits / max(hits + missed, 1),
     }
@@ -81,12 +91,22 @@ def judge_threshold(
 def fit_intervals(
     truth: np.ndarray, prediction: np.ndarray, level: float = LEVEL
 ) -> dict[str, Any]:
-    """Split conformal: prediction +- its width holds `level` of new truths, whatever the model is.
+    """Split conformal: prediction +- half a width holds `level` of new truths, whatever the model is.
 
-    A width is the residual that so many validation rows stay below, one row's worth of caution added.
+    Half a width is the residual that so many validation rows stay below, one row's worth of caution added.
     Each quarter of the predictions has its own, for large predictions often err by more.
 
-    Returns `edges` between the quarters, and their `half_widths`.
+    Parameters
+    ----------
+    truth, prediction : ndarray, shape (rows,)
+        Of validation rows, in the target's unit.
+    level : float
+        The share of truths to hold.
+
+    Returns
+    -------
+    dict
+        `edges` between the quarters of the predictions, and their `half_widths`.
     """
     quarters = 4 if len(truth) >= 4 * FEWEST_PER_WIDTH else 1
     edges = np.quantile(prediction, np.arange(1, quarters) / quarters)

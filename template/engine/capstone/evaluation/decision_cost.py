@@ -14,31 +14,50 @@ from capstone.core.project import call_student, load_attribute, load_module
 from capstone.training.target import Target
 
 
-def what_would_have_happened(
+def cost_of_decisions(
     root: Path, target: Target, truth: np.ndarray, predictions: list[dict[str, Any]]
 ) -> tuple[dict[str, Any], list[str]]:
     """Actions taken and their cost on these rows, against doing nothing and against acting on everyone.
 
-    Returns what metrics.json keeps, and the action recommended for each row.
+    Parameters
+    ----------
+    root : Path
+        The project's folder: the student's decisions.py is in it.
+    target : Target
+        What is predicted.
+    truth : ndarray, shape (rows,)
+        Numbers, or the number of each row's class.
+    predictions : list of dict
+        As recommend_action gets them.
+
+    Returns
+    -------
+    tuple of dict and list of str
+        What metrics.json keeps, and the action recommended for each row.
+
+    Raises
+    ------
+    CapstoneError
+        When decisions.py gives what can't be used.
     """
     constants = {name: _constant(root, name) for name in ("NOTHING", "ACTION", "UNIT")}
     actions = [str(answer["action"]) for answer in recommend(root, predictions)]
-    words: list[Any] = truth.tolist()
+    truths: list[Any] = truth.tolist()
     if target.problem != "regression":
-        words = [target.classes[number] for number in words]
+        truths = [target.classes[number] for number in truths]
     cost_of = load_attribute(root, ROOM, "cost_of")
 
     def costs(chosen: list[str]) -> np.ndarray:
-        told = []
-        for action, prediction, true in zip(chosen, predictions, words, strict=True):
+        values = []
+        for action, prediction, true in zip(chosen, predictions, truths, strict=True):
             cost = call_student(cost_of, root, action, dict(prediction), true)
             if isinstance(cost, bool) or not isinstance(cost, (int, float)) or math.isnan(cost):
                 raise CapstoneError(
                     f"cost_of() in {place(root)} returned {cost!r} for the action "
                     f'"{action}": return a number.'
                 )
-            told.append(float(cost))
-        return np.array(told)
+            values.append(float(cost))
+        return np.array(values)
 
     followed = costs(actions)
     others = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -31,12 +32,37 @@ def primary_metric(problem: str, name: str = "auto") -> str:
     return known[0] if name == "auto" else name
 
 
+def scorer(problem: str, metric: str) -> Callable[[np.ndarray, np.ndarray], float]:
+    """A metric as a score of truth and prediction that is higher for a better model."""
+    function, sign = METRICS[problem][metric], -1 if metric in LOWER_IS_BETTER else 1
+
+    def score(truth: np.ndarray, prediction: np.ndarray) -> float:
+        return sign * float(function(truth, prediction, np.ones((1, len(truth))))[0])
+
+    return score
+
+
 def baseline_predictions(
     inputs: np.ndarray, truth: np.ndarray, others: np.ndarray, problem: str, seed: int
 ) -> dict[str, np.ndarray]:
-    """What three simpler models predict for `others`, fitted on the network's training rows and columns.
+    """What three simpler models predict.
 
-    Numbers of shape (rows,) for regression, else probabilities of shape (rows, classes).
+    Parameters
+    ----------
+    inputs, truth : ndarray, shape (rows, columns) and (rows,)
+        The network's training rows, which they are fitted on.
+    others : ndarray, shape (other rows, columns)
+        The rows to predict.
+    problem : str
+        "regression", "binary" or "multiclass".
+    seed : int
+        Decides everything random in them.
+
+    Returns
+    -------
+    dict of str to ndarray
+        By name ("dummy", "linear", "gradient_boosting"): numbers of shape (other rows,), or probabilities of
+        shape (other rows, classes).
     """
     if problem == "regression":
         numbers: dict[str, BaseEstimator] = {
@@ -61,10 +87,31 @@ def evaluate_model(
     resamples: int,
     seed: int,
 ) -> dict[str, Any]:
-    """Metrics with 95 % intervals for each model, and whether "model" beats each of the others.
+    """Metrics with 95 % intervals for each model, and whether the network beats each of the others.
 
-    predictions  by model name; "model" is the network, the others are baselines
     Every model is measured on the same resamples, so that a difference is judged pair by pair.
+
+    Parameters
+    ----------
+    truth : ndarray, shape (rows,)
+        Numbers, or the number of each row's class.
+    predictions : dict of str to ndarray
+        By model; "model" is the network, the others are baselines. Numbers of shape (rows,), or probabilities of
+        shape (rows, classes).
+    problem : str
+        "regression", "binary" or "multiclass".
+    primary : str
+        The metric that decides who beats whom.
+    resamples : int
+        Draws of the bootstrap.
+    seed : int
+        Decides which rows are drawn.
+
+    Returns
+    -------
+    dict
+        `model` and `baselines`: each metric with `value`, `low` and `high`; `beats`: for each baseline "better",
+        "worse" or "undecided".
     """
     values = {name: point_metrics(truth, p, problem) for name, p in predictions.items()}
     samples = _bootstrap(truth, predictions, problem, resamples, seed)

@@ -7,12 +7,12 @@ row of the training part. A row's SHAP values add up to its prediction minus the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from capstone.evaluation.metrics import LOWER_IS_BETTER, METRICS
 from capstone.evaluation.shapley import Model, by_orders, exact, typical
 
 BACKGROUND = 100  # training rows that stand for "not known", at most,
@@ -99,57 +99,79 @@ def permutation_importance(
     rows: np.ndarray,
     truth: np.ndarray,
     origins: list[str],
-    problem: str,
-    metric: str,
+    score: Callable[[np.ndarray, np.ndarray], float],
     seed: int,
 ) -> dict[str, float]:
-    """By how much the metric gets worse when a column's values are shuffled among the rows."""
+    """How much worse the score gets when a column's values are shuffled among the rows.
+
+    Parameters
+    ----------
+    model : callable
+        From a matrix to predictions.
+    rows : ndarray, shape (rows, inputs)
+        A matrix as the preprocessor makes it.
+    truth : ndarray, shape (rows,)
+        What is true of these rows.
+    origins : list of str
+        For each input of the matrix, the column that it comes from.
+    score : callable
+        Of truth and prediction; higher for a better model.
+    seed : int
+        Decides how values are shuffled.
+
+    Returns
+    -------
+    dict of str to float
+        For each column, the mean loss of score over the shuffles.
+    """
     rng = np.random.default_rng(seed)
-    once, score = np.ones((1, len(truth))), METRICS[problem][metric]
-    sign = -1 if metric in LOWER_IS_BETTER else 1
-    whole = score(truth, model(rows), once)[0]
+    unshuffled = score(truth, model(rows))
     importance = {}
     for name in dict.fromkeys(origins):
-        its = np.flatnonzero(np.array(origins) == name)
+        inputs = np.flatnonzero(np.array(origins) == name)
         drops = []
         for _ in range(REPEATS):
             shuffled = rows.copy()
-            shuffled[:, its] = rows[rng.permutation(len(rows))][:, its]
-            drops.append(sign * (whole - score(truth, model(shuffled), once)[0]))
+            shuffled[:, inputs] = rows[rng.permutation(len(rows))][:, inputs]
+            drops.append(unshuffled - score(truth, model(shuffled)))
         importance[name] = float(np.mean(drops))
     return importance
 
 
-def summary(found: Explanation, importance: dict[str, float], classes: list[str]) -> pd.DataFrame:
+def summary(
+    explanation: Explanation, importance: dict[str, float], classes: list[str]
+) -> pd.DataFrame:
     """shap.csv: one line per column, the one that moves predictions most first.
 
     Of two classes the second one's probability is explained; of more classes each has a column.
     """
-    size = np.abs(found.values).mean(axis=0)
+    size = np.abs(explanation.values).mean(axis=0)
     shown = size[:, -1] if len(classes) <= 2 else size.mean(axis=1)
-    table = pd.DataFrame({"column": found.columns, "mean_abs_shap": shown})
+    table = pd.DataFrame({"column": explanation.columns, "mean_abs_shap": shown})
     if len(classes) > 2:
         for number, name in enumerate(classes):
             table[f"mean_abs_shap_{name}"] = size[:, number]
-    table["permutation_importance"] = [importance[name] for name in found.columns]
+    table["permutation_importance"] = [importance[name] for name in explanation.columns]
     return table.sort_values("mean_abs_shap", ascending=False, kind="stable", ignore_index=True)
 
 
-def values_table(found: Explanation, features: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
+def values_table(
+    explanation: Explanation, features: pd.DataFrame, classes: list[str]
+) -> pd.DataFrame:
     """shap_values.parquet: per row (and class, of more than two) `shap of <column>` for each column.
 
     `value of <column>` beside them is what the row holds, for the charts.
     """
-    outputs = range(len(classes)) if len(classes) > 2 else [found.values.shape[2] - 1]
-    held = features[found.columns].add_prefix("value of ").reset_index(names="row")
+    outputs = range(len(classes)) if len(classes) > 2 else [explanation.values.shape[2] - 1]
+    held = features[explanation.columns].add_prefix("value of ").reset_index(names="row")
     for name in held.columns[1:]:
         if held[name].dtype == object:
             held[name] = held[name].map(lambda value: value if pd.isna(value) else str(value))
     blocks = []
     for number in outputs:
-        block = pd.DataFrame(found.values[:, :, number], columns=found.columns)
+        block = pd.DataFrame(explanation.values[:, :, number], columns=explanation.columns)
         block = block.add_prefix("shap of ")
-        block.insert(0, "base", found.base[number])
+        block.insert(0, "base", explanation.base[number])
         if len(classes) > 2:
             block.insert(0, "class", classes[number])
         blocks.append(pd.concat([held[["row"]], block, held.drop(columns="row")], axis=1))

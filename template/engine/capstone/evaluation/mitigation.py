@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,8 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import cross_val_predict
 
-from capstone.evaluation.fairness import FEWEST, parity
+from capstone.core.settings import Decision, Settings
+from capstone.evaluation.fairness import FEWEST, GroupedRows, parity
 
 MOST_ROWS, FOLDS = 2000, 3
 OTHER = "(other)"
@@ -35,17 +38,17 @@ def proxy_check(labels: pd.Series, matrix: np.ndarray, seed: int) -> dict[str, A
     model = RandomForestClassifier(
         n_estimators=25, min_samples_leaf=10, class_weight="balanced", random_state=seed
     )
-    guessed = cross_val_predict(model, matrix[kept], truth, cv=FOLDS)
-    score = float(balanced_accuracy_score(truth, guessed))
+    guesses = cross_val_predict(model, matrix[kept], truth, cv=FOLDS)
+    score = float(balanced_accuracy_score(truth, guesses))
     chance = 1 / len(known)
     # A third of the way from chance to certainty: far beyond noise, and enough to act as the column would.
     return {"score": score, "chance": chance, "proxy": score > chance + (1 - chance) / 3}
 
 
-class _Given(ClassifierMixin, BaseEstimator):
+class _Probabilities(ClassifierMixin, BaseEstimator):
     """The network as scikit-learn sees it: its one input is the probability already."""
 
-    def fit(self, inputs: np.ndarray, truth: np.ndarray) -> _Given:
+    def fit(self, inputs: np.ndarray, truth: np.ndarray) -> _Probabilities:
         return self
 
     def predict_proba(self, inputs: np.ndarray) -> np.ndarray:
@@ -55,71 +58,100 @@ class _Given(ClassifierMixin, BaseEstimator):
         return True
 
 
+def equal_treatment(
+    validation: GroupedRows, test: GroupedRows, threshold: float | None, settings: Settings
+) -> list[dict[str, Any]]:
+    """What equal treatment of the groups would cost: chosen on validation rows, measured on test rows.
+
+    Parameters
+    ----------
+    validation, test : GroupedRows
+        Predictions are numbers, or the probabilities of one class.
+    threshold : float or None
+        Binary problems: the probability from which on the decision is "yes".
+    settings : Settings
+        The problem, the costs of wrong decisions, and the seed.
+
+    Returns
+    -------
+    list of dict
+        One line for each rule: its name, how good it is, and the gaps that it leaves. Empty where groups are too few.
+    """
+    if settings.data.problem == "regression":
+        return equal_means(validation, test)
+    at = 0.5 if threshold is None else threshold
+    return equal_thresholds(validation, test, at, settings.decision, settings.seed)
+
+
 def equal_thresholds(
-    validation: tuple[np.ndarray, np.ndarray, pd.Series],
-    test: tuple[np.ndarray, np.ndarray, pd.Series],
-    threshold: float,
-    costs: tuple[float, float],
-    seed: int,
+    validation: GroupedRows, test: GroupedRows, threshold: float, costs: Decision, seed: int
 ) -> list[dict[str, Any]]:
     """fairlearn's ThresholdOptimizer: a threshold per group, fitted on validation, measured on test.
 
-    validation, test  whether it happened, its probability, and the group, of each row
-    costs             of a false positive and of a false negative
-    Returns accuracy, cost and gaps as it is, at 0.5 and under each constraint; nothing where groups are too
-    few. ThresholdOptimizer aims at accuracy, so 0.5 is what it is to be compared with.
+    Accuracy, cost and gaps as it is, at 0.5 and under each constraint; nothing where groups are too few.
+    ThresholdOptimizer aims at accuracy, so 0.5 is what it is to be compared with.
     """
-    happened, probability, labels = validation
+    happened, labels = validation.truth, validation.groups
     both = pd.Series(happened).groupby(labels.to_numpy()).agg(["size", "nunique"])
     usable = set(both.index[(both["size"] >= FEWEST) & (both["nunique"] == 2)])
-    groups, test_groups = (_merged(each, usable) for each in (labels, test[2]))
+    groups = _merged(labels, usable)
     if len(usable) < 2 or (OTHER in groups and len(set(happened[groups == OTHER])) < 2):
         return []
-    kept = np.isin(test_groups, list(set(groups)))
-    truth, score, judged = test[0][kept], test[1][kept], test_groups[kept]
-
-    def line(name: str, chosen: np.ndarray) -> dict[str, Any]:
-        return {
-            "rule": name,
-            "accuracy": float((chosen == truth).mean()),
-            "cost": float((chosen & ~truth).sum() * costs[0] + (~chosen & truth).sum() * costs[1]),
-            "selection_rate": float(chosen.mean()),
-            **parity(truth, chosen, judged),
-        }
-
-    lines = [line("as it is", score >= threshold), line("0.5 for all", score >= 0.5)]
+    test = replace(test, groups=pd.Series(_merged(test.groups, usable)))
+    test = test.where(test.groups.isin(set(groups)))
+    score = test.prediction
+    lines = [
+        _line("as it is", test, score >= threshold, costs),
+        _line("0.5 for all", test, score >= 0.5, costs),
+    ]
     for constraint in CONSTRAINTS:
         rule = ThresholdOptimizer(
-            estimator=_Given(), constraints=constraint, prefit=True, predict_method="predict_proba"
+            estimator=_Probabilities(),
+            constraints=constraint,
+            prefit=True,
+            predict_method="predict_proba",
         )
-        rule.fit(probability[:, None], happened, sensitive_features=groups)
-        chosen = rule.predict(score[:, None], sensitive_features=judged, random_state=seed)
-        lines.append(line(constraint, np.asarray(chosen).astype(bool)))
+        rule.fit(validation.prediction[:, None], happened, sensitive_features=groups)
+        chosen = rule.predict(
+            score[:, None], sensitive_features=test.groups.to_numpy(), random_state=seed
+        )
+        lines.append(_line(constraint, test, np.asarray(chosen).astype(bool), costs))
     return lines
 
 
-def equal_means(
-    validation: tuple[np.ndarray, np.ndarray, pd.Series],
-    test: tuple[np.ndarray, np.ndarray, pd.Series],
-) -> list[dict[str, Any]]:
+def _line(name: str, rows: GroupedRows, chosen: np.ndarray, costs: Decision) -> dict[str, Any]:
+    """What a rule comes to that has chosen these of the rows."""
+    happened = rows.truth
+    alarms, missed = (chosen & ~happened).sum(), (~chosen & happened).sum()
+    return {
+        "rule": name,
+        "accuracy": float((chosen == happened).mean()),
+        "cost": float(alarms * costs.cost_false_positive + missed * costs.cost_false_negative),
+        "selection_rate": float(chosen.mean()),
+        **parity(happened, chosen, rows.groups.to_numpy()),
+    }
+
+
+def equal_means(validation: GroupedRows, test: GroupedRows) -> list[dict[str, Any]]:
     """The same for numbers: add each group's mean validation residual to its predictions."""
-    truth, prediction, labels = validation
-    residuals = pd.Series(truth - prediction).groupby(labels.to_numpy())
-    shift = residuals.mean()[residuals.size() >= FEWEST]
+    residuals = pd.Series(validation.truth - validation.prediction)
+    by_group = residuals.groupby(validation.groups.to_numpy())
+    shift = by_group.mean()[by_group.size() >= FEWEST]
+    groups = test.groups.to_numpy()
+    large = [name for name, rows in test.groups.value_counts().items() if rows >= FEWEST]
+    predictions = {
+        "as it is": test.prediction,
+        "mean of each group": test.prediction + pd.Series(groups).map(shift).fillna(0).to_numpy(),
+    }
     lines = []
-    groups = test[2].to_numpy()
-    judged = [name for name, rows in test[2].value_counts().items() if rows >= FEWEST]
-    for rule, said in {
-        "as it is": test[1],
-        "mean of each group": test[1] + pd.Series(groups).map(shift).fillna(0).to_numpy(),
-    }.items():
-        means = [(test[0] - said)[groups == name].mean() for name in judged]
-        gap = float(max(means) - min(means)) if means else float("nan")
+    for rule, prediction in predictions.items():
+        residual = test.truth - prediction
+        means = [residual[groups == name].mean() for name in large]
         lines.append(
             {
                 "rule": rule,
-                "mae": float(np.abs(test[0] - said).mean()),
-                "mean_residual_difference": gap,
+                "mae": float(np.abs(residual).mean()),
+                "mean_residual_difference": float(max(means) - min(means)) if means else math.nan,
             }
         )
     return lines

@@ -7,21 +7,21 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import cross_val_score
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from capstone.core.errors import CapstoneError
 from capstone.core.settings import Data
-from capstone.data.kinds import column_kind, day_and_month_unclear, find_date_format
+from capstone.data.kinds import (
+    column_kind,
+    column_role,
+    day_and_month_unclear,
+    find_date_format,
+    looks_like_id,
+)
+from capstone.data.leaks import suspected_leaks
 from capstone.data.schema import describe_column
 from capstone.data.splitting import duplicate_groups
 from capstone.data.validation import check_target
 from capstone.reporting.pages import bullets, page, section
-
-LEAK = 0.98  # a single column that scores this much nearly determines the target
-MOST_ROWS, MOST_COLUMNS = 2000, 300  # looked at when searching for leaks
-LARGEST_FLOAT32 = 3e38  # what a tree can hold
-ID_LIKE = 0.98  # share of different values
 
 
 @dataclass(frozen=True)
@@ -69,17 +69,11 @@ def _column_line(column: pd.Series, data: Data) -> dict[str, Any]:
     return {
         "column": column.name,
         "kind": about["kind"],
-        "role": _role(str(column.name), data),
+        "role": column_role(str(column.name), data),
         "missing": f"{column.isna().mean():.1%}",
         "different": column.nunique(),
         "values": _values(column, about),
     }
-
-
-def _role(name: str, data: Data) -> str:
-    roles = {data.target: "target", data.id: "id"}
-    roles |= dict.fromkeys(data.leave_out, "left out") | dict.fromkeys(data.sensitive, "sensitive")
-    return roles.get(name, "feature")
 
 
 def _values(column: pd.Series, about: dict[str, Any]) -> str:
@@ -124,13 +118,13 @@ def _notes(table: pd.DataFrame, data: Data) -> list[str]:
         advice = "a run leaves them out" if data.drop_copies else "set [data] drop_copies = true"
         notes.append(f"{copies:,} rows are exact copies of other rows: {advice}.")
     for name in table:
-        column, role = table[name], _role(str(name), data)
+        column, role = table[name], column_role(str(name), data)
         kind = column_kind(column, data.date_format)
         if kind == "empty":
             notes.append(f'"{name}" has no value at all: add it to [data] leave_out.')
         elif column.nunique(dropna=False) == 1:
             notes.append(f'"{name}" has the same value in every row: it can tell nothing apart.')
-        elif role == "feature" and _looks_like_id(column, kind):
+        elif role == "feature" and looks_like_id(column, kind):
             notes.append(
                 f'"{name}" looks like an id (nearly all different): set [data] id or leave_out.'
             )
@@ -173,41 +167,3 @@ def _spelling_variants(column: pd.Series) -> str:
         if len(spellings) > 1:
             return f'"{spellings[0]}" and "{spellings[1]}"'
     return ""
-
-
-def _looks_like_id(column: pd.Series, kind: str) -> bool:
-    whole = kind in ("text", "category") or pd.api.types.is_integer_dtype(column)
-    return whole and len(column) > 50 and column.nunique() >= ID_LIKE * len(column)
-
-
-def suspected_leaks(table: pd.DataFrame, target: pd.Series, data: Data) -> dict[str, float]:
-    """Columns that predict the target nearly alone, with the cross-validated score of a small tree.
-
-    The score is R² for regression and balanced accuracy for classes. At most 2,000 rows and 300
-    columns are looked at, so that wide tables take seconds.
-    """
-    if len(target) > MOST_ROWS:
-        target = target.sample(MOST_ROWS, random_state=0)
-    regression = data.problem == "regression"
-    tree = (DecisionTreeRegressor if regression else DecisionTreeClassifier)(
-        max_depth=6, random_state=0
-    )
-    truth = target.astype("float64") if regression else target.astype(str)
-    if not regression and truth.value_counts().min() < 3:
-        return {}
-    found = {}
-    features = [name for name in table if _role(str(name), data) == "feature"]
-    for name in features[:MOST_COLUMNS]:
-        column = table.loc[target.index, name]
-        kind = column_kind(column, data.date_format)
-        if kind in ("empty", "text") or _looks_like_id(column, kind):
-            continue
-        numbers = (
-            column.astype("float64") if kind == "number" else pd.Series(pd.factorize(column)[0])
-        )
-        inputs = numbers.where(numbers.abs() < LARGEST_FLOAT32).to_numpy().reshape(-1, 1)
-        scoring = "r2" if regression else "balanced_accuracy"
-        score = float(cross_val_score(tree, inputs, truth, cv=3, scoring=scoring).mean())
-        if score >= LEAK:
-            found[str(name)] = score
-    return found

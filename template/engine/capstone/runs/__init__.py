@@ -1,4 +1,4 @@
 """A finished run on disk: written whole, read back, proved to be of one piece.
 
-Doors: `folder.new_run` and `folder.read_run`, `results.read_story`, `verify.check_whole`.
+Doors: `folder.new_run` and `folder.read_run`, `results.read_results`, `verify.check_whole`.
 """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import platform
-import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,8 +12,9 @@ from typing import Any
 import tomli_w
 import torch
 
+from capstone.core.git import git_state
 from capstone.core.project import package_name
-from capstone.core.settings import Settings
+from capstone.core.settings import Settings, flatten
 from capstone.training.devices import describe_device
 from capstone.training.history import History
 
@@ -68,50 +68,21 @@ def training_identity(root: Path, settings: Settings, sha256: str) -> dict[str, 
     values = settings.model_dump(mode="json", include=sections)
     for key in ("device", "checkpoint_seconds"):
         del values["training"][key]
-    flat = {
-        f"{section}.{key}": value
-        for section, its in values.items()
-        if isinstance(its, dict)
-        for key, value in its.items()
-    }
     package = root / "src" / package_name(root)
     code = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(package.glob("*.py"))))
     names = {"the table's bytes": sha256, "your package's code": code.hexdigest()}
-    return {"seed": settings.seed, **flat, **names}
+    return {**flatten(values), **names}
 
 
 def installed_versions() -> dict[str, str]:
     """Versions of Python, the system and the libraries that the numbers come from."""
-    found = {"python": platform.python_version(), "system": platform.platform()}
+    versions = {"python": platform.python_version(), "system": platform.platform()}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
-
-
-def git_state(root: Path) -> dict[str, Any]:
-    """The commit that the project is at, and whether files have changed since; None without git."""
-    commit = git(root, "rev-parse", "HEAD")
-    changes = git(root, "status", "--porcelain")
-    return {"commit": commit or None, "dirty": None if changes is None else bool(changes)}
-
-
-def git(root: Path, *arguments: str) -> str | None:
-    """Output of a git command in the project, or None when it failed or git is not installed."""
-    try:
-        done = subprocess.run(
-            ["git", *arguments],
-            cwd=root,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-        )
-    except OSError:
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
+            versions[name] = "not installed"
+    return versions
 
 
 def resolved_toml(settings: Settings) -> str:

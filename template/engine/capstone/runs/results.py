@@ -1,32 +1,54 @@
-"""A run as the report tells it: its files, read and checked."""
+"""The results of a run: its files, proved to be of one run, and read."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from capstone.core.errors import CapstoneError
 from capstone.core.settings import Settings
-from capstone.core.settings_file import load_settings
 from capstone.runs.folder import Run
+from capstone.runs.verify import (
+    check_whole,
+    not_whole,
+    read_json,
+    read_predictions,
+    read_settings,
+    truth_and_prediction,
+)
 from capstone.training.target import Target
 
 
 @dataclass(frozen=True)
-class Story:
-    """Everything that the report shows."""
+class RunResults:
+    """Everything that a report shows.
+
+    Parameters
+    ----------
+    run : Run
+        The run's folder, run.json and metrics.json.
+    settings : Settings
+        As they were for this run.
+    target : Target
+        What was predicted.
+    rows : DataFrame
+        predictions.csv, a line for each row of the test part.
+    history : DataFrame
+        history.csv, a line for each epoch.
+    shap, shap_values : DataFrame, optional
+        How much each column counts, on average and row by row; None where nothing was explained.
+    """
 
     run: Run
     settings: Settings
     target: Target
-    rows: pd.DataFrame  # predictions.csv
+    rows: pd.DataFrame
     history: pd.DataFrame
-    shap: pd.DataFrame | None
-    shap_values: pd.DataFrame | None
+    shap: pd.DataFrame | None = None
+    shap_values: pd.DataFrame | None = None
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -39,60 +61,47 @@ class Story:
         return self.target.problem
 
     def truth(self) -> np.ndarray:
-        """The true numbers, or the number of each row's class."""
-        return self.target.truth(self.rows["truth"])
+        """The true numbers, or the number of each row's class, shape (rows,)."""
+        return truth_and_prediction(self.rows, self.target.classes)[0]
 
     def prediction(self) -> np.ndarray:
-        """The predicted numbers, or the probabilities (rows, classes)."""
-        if self.problem == "regression":
-            return self.rows["prediction"].to_numpy(float)
-        return self.rows[[f"probability_{name}" for name in self.target.classes]].to_numpy(float)
+        """The predicted numbers, shape (rows,), or the probabilities, shape (rows, classes)."""
+        return truth_and_prediction(self.rows, self.target.classes)[1]
 
 
-def read_story(run: Run) -> Story:
-    """Read a run's files. Raises CapstoneError for a file that is missing, cut short or another run's."""
+def read_results(run: Run) -> RunResults:
+    """Read all that a run has written.
+
+    Raises
+    ------
+    CapstoneError
+        When a file is missing, cut short, or of another run.
+    """
+    check_whole(run)
     folder = run.folder
-    settings = load_settings(folder, file_name="settings.toml")
-    reading = "model.json"
     try:
-        model = json.loads((folder / reading).read_text(encoding="utf-8"))
-        target = Target(**model["target"])
-        reading = "predictions.csv"
-        keep = {} if target.problem == "regression" else {"truth": str, "prediction": str}
-        rows = pd.read_csv(folder / reading, dtype=keep, keep_default_na=False, na_values=[""])
-        reading = "history.csv"
-        history = pd.read_csv(folder / reading)
-        shap = values = None
-        if "explanation" in run.metrics:
-            reading = "shap.csv"
-            shap = pd.read_csv(folder / reading, keep_default_na=False)
-            reading = "shap_values.parquet"
-            values = pd.read_parquet(folder / reading)
-        story = Story(run, settings, target, rows, history, shap, values)
-        reading = "metrics.json"
-        _check_belongs(story)
-    except CapstoneError:
-        raise
+        target = Target(**read_json(folder / "model.json")["target"])
+    except (KeyError, TypeError):
+        raise not_whole(folder / "model.json", "does not say what was predicted") from None
+    settings = Settings.model_validate(read_settings(run))
+    history = _read_table(folder / "history.csv")
+    results = RunResults(run, settings, target, read_predictions(run), history)
+    if "explanation" not in run.metrics:
+        return results
+    shap = _read_table(folder / "shap.csv")
+    return replace(results, shap=shap, shap_values=_read_table(folder / "shap_values.parquet"))
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    try:
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path)
+        return pd.read_csv(path, keep_default_na=False, na_values=[""])
     except (
         Exception
     ) as error:  # each reader has its own errors for a file that is missing or cut short
-        raise CapstoneError(
-            f"{folder / reading} can't be read ({type(error).__name__}): the run is not whole, "
-            "so delete its folder and run again."
-        ) from None
-    return story
+        raise not_whole(path, f"can't be read ({type(error).__name__})") from None
 
 
-def _check_belongs(story: Story) -> None:
-    """metrics.json must be about the rows of predictions.csv."""
-    metrics, truth, prediction = story.metrics, story.truth(), story.prediction()
-    if story.problem == "regression":
-        name, again = "mae", float(np.abs(truth - prediction).mean())
-    else:
-        name, again = "accuracy", float((prediction.argmax(axis=1) == truth).mean())
-    said = metrics["model"].get(name, {}).get("value", float("nan"))
-    if metrics["problem"] != story.problem or not np.isclose(said, again, rtol=1e-6):
-        raise CapstoneError(
-            f"{story.run.folder / 'metrics.json'} is not about the predictions beside it ({name} {said:.6g} "
-            f"there, {again:.6g} here): it belongs to another run or project, so run again."
-        )
+# To be deleted as soon as the report uses the names above.
+Story, read_story = RunResults, read_results

@@ -14,9 +14,11 @@ import numpy as np
 import pandas as pd
 from safetensors import SafetensorError, safe_open
 
+from capstone.core.decisions import PROBABILITY
 from capstone.core.errors import CapstoneError
 from capstone.core.settings import Data
 from capstone.core.settings_file import load_settings
+from capstone.core.text import VERDICTS
 from capstone.evaluation.metrics import METRICS, brier, mae
 from capstone.runs.folder import GRAPH, SCHEMA, SERVING, Run
 
@@ -24,7 +26,6 @@ INFO = {
     *("finished", "seed", "data", "rows", "git", "versions", "files"),
     *("quick", "test_looks", "device"),
 }
-VERDICTS = ("better", "worse", "undecided")
 SECTIONS = ("project", "data", "split", "preprocessing", "network", "training", "evaluation")
 RUN_FILES = (
     *("run.json", "settings.toml", "metrics.json", "predictions.csv", "history.csv", "schema.json"),
@@ -33,24 +34,30 @@ RUN_FILES = (
 
 
 def check_whole(run: Run) -> None:
-    """Raise CapstoneError when a file of the run is missing, cut short, or of another run."""
+    """Prove that a run's files are all there, whole, and of one run.
+
+    Raises
+    ------
+    CapstoneError
+        When a file is missing, cut short, or of another run: it names the file and what is wrong with it.
+    """
     for name in RUN_FILES:
         path = run.folder / name
         if not path.is_file() or path.stat().st_size == 0:
-            raise _broken(path, "is empty" if path.is_file() else "is missing")
+            raise not_whole(path, "is empty" if path.is_file() else "is missing")
         if name.endswith(".json"):
             read_json(path)
     _check_info(run)
     for name in (GRAPH, SERVING, SCHEMA):
-        found = hashlib.sha256((run.folder / name).read_bytes()).hexdigest()
-        if found != run.info["files"].get(name):
-            raise _broken(run.folder / name, "is not the file that the run wrote")
+        sha256 = hashlib.sha256((run.folder / name).read_bytes()).hexdigest()
+        if sha256 != run.info["files"].get(name):
+            raise not_whole(run.folder / name, "is not the file that the run wrote")
     _check_model(run.folder)
     _check_scores(run)
     table = read_predictions(run)
     rows = run.info["rows"].get("test")
     if len(table) != rows:
-        raise _broken(
+        raise not_whole(
             run.folder / "predictions.csv",
             f"has {len(table):,} rows, not the {rows} of the test part",
         )
@@ -61,12 +68,12 @@ def _check_info(run: Run) -> None:
     """run.json must say what is asked of it."""
     info, path = run.info, run.folder / "run.json"
     if absent := INFO - set(info):
-        raise _broken(path, f'does not say "{min(absent)}"')
+        raise not_whole(path, f'does not say "{min(absent)}"')
     for name in ("data", "rows", "git", "versions", "files"):
         if not isinstance(info[name], dict):
-            raise _broken(path, f'says "{name}" in an unknown form')
+            raise not_whole(path, f'says "{name}" in an unknown form')
     if not {"path", "sha256"} <= set(info["data"]):
-        raise _broken(path, "does not say which data")
+        raise not_whole(path, "does not say which data")
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -74,9 +81,9 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise _broken(path, f"can't be read ({type(error).__name__})") from None
+        raise not_whole(path, f"can't be read ({type(error).__name__})") from None
     if not isinstance(value, dict):
-        raise _broken(path, "holds no JSON object")
+        raise not_whole(path, "holds no JSON object")
     return value
 
 
@@ -87,9 +94,9 @@ def read_settings(run: Run) -> dict[str, Any]:
         settings = load_settings(run.folder, file_name=path.name).model_dump()
         written = tomllib.loads(path.read_text(encoding="utf-8"))
     except (CapstoneError, OSError, ValueError) as error:
-        raise _broken(path, f"can't be read ({error})") from None
+        raise not_whole(path, f"can't be read ({error})") from None
     if absent := [name for name in SECTIONS if name not in written]:
-        raise _broken(path, f"is cut short: it has no section [{absent[0]}]")
+        raise not_whole(path, f"is cut short: it has no section [{absent[0]}]")
     return settings
 
 
@@ -106,18 +113,47 @@ def predictions_table(
 
 
 def read_predictions(run: Run) -> pd.DataFrame:
-    """predictions.csv; classes stay as they were written ("NA" or "01" is a name like any other)."""
+    """predictions.csv; classes and groups stay as they were written ("NA" or "01" is a name like any other).
+
+    Raises CapstoneError when it can't be read.
+    """
     path = run.folder / "predictions.csv"
-    words = (
-        None if run.metrics.get("problem") == "regression" else {"truth": str, "prediction": str}
-    )
+    numbers = run.metrics.get("problem") == "regression"
+    words = {} if numbers else {"truth": str, "prediction": str}
     try:
-        table = pd.read_csv(path, dtype=words, keep_default_na=words is None)
+        table = pd.read_csv(path, dtype=words, keep_default_na=False, na_values=[""])
     except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
-        raise _broken(path, f"can't be read ({type(error).__name__})") from None
+        raise not_whole(path, f"can't be read ({type(error).__name__})") from None
     if absent := {"row", "truth", "prediction"} - set(table):
-        raise _broken(path, f'has no column "{min(absent)}"')
+        raise not_whole(path, f'has no column "{min(absent)}"')
     return table
+
+
+def truth_and_prediction(table: pd.DataFrame, classes: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """What predictions.csv holds, as the metrics take it.
+
+    Parameters
+    ----------
+    table : DataFrame
+        predictions.csv, as `read_predictions` gives it.
+    classes : list of str
+        In the order of the model's outputs; none for regression.
+
+    Returns
+    -------
+    tuple of ndarray
+        The truth, shape (rows,): numbers, or the number of each row's class. The prediction: numbers of shape
+        (rows,), or probabilities of shape (rows, classes).
+
+    Raises
+    ------
+    KeyError, ValueError
+        When the table is not of these classes.
+    """
+    if not classes:
+        return table["truth"].to_numpy(float), table["prediction"].to_numpy(float)
+    truth = np.array([classes.index(name) for name in table["truth"]])
+    return truth, table[[f"{PROBABILITY}{name}" for name in classes]].to_numpy(float)
 
 
 def _check_model(folder: Path) -> None:
@@ -126,9 +162,9 @@ def _check_model(folder: Path) -> None:
         with safe_open(weights, framework="np"):  # reads the header, and compares it with the size
             pass
     except (SafetensorError, OSError):
-        raise _broken(weights, "is cut short") from None
+        raise not_whole(weights, "is cut short") from None
     if not zipfile.is_zipfile(preprocessing):
-        raise _broken(preprocessing, "is cut short")
+        raise not_whole(preprocessing, "is cut short")
 
 
 def _check_scores(run: Run) -> None:
@@ -136,7 +172,7 @@ def _check_scores(run: Run) -> None:
     path, metrics = run.folder / "metrics.json", run.metrics
     problem = read_settings(run)["data"]["problem"]
     if metrics.get("problem") != problem:
-        raise _broken(
+        raise not_whole(
             path,
             f'is of another project: its problem is {metrics.get("problem")!r}, not "{problem}"',
         )
@@ -147,38 +183,31 @@ def _check_scores(run: Run) -> None:
                 _ = scores[name]["value"], scores[name]["low"], scores[name]["high"]
         _ = metrics["model"][metrics["primary_metric"]]
         if odd := [word for word in metrics["beats"].values() if word not in VERDICTS]:
-            raise _broken(path, f'has the unknown verdict "{odd[0]}"')
+            raise not_whole(path, f'has the unknown verdict "{odd[0]}"')
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise _broken(path, f"is not complete (no {error})") from None
+        raise not_whole(path, f"is not complete (no {error})") from None
 
 
 def _check_fit(run: Run, table: pd.DataFrame) -> None:
     """A metric computed again from predictions.csv must be the one in metrics.json."""
     once = np.ones((1, len(table)))
+    name, metric = ("mae", mae) if run.metrics["problem"] == "regression" else ("brier", brier)
     try:
-        if run.metrics["problem"] == "regression":
-            name = "mae"
-            truth = table["truth"].to_numpy(float)
-            value = mae(truth, table["prediction"].to_numpy(float), once)[0]
-        else:
-            name = "brier"
-            shares = table.iloc[:, list(table).index("prediction") + 1 :].filter(
-                regex="^probability_"
-            )
-            classes = [column.removeprefix("probability_") for column in shares]
-            truth = np.array([classes.index(label) for label in table["truth"]])
-            value = brier(truth, shares.to_numpy(float), once)[0]
-    except ValueError:
-        raise _broken(run.folder / "predictions.csv", "holds no numbers of this run") from None
+        classes = read_json(run.folder / "model.json")["target"]["classes"]
+        truth, prediction = truth_and_prediction(table, classes)
+        value = metric(truth, prediction, once)[0]
+    except (KeyError, TypeError, ValueError):
+        raise not_whole(run.folder / "predictions.csv", "holds no numbers of this run") from None
     written = run.metrics["model"][name]["value"]
     if not isinstance(written, (int, float)) or not math.isclose(value, written, rel_tol=1e-6):
-        raise _broken(
+        raise not_whole(
             run.folder / "metrics.json",
             f"is of another run or project: by predictions.csv {name} is {value:.6g}, it says {written}",
         )
 
 
-def _broken(path: Path, what: str) -> CapstoneError:
+def not_whole(path: Path, what: str) -> CapstoneError:
+    """The one sentence on a file of a run that can't be used."""
     return CapstoneError(
-        f"The run in {path.parent} is not whole: {path.name} {what}. Delete that folder, then `capstone run`."
+        f"The run in {path.parent} is not whole: {path.name} {what}. Delete that folder and run again: `capstone run`."
     )

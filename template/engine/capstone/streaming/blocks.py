@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from capstone.core.errors import CapstoneError
-from capstone.core.project import apply_step, clean_table
 from capstone.core.settings import Settings
+from capstone.data.user_steps import apply_step, clean_table
 from capstone.data.validation import check_named_columns, to_numbers
 from capstone.streaming.dealing import FOR_SAMPLE, PARTS, Dealer, as_shares, moments
 from capstone.streaming.sketches import Sketch

@@ -14,7 +14,7 @@ import psutil
 import torch
 from torch import Tensor, nn
 
-from capstone.core.errors import CapstoneError, is_out_of_memory
+from capstone.core.errors import CapstoneError, is_out_of_memory, too_little_memory
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -50,9 +50,10 @@ def on_device(rows: np.ndarray, device: torch.device) -> Tensor:
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
-        raise CapstoneError(
-            f"The graphics card's memory is too small for {len(rows):,} rows of {rows.shape[1]:,} numbers: save the "
-            'table as Parquet and set [data] streaming = "always", or set [training] device = "cpu".'
+        raise too_little_memory(
+            f"{len(rows):,} rows of {rows.shape[1]:,} numbers",
+            'save the table as Parquet and set [data] streaming = "always", or set [training] device = "cpu"',
+            "The graphics card's memory",
         ) from None
 
 
@@ -80,9 +81,10 @@ def check_memory(build: Callable[[], nn.Module], members: int, device: torch.dev
     copies = 6 if device.type == "cpu" else 1  # gradients, AdamW's two means, the best, the first
     need, free = 4 * weights * copies, psutil.virtual_memory().available
     if need > free:
-        raise CapstoneError(
-            f"To train a network of {weights:,} weights takes {need / 1e9:,.1f} GB of memory, and "
-            f"{free / 1e9:,.1f} GB are free: make [network] hidden or members smaller."
+        raise too_little_memory(
+            f"a network of {weights:,} weights (training it takes {need / 1e9:,.1f} GB, "
+            f"and {free / 1e9:,.1f} GB are free)",
+            "make [network] hidden or members smaller",
         )
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from scipy.special import expit, softmax
 
+from capstone.core.decisions import as_columns
 from capstone.data.kinds import class_names
 
 
@@ -67,8 +68,4 @@ class Target:
 
     def columns(self, prediction: np.ndarray) -> dict[str, np.ndarray]:
         """The prediction as columns of a table: `prediction`, and `probability_<class>` for classes."""
-        if self.problem == "regression":
-            return {"prediction": prediction}
-        chosen = np.array(self.classes)[prediction.argmax(axis=1)]
-        shares = {f"probability_{name}": prediction[:, i] for i, name in enumerate(self.classes)}
-        return {"prediction": chosen, **shares}
+        return as_columns(self, prediction)

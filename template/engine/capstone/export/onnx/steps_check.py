@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from capstone.core.errors import CapstoneError
-from capstone.core.project import apply_step, package_name
+from capstone.core.project import package_name
+from capstone.data.user_steps import apply_step
 from capstone.serving.inference.arrays import Arrays
 from capstone.serving.inference.frames import to_arrays
 from capstone.serving.inference.steps import Steps, nothing

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from capstone.data.kinds import floats, texts, to_dates
+from capstone.data.user_steps import apply_step
 from capstone.serving.inference.arrays import Arrays
 
 
@@ -28,6 +30,15 @@ def to_frame(columns: Arrays, raw: Mapping[str, str]) -> pd.DataFrame:
         {name: _to_series(column, raw.get(name, "str")) for name, column in columns.items()}
     )
     table.index = pd.RangeIndex(1, len(table) + 1, name="row")
+    return table
+
+
+def apply_steps(
+    table: pd.DataFrame, functions: Mapping[str, Callable[..., Any]], root: Path
+) -> pd.DataFrame:
+    """The table after the student's steps, given as they were imported when the service started."""
+    for name, function in functions.items():
+        table, _ = apply_step(name, table, root, function=function)
     return table
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from capstone.core.errors import CapstoneError
-from capstone.core.project import apply_step, call_student, load_attribute, package_name
+from capstone.core.project import call_student, load_attribute, package_name
 from capstone.serving.inference.arrays import Arrays, for_graph
 
 STEPS = ("clean", "engineer")
@@ -58,12 +58,11 @@ class Steps:
         return ready
 
     def _on_pandas(self, given: Arrays) -> Arrays:
-        from capstone.serving.inference.frames import frame_for_graph, to_frame
+        from capstone.serving.inference.frames import apply_steps, frame_for_graph, to_frame
 
         table = to_frame(given, self.raw)
-        ready = table
-        for name, function in zip(STEPS, self.functions, strict=True):
-            ready = apply_step(name, ready, self.root, function=function)[0]
+        functions = dict(zip(STEPS, self.functions, strict=True))
+        ready = apply_steps(table, functions, self.root)
         if len(ready) < len(table):
             if len(table) == 1:  # apply_step has said so already, for no row was left
                 raise CapstoneError(f"{self._place()} dropped the row.")

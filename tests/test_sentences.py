@@ -18,7 +18,7 @@ RUN_BY = {
     "capstone check --final": "test_cards.py::test_a_project_in_which_everything_is_done_passes",
     "capstone check --json > ada.json": "cohort/commands/test_class.py::test_the_report_shows_what_students_committed",
     "capstone run --resume": "test_resume.py::test_resumed_training_gives_the_bits_of_a_whole_one",
-    "capstone run --seeds": "test_evidence.py::test_several_seeds_make_one_table",
+    "capstone run --seeds": "engine/commands/test_seeds.py::test_several_seeds_make_one_table",
     "cohort adopt": "cohort/commands/test_class.py::test_a_lost_answers_file_is_made_again",
     "cohort history": "cohort/projects/test_faults.py::test_history_says_what_was_done",
     "cohort report --checks": "cohort/commands/test_class.py::test_the_report_shows_what_students_committed",

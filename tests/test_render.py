@@ -220,14 +220,6 @@ def test_types_are_sound(
     must_run(tool("mypy"), "--cache-dir", cache, cwd=copy_of(**answers))
 
 
-def test_no_python_file_is_too_long_to_read(render: Render) -> None:
-    project = render()
-    for name in files(project):
-        if name.endswith(".py"):
-            lines = (project / name).read_text(encoding="utf-8").splitlines()
-            assert len(lines) <= 250, f"{name} has {len(lines)} lines"
-
-
 def test_the_same_answers_give_the_same_bytes(template: Path, tmp_path: Path) -> None:
     first, other = tmp_path / "first", tmp_path / "Another Folder (2)"
     for folder in (first, other):

@@ -91,3 +91,21 @@ def test_what_code_and_pages_cite_exists() -> None:
     assert len(cited) > 5
     known = {one.number for one in load()}
     assert [where for number, where in sorted(cited) if number not in known] == []
+
+
+def test_the_files_that_hold_today_are_where_a_decision_says() -> None:
+    """Superseded ones speak of files as they were."""
+    places = (ROOT, ROOT / "docs", ROOT / "template", ROOT / "template" / "engine" / "capstone")
+    named = {
+        (one.file, name)
+        for one in load()
+        if one.by is None
+        for name in re.findall(
+            r"(?<![\w/.(<])((?:[\w-]+/)+[\w-]+\.(?:py|md|yml|jinja|txt|js))\b",
+            (FOLDER / one.file).read_text("utf-8"),
+        )
+    }
+    assert len(named) > 8
+    assert [
+        one for one in sorted(named) if not any((place / one[1]).is_file() for place in places)
+    ] == []

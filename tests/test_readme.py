@@ -12,6 +12,9 @@ import pytest
 
 from tests.helpers import PROBLEMS, ROOT, Render, RunCapstone, must_run, tool
 
+# What our own pages name that lies in a project, a class or a run, or is made.
+ELSEWHERE = {"capstone.toml", "data/", "src/", "class.toml", "class.csv", "run.json"}
+ELSEWHERE |= {"index.html", "site/", "bench_NAME.py"}
 bash = pytest.mark.skipif(shutil.which("bash") is None, reason="the README's lines are for bash")
 
 
@@ -68,6 +71,23 @@ def test_our_readme_opens_with_the_two_commands() -> None:
         "lint",
         "demo",
     ]
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "benchmarks/README.md"])
+def test_every_path_that_our_own_pages_name_exists(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = set(re.findall(r"`([a-z][\w.-]*(?:/[\w.<>-]+)*/?)`", text)) | set(
+        re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
+    )
+    template = ROOT / "template"
+    engine = template / "engine" / "capstone"
+    places = (ROOT, (ROOT / page).parent, ROOT / "includes", ROOT / "docs", template, engine)
+    paths = {name.split("<")[0] for name in named if "/" in name or re.search(r"\.\w+$", name)}
+    paths -= ELSEWHERE
+    assert len(paths) > 3
+    assert [
+        name for name in sorted(paths) if not any((place / name).exists() for place in places)
+    ] == []
 
 
 def clean_environment(project: Path) -> dict[str, str]:

@@ -26,8 +26,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Create, update and overview the repositories of a class. "
-    "Ends with 0: all done; 2: some conflicts; 3: some errors; 4: something was refused for safety.",
+    help="Create, update and look after the repositories of a class. "
+    "Exit codes: 0, all done; 2, some projects need attention; 3, some errors; 4, something was refused for safety.",
 )
 Folder = Annotated[Path, typer.Option("--class", metavar="FOLDER", help="Where class.toml is.")]
 Only = Annotated[
@@ -116,7 +116,7 @@ def status(
     json: Json = False,
     folder: Folder = HERE,
 ) -> None:
-    """Say at which release each project is, and whether an update waits for its student."""
+    """Show each project's release, and the update that waits for its student."""
     from cohort.commands.status import show_status
 
     sys.exit(show_status(Options(folder, tuple(only or ()), json=json, jobs=jobs), dirty))
@@ -133,7 +133,7 @@ def plan(
     json: Json = False,
     folder: Folder = HERE,
 ) -> None:
-    """Say what an update would change, merge and leave to do. Writes nothing into any project."""
+    """Show what an update would change, and what needs attention. Writes nothing into any project."""
     from cohort.commands.plan import plan_class
 
     options = PlanOptions(
@@ -196,7 +196,7 @@ def rollback(
 def verify(
     to: To = "", only: Only = None, jobs: Jobs = 0, json: Json = False, folder: Folder = HERE
 ) -> None:
-    """Say whether each update branch is, bit by bit, what cohort makes of the student's commit."""
+    """Check that each update branch is, bit by bit, what cohort makes of the student's commit."""
     from cohort.commands.verify import verify_class
 
     sys.exit(verify_class(Options(folder, tuple(only or ()), to, json, jobs)))
@@ -204,7 +204,7 @@ def verify(
 
 @app.command()
 def audit(only: Only = None, jobs: Jobs = 0, json: Json = False, folder: Folder = HERE) -> None:
-    """Name the template's files that a student changed; protected ones (CI, checks, tests) count as 2."""
+    """Name the template's files that a student changed. A protected one (CI, checks, tests) needs attention."""
     from cohort.commands.audit import audit_class
 
     sys.exit(audit_class(Options(folder, tuple(only or ()), json=json, jobs=jobs)))
@@ -234,7 +234,7 @@ def history(
     json: Json = False,
     folder: Folder = HERE,
 ) -> None:
-    """Say what cohort did to one project, and when, newest first."""
+    """Show what cohort did to one project, and when, newest first."""
     from cohort.commands.history import show_history
 
     sys.exit(show_history(Options(folder, json=json), student))

@@ -47,3 +47,13 @@ def _visible_value(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_visible_value(one) for one in value]
     return value
+
+
+def count_of(number: int, noun: str) -> str:
+    """A number with its noun: "1 student", "3,000 students", "2 branches", "4 repositories"."""
+    if number != 1:
+        if noun.endswith("y"):
+            noun = noun[:-1] + "ies"
+        else:
+            noun += "es" if noun.endswith(("ch", "s")) else "s"
+    return f"{number:,} {noun}"

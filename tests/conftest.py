@@ -165,6 +165,8 @@ def cohort(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
             jobs = [] if arguments[0] in ("init", "adopt", "history") else ["--jobs", "1"]
             words = ["cohort", *arguments, *jobs, "--class", str(folder)]
             patch.setattr(sys, "argv", words)
+            if folder.is_dir():  # a page is written where the command is given
+                patch.chdir(folder)
             with pytest.raises(SystemExit) as ended:
                 cohort_main()
         printed = capsys.readouterr()

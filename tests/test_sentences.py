@@ -10,7 +10,9 @@ from tests.helpers import ROOT, Render
 from tests.test_readme import blocks, readme_of
 from tests.test_site_commands import ELSEWHERE, PAGES, exists, lines_of, page
 
-TOOLS = "capstone|cohort|copier|git|nox|pip|pipx|pytest|python3?|sbatch|tensorboard|torchrun|uvx?"
+TOOLS = (
+    "capstone|cohort|copier|gh|git|nox|pip|pipx|pytest|python3?|sbatch|tensorboard|torchrun|uvx?"
+)
 BENCH = "nox -s bench -- "
 # What runs each command that stands in no block; the text before the first word in capitals or quotes is enough.
 RUN_BY = {
@@ -27,6 +29,8 @@ RUN_BY = {
     "cohort update --markers": "cohort/projects/test_update.py::test_markers_come_only_on_request",
     "copier copy --d": "test_render.py::test_the_files_are_exactly_those_asked_for",
     "copier update": "test_update.py::test_an_update_gives_what_a_fresh_copy_gives",
+    "gh auth login": "cohort/forge/test_pull_requests.py::test_the_login_of_gh_is_used",
+    "gh auth setup-git": "cohort/git/test_network.py::test_what_gh_has_set_up_is_used",
     "git checkout --ours": "test_update.py::test_a_conflict_is_resolved_as_the_page_says",
     "git checkout --theirs": "test_update.py::test_a_conflict_is_resolved_as_the_page_says",
     "git diff docs/": (
@@ -63,7 +67,8 @@ RUN_BY = {
 }
 # Parts of other tools that a page speaks of; no reader is to type them.
 NAMED_ONLY = {
-    *("copier check-update", "git cat-file", "git fast-import", "git merge-tree"),
+    *("gh repo create my-class/ada --private", "git fetch"),
+    *("copier check-update", "git cat-file", "git diff-tree", "git fast-import", "git merge-tree"),
     *("uv add", "uv sync", "uv sync --extra"),
 }
 

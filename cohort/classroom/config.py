@@ -63,7 +63,15 @@ class ClassSection(Section):
 
 class ForgeSection(Section):
     kind: Literal["none", "github", "gitlab"] = "none"
+    api: str = ""  # where its REST API is, if not at the repositories' host
     file_remotes: bool = False
+
+    @field_validator("api")
+    @classmethod
+    def _https(cls, api: str) -> str:
+        if api and not re.fullmatch(r"https://[^/@\s]+(/\S*)?", api):
+            raise ValueError(f"{api!r} is no address such as https://git.example.edu/api/v4")
+        return api.rstrip("/")
 
 
 class AuditSection(Section):
@@ -109,6 +117,11 @@ class Class:
     def releases(self) -> tuple[str, ...]:
         """The allowed releases, oldest first."""
         return tuple(sorted(self.settings.template.releases, key=version))
+
+    @property
+    def branches(self) -> list[str]:
+        """The branches of all updates, oldest release first."""
+        return [self.branch(release) for release in self.releases]
 
     @cached_property
     def template_url(self) -> str:

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cohort.classroom.outcome import CLEAN, CONFLICT, Outcome
+from cohort.classroom.outcome import CLEAN, CONFLICT, Outcome, PullRequest
 from cohort.errors import CohortError
 from cohort.text import to_json
 
-SCHEMA = """
+# How the tables came to be: each script brings a ledger from one version to the next. A ledger's version is
+# SQLite's `user_version`. Those of cohort 0.1, which are version 0, may have the first tables already.
+MIGRATIONS = (
+    """
 CREATE TABLE IF NOT EXISTS runs (
     id INTEGER PRIMARY KEY, command TEXT, target TEXT, started REAL, ended REAL);
 CREATE TABLE IF NOT EXISTS steps (
@@ -24,7 +27,13 @@ CREATE INDEX IF NOT EXISTS steps_of_student ON steps (student, at);
 CREATE TABLE IF NOT EXISTS releases (name TEXT PRIMARY KEY, commit_name TEXT);
 CREATE TABLE IF NOT EXISTS plans (
     student TEXT PRIMARY KEY, target TEXT, head TEXT, state TEXT, paths TEXT);
-"""
+""",
+    """
+CREATE TABLE pull_requests (
+    repository TEXT, branch TEXT, number INTEGER, url TEXT, state TEXT, why TEXT, at REAL,
+    PRIMARY KEY (repository, branch));
+""",
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +55,33 @@ class Ledger:
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute("PRAGMA cache_size = -200")  # KB: nothing is read twice
-        self._connection.executescript(SCHEMA)
+        try:
+            self._migrate(cache)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _migrate(self, cache: Path) -> None:
+        """Bring the tables to this version: each step whole or not at all, whoever else opens the ledger now."""
+        if self._version() > len(MIGRATIONS):
+            raise CohortError(
+                f"{cache / 'ledger.sqlite'} was written by a newer cohort; update cohort, and run again."
+            )
+        while self._version() < len(MIGRATIONS):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                version = self._version()
+                if version < len(MIGRATIONS):
+                    for statement in MIGRATIONS[version].split(";"):
+                        self._connection.execute(statement)
+                    self._connection.execute(f"PRAGMA user_version = {version + 1}")
+                self._connection.execute("COMMIT")
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+
+    def _version(self) -> int:
+        return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
 
     def close(self) -> None:
         self._connection.close()
@@ -80,7 +115,7 @@ class Ledger:
         rows = self._connection.execute(
             "SELECT student, about FROM steps WHERE run = ? AND step = ? ORDER BY at", (run, step)
         )
-        return {student: Outcome(**json.loads(about)) for student, about in rows}
+        return {student: Outcome.from_dict(json.loads(about)) for student, about in rows}
 
     def history(self, student: str, most: int = 20) -> list[dict[str, Any]]:
         """What was done to a student's repository, newest first."""
@@ -116,12 +151,12 @@ class Ledger:
             for student, releases in seen
         }
 
-    def keep_plan(self, outcome: Outcome) -> None:
+    def keep_plan(self, student: str, outcome: Outcome) -> None:
         """Remember what an update of a student's commit would do, for `cohort status`."""
         if outcome.state not in (CLEAN, CONFLICT):
             return
         paths = to_json([one["path"] for one in outcome.conflicts])
-        row = (outcome.student, outcome.to, outcome.head, outcome.state, paths)
+        row = (student, outcome.to, outcome.head, outcome.state, paths)
         self._connection.execute("INSERT OR REPLACE INTO plans VALUES (?, ?, ?, ?, ?)", row)
 
     def plans(self, target: str) -> dict[str, tuple[str, str, list[str]]]:
@@ -130,6 +165,25 @@ class Ledger:
             "SELECT student, head, state, paths FROM plans WHERE target = ?", (target,)
         )
         return {student: (head, state, json.loads(paths)) for student, head, state, paths in rows}
+
+    def keep_pull_request(self, repository: str, branch: str, request: PullRequest) -> None:
+        """Remember the pull request of a branch."""
+        about = (request.number, request.url, request.state, request.why, time.time())
+        self._connection.execute(
+            "INSERT OR REPLACE INTO pull_requests VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (repository, branch, *about),
+        )
+
+    def pull_requests(self) -> dict[str, dict[str, PullRequest]]:
+        """Every pull request that is known, per repository and branch."""
+        rows = self._connection.execute(
+            "SELECT repository, branch, state, url, number, why FROM pull_requests"
+        )
+        known: dict[str, dict[str, PullRequest]] = {}
+        for repository, branch, state, url, number, why in rows:
+            request = PullRequest(state=state, url=url, number=number, why=why)
+            known.setdefault(repository, {})[branch] = request
+        return known
 
     def hold_releases(self, commits: dict[str, str]) -> None:
         """Remember each release's commit. Raises CohortError when one was moved since."""

@@ -10,17 +10,50 @@ from typing import Any
 
 CURRENT, NEWER, CLEAN, CONFLICT = "current", "newer", "clean", "conflict"
 REFUSED, ERROR = "refused", "error"
+OPEN, MERGED, CLOSED, MISSING = "open", "merged", "closed", "missing"
+# The states as people read them: those that need a person come first.
 WORDS = {
-    CURRENT: "up to date",
-    NEWER: "newer",
-    CLEAN: "merges by itself",
-    CONFLICT: "conflict",
+    CONFLICT: "needs attention",
     REFUSED: "refused",
     ERROR: "error",
+    CLEAN: "will merge cleanly",
+    NEWER: "on a newer release",
+    CURRENT: "up to date",
+    "exists": "already there",
+    "no update": "not updated yet",
+    "nothing to do": "without a branch",
 }
+RANK = {state: place for place, state in enumerate(WORDS)}
+MERGED_CLEANLY = "merged cleanly"
+SEVERAL = {"needs attention": "need attention", "error": "errors"}
+
+
+def word_for(state: str, written: bool = False) -> str:
+    """A state as people read it. `written`: the branch with the update is there."""
+    return MERGED_CLEANLY if state == CLEAN and written else WORDS.get(state, state)
+
+
+def count_of_word(number: int, word: str) -> str:
+    """Students in a state: "1 needs attention", "2 need attention"."""
+    return f"{number:,} {word if number == 1 else SEVERAL.get(word, word)}"
 
 
 NOTHING: dict[str, Any] = {"changes": {}, "conflicts": [], "notes": [], "diffs": {}}
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """A pull request, or merge request; `missing`: it could not be opened yet, or not be asked for."""
+
+    state: str
+    url: str = ""
+    number: int = 0
+    why: str = ""  # it is missing, or its state is not the newest
+
+    def __str__(self) -> str:
+        return f"pull request {self.state}" + "".join(
+            f": {text}" for text in (self.url, self.why) if text
+        )
 
 
 @dataclass(slots=True)  # there are thousands of them
@@ -43,6 +76,13 @@ class Outcome:
     conflicts: list[dict[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     diffs: dict[str, str] = field(default_factory=dict)
+    pull_request: PullRequest | None = None
+    same_as: str = ""  # the student of the same team whose row stands for this repository
+
+    @property
+    def word(self) -> str:
+        """The state as people read it."""
+        return word_for(self.state, written=bool(self.commit))
 
     def compact(self) -> None:
         """Thousands have the same paths and words: one text each, not one per student."""
@@ -62,13 +102,23 @@ class Outcome:
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
+    @classmethod
+    def from_dict(cls, about: dict[str, Any]) -> Outcome:
+        """What `as_dict` made."""
+        outcome = cls(**about)
+        if isinstance(request := about.get("pull_request"), dict):
+            outcome.pull_request = PullRequest(**request)
+        return outcome
+
 
 def exit_code(outcomes: Iterable[Outcome]) -> int:
-    """0: all done; 2: some conflicts; 3: some errors; 4: something was refused for safety."""
+    """0: all done; 2: some conflicts; 3: some errors, or pull requests missing; 4: something was refused for safety."""
     outcomes = list(outcomes)
     states = Counter(outcome.state for outcome in outcomes)
     if states[REFUSED]:
         return 4
-    if states[ERROR]:
+    if states[ERROR] or any(
+        one.pull_request is not None and one.pull_request.state == MISSING for one in outcomes
+    ):
         return 3
     return 2 if any(outcome.conflicts for outcome in outcomes) else 0

@@ -6,6 +6,7 @@ import codecs
 import csv
 import hashlib
 import io
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +16,7 @@ from unicodedata import category, combining, normalize
 
 from cohort.classroom.config import Class, is_address
 from cohort.errors import CohortError
+from cohort.git.network import without_password
 
 SEPARATORS = ",;\t"
 LONGEST = 100  # characters of a student's name
@@ -48,6 +50,13 @@ class Student:
     @property
     def is_remote(self) -> bool:
         return is_address(self.repository)
+
+    @property
+    def place(self) -> str:
+        """The repository, however its address is spelt, and without a password."""
+        if not self.is_remote:
+            return os.path.normpath(self.repository)
+        return without_password(self.repository).rstrip("/").removesuffix(".git")
 
     def answers(self, questions: Iterable[str]) -> dict[str, str]:
         """The cells that answer questions of the template; an empty cell answers none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 import shutil
 import time
@@ -13,28 +14,18 @@ from typing import Protocol, TypeVar
 from cohort.classroom.config import Class
 from cohort.classroom.roster import Student
 from cohort.errors import CohortError
-from cohort.git import process
+from cohort.git import network, process
 from cohort.git import references as local
 from cohort.git.references import Head
 
 T = TypeVar("T")
 CONNECTIONS = 16  # at a time
+SECONDS = network.SECONDS  # for one connection
 TRIES = 3
 PAUSE = 0.5  # seconds, doubled after each try
-SECONDS = 120  # for one connection
+LONGEST_WAIT = 120  # seconds that a server may ask for, once
 OURS = "refs/cohort/theirs/"
 NOTES = "refs/notes/capstone/check"  # where a project's CI leaves what `capstone check` said
-# What is worth another try; anything else is not mended by waiting.
-PASSING = (
-    "timed out",
-    "could not resolve",
-    "connection",
-    "took more than",
-    "early eof",
-    "hung up",
-    "429",
-    "503",
-)
 
 
 class Store(Protocol):
@@ -85,8 +76,8 @@ class Remote:
         """One connection: the newest commit, cohort's branches and CI's note. A damaged cache is remade."""
         try:
             self._fetch()
-        except process.GitError as error:
-            if not self.folder.exists() or any(text in str(error).lower() for text in PASSING):
+        except network.ServerError as error:
+            if error.passing or not self.folder.exists():
                 raise
             shutil.rmtree(self.folder)
             self._fetch()
@@ -102,20 +93,24 @@ class Remote:
         )
         options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--prune", "--depth=1")
         command = ("fetch", *options, "--", self.url, *wanted)
-        patiently(
-            lambda: process.run(self.class_.home, *command, git_dir=self.folder, seconds=SECONDS)
+        self._contact(*command)
+
+    def _contact(self, *command: str) -> bytes:
+        files = self.class_.settings.forge.file_remotes
+        return patiently(
+            lambda: network.contact(self.folder, *command, files=files, seconds=SECONDS)
         )
 
     def has_branches(self) -> bool:
         """Is anything on the server yet? One connection."""
-        command = ("ls-remote", "--heads", "--", self.url)
-        listed = patiently(lambda: process.run(self.class_.home, *command, seconds=SECONDS))
-        return bool(listed.strip())
+        process.make_bare(self.folder)
+        return bool(self._contact("ls-remote", "--heads", "--", self.url).strip())
 
     def head(self) -> Head:
         commit = local.read_plain_ref(self.folder / "refs" / "cohort" / "head")
         if commit is None:
-            raise CohortError(f"{self.url} has no commit; push one first.")
+            where = network.without_password(self.url)
+            raise CohortError(f"{where} has no commit; push one first.")
         return Head("", commit)
 
     def branch(self, name: str) -> str | None:
@@ -128,16 +123,26 @@ class Remote:
         """Push: only if the server's branch is as it was when it was fetched."""
         ref = f"refs/heads/{name}"
         lease = f"--force-with-lease={ref}:{expected or ''}"
-        command = ("push", "--quiet", "--porcelain", "--no-verify", lease, "--", self.url)
-        patiently(
-            lambda: process.run(
-                self.class_.home,
-                *command,
-                f"{commit or ''}:{ref}",
-                git_dir=self.folder,
-                seconds=SECONDS,
-            )
-        )
+        options = ("--quiet", "--porcelain", "--no-verify", lease)
+        if commit is not None:
+            self._know_parents_of(commit)
+        self._contact("push", *options, "--", self.url, f"{commit or ''}:{ref}")
+
+    def _know_parents_of(self, commit: str) -> None:
+        """Let a commit of ours have parents again.
+
+        A fetch that is one commit deep notes in `shallow` that the history begins with each commit it got: also with
+        the update that cohort pushed, whose parent is here. Once that branch is gone from the server, git
+        would offer it a history that begins there, and be refused ("shallow update not allowed").
+        """
+        path = self.folder / "shallow"
+        if not path.exists():
+            return
+        lines = path.read_text(encoding="ascii").splitlines()
+        if commit in lines:
+            beside = path.with_name(f"shallow.{os.getpid()}")
+            beside.write_text("".join(f"{one}\n" for one in lines if one != commit), "ascii")
+            beside.replace(path)
 
 
 def open_store(class_: Class, student: Student) -> Local | Remote:
@@ -146,13 +151,13 @@ def open_store(class_: Class, student: Student) -> Local | Remote:
 
 
 def patiently(work: Callable[[], T]) -> T:
-    """Do it again, later and later, while the network is to blame."""
+    """Do it again while the network is to blame: when the server said, or later and later."""
     for attempt in range(1, TRIES + 1):
         try:
             return work()
-        except process.GitError as error:
-            passing = any(text in str(error).lower() for text in PASSING)
-            if attempt == TRIES or not passing:
+        except network.ServerError as error:
+            wait = error.wait
+            if attempt == TRIES or not error.passing or (wait or 0) > LONGEST_WAIT:
                 raise
-            time.sleep(PAUSE * 2**attempt * (0.5 + random.random()))
+            time.sleep(wait if wait is not None else PAUSE * 2**attempt * (0.5 + random.random()))
     raise AssertionError("never reached")

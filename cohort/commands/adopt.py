@@ -18,7 +18,7 @@ def adopt_class(options: Options, answers: Sequence[str], push: bool) -> int:
     """Give one project a valid answers file, on a branch."""
     given = dict(_pair(text) for text in answers)
 
-    return one_by_one("adopt", options, partial(_adopt, given, push), online=push)
+    return one_by_one("adopt", options, partial(_adopt, given, push), _advice, online=push)
 
 
 def _adopt(
@@ -27,6 +27,12 @@ def _adopt(
     if student.is_remote and not push:
         raise CohortError("it is on a server; add --push to write the branch there.")
     return adopt(bench, student, given)
+
+
+def _advice(outcomes: Sequence[Outcome]) -> str:
+    """What to do next."""
+    branches = [outcome.branch for outcome in outcomes if outcome.commit]
+    return f"Next: the student merges {branches[0]}; then `cohort plan`." if branches else ""
 
 
 def _pair(text: str) -> tuple[str, str]:

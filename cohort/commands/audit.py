@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cohort.classroom.outcome import Outcome
 from cohort.classroom.roster import Student
 from cohort.commands.one_by_one import one_by_one
@@ -12,8 +14,15 @@ from cohort.projects.workbench import Workbench
 
 def audit_class(options: Options) -> int:
     """Which files of ours were changed?"""
-    return one_by_one("audit", options, _audit)
+    return one_by_one("audit", options, _audit, _advice)
 
 
 def _audit(bench: Workbench, student: Student, _: str) -> Outcome:
     return audit(bench, student)
+
+
+def _advice(outcomes: Sequence[Outcome]) -> str:
+    """What to do next."""
+    if any(outcome.conflicts for outcome in outcomes):
+        return "Next: look at the protected files named above with their students."
+    return ""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from cohort.classroom.config import load
 from cohort.classroom.outcome import Outcome, exit_code
 from cohort.classroom.roster import Roster, Student, read_roster
+from cohort.classroom.teams import Teams
 from cohort.commands.options import CreateOptions
 from cohort.output import tables
 from cohort.projects.create import create
@@ -20,9 +22,10 @@ def create_class(options: CreateOptions) -> int:
     """One repository per row; a bad row is named, and the others are made."""
     class_ = load(options.folder)
     roster = read_roster(class_, options.only, options.roster)
+    teams = Teams(roster.students)
     with (
         session(class_) as at,
-        tables.progress("Creating", len(roster.students), options.json) as advance,
+        tables.progress("Creating", len(teams.first), options.json) as advance,
     ):
         release = at.releases.get(options.to or at.releases.newest)
         task = Task(partial(_create, release.name, options.bare), Outcome, ONLINE)
@@ -31,16 +34,18 @@ def create_class(options: CreateOptions) -> int:
         def note(outcome: Outcome) -> None:
             outcome.compact()
             outcome.without_empty()
-            at.ledger.note(run, outcome.student, "created", outcome.as_dict())
+            for name in teams.members(outcome.student):
+                at.ledger.note(run, name, "created", outcome.as_dict())
             advance(outcome)
 
-        made = work_on(at, roster.students, task, options.jobs, note)
+        made = work_on(at, teams.first, task, options.jobs, note)
         at.ledger.end(run)
-    outcomes = [made[student.name] for student in roster.students]
-    tables.show("Created", outcomes, roster, options.json)
+    outcomes = teams.rows(made.values())
     if not options.json:
         for line in _notes(roster, release):
             print(visible_text(line))
+    advice = _advice(outcomes, roster)
+    tables.show("Create", outcomes, roster, options.json, advice)
     return max(exit_code(outcomes), roster.exit_code)
 
 
@@ -58,3 +63,10 @@ def _notes(roster: Roster, release: Release) -> list[str]:
             "kept, and passed on in --json."
         )
     return notes
+
+
+def _advice(outcomes: Sequence[Outcome], roster: Roster) -> str:
+    """What to do next."""
+    if roster.problems or exit_code(outcomes):
+        return "Next: correct what is named above and run `cohort create` again; what exists stays as it is."
+    return "Next: `cohort status` shows where each project stands." if outcomes else ""

@@ -6,11 +6,10 @@ import time
 
 from cohort.classroom.config import load
 from cohort.classroom.ledger import Ledger
-from cohort.classroom.outcome import WORDS
+from cohort.classroom.outcome import PullRequest, word_for
 from cohort.classroom.roster import read_roster
 from cohort.commands.options import Options
-from cohort.output.tables import plain_text
-from cohort.text import to_json
+from cohort.text import to_json, visible_text
 
 
 def show_history(options: Options, student: str) -> int:
@@ -26,9 +25,11 @@ def show_history(options: Options, student: str) -> int:
     for step in steps:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(step["at"]))
         about = step["about"]
-        state, commit = WORDS.get(about["state"], about["state"]), about["commit"][:12]
-        cells = (step["command"], step["target"], step["step"], state, commit, about["message"])
-        print(plain_text(f"{when}  {'  '.join(text for text in cells if text)}"))
+        word, commit = word_for(about["state"], written=bool(about["commit"])), about["commit"][:12]
+        request = PullRequest(**about["pull_request"]) if about.get("pull_request") else ""
+        what = (step["command"], step["target"])
+        cells = (*what, word, commit, about["message"], str(request))
+        print(visible_text(f"{when}  {'  '.join(text for text in cells if text)}"))
     if not steps:
         print(f"Nothing has been done to {student} yet.")
     return 0

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cohort.classroom.config import FILE, get_tags, is_address, load
 from cohort.errors import CohortError
+from cohort.text import count_of
 
 CLASS = """\
 # The class. Paths count from this file.
@@ -26,6 +27,7 @@ cache = ".cohort"            # caches and the ledger; may be deleted
 
 [forge]
 kind = "{forge}"             # github, gitlab or none: how pull requests are opened
+api = ""                     # where its API is, if not at the repositories' host: "https://git.example.edu/api/v4"
 file_remotes = false         # may a "repository" be a file:// address? Only for tests.
 
 # [audit]
@@ -54,14 +56,13 @@ def start_class(folder: Path, template: str, releases: list[str], forge: str) ->
     except CohortError:
         path.unlink()
         raise
-    print(
-        f"Wrote {path}: {len(names)} allowed release{'s' * (len(names) != 1)}, newest {names[-1]}."
-    )
+    print(f"Wrote {path}: {count_of(len(names), 'allowed release')}, newest {names[-1]}.")
     roster = folder / class_.settings.class_.roster
     if not roster.exists():
         roster.write_text(ROSTER, encoding="utf-8", newline="\n")
-        print(f"Wrote {roster} with one student as an example. Now fill it in, then: cohort create")
+        print(f"Wrote {roster} with one student as an example; put your class there.")
     _write_gitignore(folder / ".gitignore")
+    print("Next: `cohort create` makes one repository per student.")
 
 
 def _write_gitignore(path: Path) -> None:
@@ -84,12 +85,13 @@ def _all_releases(url: str) -> list[str]:
 
     from packaging.version import InvalidVersion, Version
 
-    from cohort.git import process
+    from cohort.git import network, process
 
-    with tempfile.TemporaryDirectory() as home:
-        process.prepare(Path(home), files=not is_address(url), network=True)
+    with tempfile.TemporaryDirectory() as folder:
+        git_dir = process.make_bare(Path(folder))
         command = ("ls-remote", "--tags", "--refs", "--", url)
-        lines = process.run(Path(home), *command).decode().splitlines()
+        said = network.contact(git_dir, *command, files=not is_address(url))
+        lines = said.decode().splitlines()
     versions = {}
     for line in lines:
         name = line.split("refs/tags/", 1)[-1]

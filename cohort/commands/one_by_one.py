@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from cohort.classroom.config import load
 from cohort.classroom.outcome import Outcome, exit_code
 from cohort.classroom.roster import Student, read_roster
+from cohort.classroom.teams import Teams
 from cohort.commands.options import Options
 from cohort.output import tables
 from cohort.projects.session import ONLINE, Task, over_class, session
 from cohort.projects.workbench import Workbench
 
 Work = Callable[[Workbench, Student, str], Outcome]  # the text is a release
+Advise = Callable[[Sequence[Outcome]], str]
 
 
-def one_by_one(what: str, options: Options, work: Work, online: bool = False) -> int:
+def one_by_one(
+    what: str, options: Options, work: Work, advise: Advise, online: bool = False
+) -> int:
     """Do something with each project, show it, and return the exit code.
 
-    `online`: the work itself talks to servers, which may take its time.
+    `advise` says what to do next. `online`: the work itself talks to servers, which may take its time.
     """
     class_ = load(options.folder)
     roster = read_roster(class_, options.only)
-    students = roster.students
+    teams = Teams(roster.students)
+    students = teams.first
     title = what.capitalize()
     with session(class_) as at, tables.progress(title, len(students), options.json) as advance:
         release = at.releases.get(options.to or at.releases.newest)
@@ -32,13 +37,15 @@ def one_by_one(what: str, options: Options, work: Work, online: bool = False) ->
 
         def note(outcome: Outcome) -> None:
             outcome.compact()
-            at.ledger.note(run, outcome.student, what, outcome.as_dict())
+            for name in teams.members(outcome.student):
+                at.ledger.note(run, name, what, outcome.as_dict())
             advance(outcome)
 
-        outcomes = over_class(at, students, task, options.jobs, note)
+        made = over_class(at, students, task, options.jobs, note)
         at.ledger.end(run)
-    tables.show(title, outcomes, roster, options.json)
-    return max(exit_code(outcomes), roster.exit_code)
+    rows = teams.rows(made)
+    tables.show(title, rows, roster, options.json, advise(rows))
+    return max(exit_code(rows), roster.exit_code)
 
 
 def _of_release(work: Work, release: str, bench: Workbench, student: Student) -> Outcome:

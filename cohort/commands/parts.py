@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from cohort.classroom.roster import Student
+from cohort.classroom.teams import Teams
 from cohort.errors import CohortError
 
 
@@ -17,9 +18,10 @@ def parts_of(part: str) -> tuple[int, int]:
 
 
 def one_part(students: list[Student], part: str) -> list[Student]:
-    """Every n-th student: so several machines share a class, each with a part of its own."""
+    """Every n-th repository: so several machines share a class, each with a part of its own."""
     first, step = parts_of(part)
-    return students[first - 1 :: step]
+    places = {student.place for student in Teams(students).first[first - 1 :: step]}
+    return [student for student in students if student.place in places]
 
 
 def check_engine(engine: str) -> str:

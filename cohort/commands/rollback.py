@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from cohort.classroom.outcome import Outcome
@@ -18,7 +19,7 @@ ROLLED_BACK, NOTHING = "rolled back", "nothing to do"
 def rollback_class(options: Options, push: bool) -> int:
     """Delete update branches on which nobody else has committed."""
 
-    return one_by_one("rollback", options, partial(_roll_back, push), online=push)
+    return one_by_one("rollback", options, partial(_roll_back, push), _advice, online=push)
 
 
 def _roll_back(push: bool, bench: Workbench, student: Student, to: str) -> Outcome:
@@ -33,3 +34,10 @@ def _roll_back(push: bool, bench: Workbench, student: Student, to: str) -> Outco
     store.move(outcome.branch, None, outcome.before)
     outcome.state, outcome.wrote = ROLLED_BACK, True
     return outcome
+
+
+def _advice(outcomes: Sequence[Outcome]) -> str:
+    """What to do next."""
+    if any(outcome.state == ROLLED_BACK for outcome in outcomes):
+        return "Next: `cohort update` writes the branches again."
+    return ""

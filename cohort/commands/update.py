@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
 from cohort.classroom.config import Class, load
 from cohort.classroom.outcome import CLEAN, CONFLICT, Outcome, exit_code
 from cohort.classroom.roster import Student, read_roster
 from cohort.classroom.stores import open_store
+from cohort.classroom.teams import Teams, once
 from cohort.commands.options import UpdateOptions
 from cohort.commands.parts import check_engine, one_part, parts_of
-from cohort.forge.pull_requests import open_requests
+from cohort.forge.pull_requests import PullRequests
 from cohort.output import tables
 from cohort.projects.isolation import isolated
 from cohort.projects.session import over_class, push, session, update_task
 from cohort.projects.workbench import Job
+from cohort.text import count_of
 
 
 def update_class(options: UpdateOptions) -> int:
     """Write the branches; with --push, on servers too."""
     class_ = load(options.folder)
     roster = read_roster(class_, options.only)
-    students = one_part(roster.students, options.part)[: options.canary or None]
+    teams = Teams(one_part(roster.students, options.part)[: options.canary or None])
+    students = teams.first
     remote = {student.name for student in students if student.is_remote}
     with (
         session(class_) as at,
@@ -44,22 +47,44 @@ def update_class(options: UpdateOptions) -> int:
             waits = (
                 options.push and outcome.commit and not outcome.pushed and outcome.student in remote
             )
-            at.ledger.note(run, outcome.student, "prepared" if waits else "done", outcome.as_dict())
-            at.ledger.keep_plan(outcome)
+            for name in teams.members(outcome.student):
+                at.ledger.note(run, name, "prepared" if waits else "done", outcome.as_dict())
+                at.ledger.keep_plan(name, outcome)
             advance(outcome)
+
+        def note_request(outcome: Outcome) -> None:
+            for name in teams.members(outcome.student):
+                at.ledger.note(run, name, "pull request", outcome.as_dict())
 
         due = [student for student in students if student.name not in finished]
         made = {
             one.student: one
             for one in over_class(at, due, update_task(at, job), options.jobs, note)
         }
+        outcomes = finished | made
         if options.push:
-            push(at, due, list(made.values()), note)
-            open_requests(class_, due, list(made.values()), parts_of(options.part)[1])
+            with PullRequests(class_, at.ledger, parts_of(options.part)[1]) as requests:
+                push(at, due, list(made.values()), note, requests)
+                requests.look_after(((one, outcomes[one.name]) for one in students), note_request)
+                others = [one for one in students if outcomes[one.name].pull_request is None]
+                requests.refresh(others, class_.branches)
         at.ledger.end(run)
-    outcomes = [(finished | made)[student.name] for student in students]
-    tables.show(f"Update to {job.to}", outcomes, roster, options.json)
-    return max(exit_code(outcomes), roster.exit_code)
+    rows = teams.rows(outcomes.values())
+    advice = _advice(once(rows), remote if not options.push else set())
+    tables.show(f"Update to {job.to}", rows, roster, options.json, advice)
+    return max(exit_code(rows), roster.exit_code)
+
+
+def _advice(outcomes: Sequence[Outcome], unpushed: Collection[str]) -> str:
+    """What was written, and what to do next."""
+    there = [outcome for outcome in outcomes if outcome.commit]
+    if not there:
+        return ""
+    if any(outcome.student in unpushed for outcome in there):
+        return "Nothing has been pushed. Next: `cohort update --push` writes the branches on the servers."
+    new = sum(outcome.wrote for outcome in there)
+    written = f"{count_of(new, 'branch')} written" if new else "No branch has changed"
+    return f"{written}. Next: each student reviews and merges {there[0].branch}."
 
 
 def _still_true(

@@ -3,6 +3,9 @@
 Every git of ours has a GIT_DIR that we made, with a configuration that we wrote. A student's repository is
 never a GIT_DIR: its folder of objects is read as an "alternate", and its references and loose objects are read as
 files. So its configuration, hooks, filters, fsmonitor and merge drivers are never looked at.
+
+There are two environments. `run` is closed: it sees our configuration alone. What talks to a server is in
+`cohort.git.network`, with the instructor's own environment and configuration.
 """
 
 from __future__ import annotations
@@ -20,6 +23,12 @@ from cohort.errors import CohortError
 
 SECONDS = 60  # for one git command on one project
 OLDEST = (2, 38)  # `git merge-tree --write-tree`
+EVERYWHERE = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_ALLOC_LIMIT": "256m",  # a bomb ends git, not the machine
+}
 CONFIG = """\
 [core]
     hooksPath = /dev/null
@@ -48,9 +57,6 @@ CONFIG = """\
     name = cohort
     email = cohort@localhost
 """
-PROTOCOLS = ("https", "ssh")
-# What an instructor may need to reach a server, from the own configuration: never a student's.
-OWN_SETTINGS = r"^(credential\..*|http\..*|core\.sshcommand|ssh\.variant)$"
 
 
 class GitError(CohortError):
@@ -70,34 +76,19 @@ def _find(path: str) -> str:
     return found
 
 
-def prepare(home: Path, *, files: bool = False, network: bool = False) -> None:
-    """Write the one configuration that our git reads. `files`: may repositories be fetched from paths?"""
+def prepare(home: Path) -> None:
+    """Write the one configuration that the closed environment reads."""
     home.mkdir(parents=True, exist_ok=True)
-    allowed = [*PROTOCOLS, "file"] if files else PROTOCOLS
-    lines = [CONFIG, *(f'[protocol "{name}"]\n    allow = always\n' for name in allowed)]
-    text = "".join(lines)
     path = home / "gitconfig"
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
+    if not path.exists() or path.read_text(encoding="utf-8") != CONFIG:
         beside = home / f"gitconfig.{os.getpid()}"
-        beside.write_text(text, encoding="utf-8")
+        beside.write_text(CONFIG, encoding="utf-8")
         beside.replace(path)
-    if network:
-        _borrow_own_settings(home)
-
-
-def _borrow_own_settings(home: Path) -> None:
-    """Copy how the instructor logs in and reaches servers into the configuration of our git."""
-    command = [executable(), "config", "--global", "--null", "--get-regexp", OWN_SETTINGS]
-    done = subprocess.run(command, capture_output=True, check=False, timeout=SECONDS)
-    for entry in done.stdout.decode(errors="replace").split("\0"):
-        name, _, value = entry.partition("\n")
-        if name:
-            run(home, "config", "--file", str(home / "gitconfig"), "--add", name, value)
 
 
 def environment(home: Path, git_dir: Path | None = None) -> dict[str, str]:
-    """The whole environment of a git command: short, so that nothing of ours leaks in by chance."""
-    kept = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "SSH_AUTH_SOCK", "SSL_CERT_FILE")
+    """The closed environment of a git command: short, so that nothing of ours leaks in by chance."""
+    kept = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR")
     env = {name: os.environ[name] for name in kept if name in os.environ}
     env |= {
         "HOME": str(home),
@@ -105,11 +96,7 @@ def environment(home: Path, git_dir: Path | None = None) -> dict[str, str]:
         "GIT_CONFIG_GLOBAL": str(home / "gitconfig"),
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_ATTR_NOSYSTEM": "1",
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_OPTIONAL_LOCKS": "0",
-        "GIT_NO_REPLACE_OBJECTS": "1",
-        "GIT_ALLOC_LIMIT": "256m",  # a bomb ends git, not the machine
-        "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=20",
+        **EVERYWHERE,
     }
     if git_dir is not None:
         env["GIT_DIR"] = str(git_dir)

@@ -13,17 +13,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
-from pathlib import Path
 from typing import Any
 
 from rich.cells import cell_len
 
-from cohort.classroom.outcome import CLEAN, CONFLICT, ERROR, REFUSED, WORDS, Outcome
+from cohort.classroom.outcome import CLEAN, CONFLICT, ERROR, REFUSED, Outcome, count_of_word
 from cohort.classroom.roster import Roster
+from cohort.classroom.teams import once
 from cohort.text import to_json, visible_text
 
 NARROWEST = 8  # a column of a table: so those of `cohort status` fit into 80 characters
 BLOCK = 200  # rows of a table
+COLUMNS = ("student", "state", "release", "files", "branch", "notes")
 RED, GREEN, YELLOW = 31, 32, 33  # as terminals number them
 COLOURS = {CONFLICT: YELLOW, REFUSED: RED, ERROR: RED, CLEAN: GREEN, "created": GREEN}
 
@@ -65,50 +66,73 @@ def print_problems(problems: Sequence[str]) -> None:
         print(in_colour(visible_text(problem), RED))
 
 
-def show(title: str, outcomes: Sequence[Outcome], roster: Roster, as_json: bool) -> None:
-    """One line per student, what is to be done by hand, and a sum."""
+def show(
+    title: str, outcomes: Sequence[Outcome], roster: Roster, as_json: bool, advice: str = ""
+) -> None:
+    """One line per student, what is wrong with the roster, how many are in each state, and what is next."""
     if as_json:
         print_json([outcome.as_dict() for outcome in outcomes], roster, title=title)
         return
     print(title)
-    columns = ("student", "state", "from", "files", "branch", "what to know")
+    used = _used_columns(outcomes)
+    columns = [COLUMNS[place] for place in used]
     # In blocks, each with the heading again.
     for start in range(0, max(1, len(outcomes)), BLOCK):
         block = outcomes[start : start + BLOCK]
         colours = [COLOURS.get(outcome.state, 0) for outcome in block]
-        print("", *text_table(columns, [_cells(one) for one in block], colours), "", sep="\n")
+        rows = [[_cells(outcome)[place] for place in used] for outcome in block]
+        print("", *text_table(columns, rows, colours), "", sep="\n")
     print_problems(roster.problems)
-    counts = Counter(WORDS.get(outcome.state, outcome.state) for outcome in outcomes)
-    parts = [f"{number} {word}" for word, number in counts.most_common()]
-    wrote = sum(outcome.wrote for outcome in outcomes)
-    print(f"{', '.join(parts) or 'No student'}. Written: {wrote}.")
+    counted = once(outcomes)  # a team's repository once
+    counts = Counter(outcome.word for outcome in counted)
+    parts = [count_of_word(number, word) for word, number in counts.most_common()]
+    requests = Counter(one.pull_request.state for one in counted if one.pull_request)
+    if requests:
+        print(f"Pull requests: {_sum(requests)}.")
+    print(f"{', '.join(parts) or 'No student'}. {advice}".rstrip())
+
+
+def _sum(counts: Counter[str]) -> str:
+    return ", ".join(f"{number} {word}" for word, number in counts.most_common())
+
+
+def _used_columns(outcomes: Sequence[Outcome]) -> list[int]:
+    """The columns in which some student has something; the first two always."""
+    used = {0, 1}
+    for outcome in outcomes:
+        used |= {place for place, cell in enumerate(_cells(outcome)) if cell}
+    return sorted(used)
 
 
 def _cells(outcome: Outcome) -> list[str]:
     about = [f"{one['path']}: {one['what']}" for one in outcome.conflicts]
+    about = [outcome.message] if outcome.message else [*about, *outcome.notes]
+    if outcome.pull_request is not None:
+        about.append(str(outcome.pull_request))
+    if outcome.same_as:
+        about.append(f"the same repository as {outcome.same_as}")
     cells = (
         outcome.student,
-        WORDS.get(outcome.state, outcome.state),
+        outcome.word,
         outcome.now,
         str(len(outcome.changes) or ""),
         outcome.branch if outcome.commit else "",
-        outcome.message or "; ".join([*about, *outcome.notes]),
+        "; ".join(about),
     )
-    return [plain_text(cell) for cell in cells]
+    return [visible_text(cell) for cell in cells]
 
 
 def text_table(
     columns: Sequence[str], rows: Sequence[Sequence[str]], colours: Sequence[int] = ()
 ) -> Iterator[str]:
     """The lines of a table. What is too wide is wrapped, the widest column first; a row may have a colour."""
-    widths = [max(map(cell_len, column)) for column in zip(columns, *rows, strict=True)]
-    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else 160
-    while sum(widths) + 2 * len(widths) > room and max(widths) > NARROWEST:
-        widths[widths.index(max(widths))] -= 1
+    widths = _widths([columns, *rows])
     painted = colours or [0] * len(rows)
     for row, colour in zip([columns, *rows], [0, *painted], strict=True):
         wrapped = [
-            [cell] if cell_len(cell) <= width else textwrap.wrap(cell, width)
+            [cell]
+            if cell_len(cell) <= width
+            else textwrap.wrap(cell, width, break_on_hyphens=False)
             for cell, width in zip(row, widths, strict=True)
         ]
         for line in zip_longest(*wrapped, fillvalue=""):
@@ -119,23 +143,29 @@ def text_table(
             yield " " + "─" * (sum(widths) + 2 * len(widths) - 2)
 
 
+def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    """The width of each column. As long as that is enough, no word (a date, a path) is broken."""
+    columns = list(zip(*rows, strict=True))
+    widths = [max(map(cell_len, column)) for column in columns]
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else 160
+    room -= 2 * len(widths)
+    if sum(widths) <= room:
+        return widths
+    words = [max(cell_len(word) for cell in column for word in cell.split()) for column in columns]
+    for floors in (words, [NARROWEST] * len(widths)):
+        while sum(widths) > room:
+            width, place = max(
+                (width if width > floor else 0, place)
+                for place, (width, floor) in enumerate(zip(widths, floors, strict=True))
+            )
+            if width == 0:
+                break
+            widths[place] -= 1
+    return widths
+
+
 def in_colour(text: str, colour: int) -> str:
     """A text in a colour, where a terminal shows it and nobody has asked for none."""
     if not colour or not sys.stdout.isatty() or "NO_COLOR" in os.environ:
         return text
     return f"\x1b[{colour}m{text}\x1b[0m"
-
-
-def plain_text(text: str) -> str:
-    """A text that may be a stranger's, for one line of a table."""
-    return visible_text(text)
-
-
-def write_plan_page(path: Path, to: str, outcomes: Sequence[Outcome]) -> None:
-    """The plan as one page with every diff."""
-    from cohort.output.pages import page
-
-    path.write_text(
-        page("plan.html.jinja", to=to, outcomes=outcomes, words=WORDS), encoding="utf-8"
-    )
-    print(f"Wrote {path}.")

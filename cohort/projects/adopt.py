@@ -36,7 +36,8 @@ def adopt(bench: Workbench, student: Student, given: dict[str, str]) -> Outcome:
             )
             return outcome
         except CohortError as error:
-            outcome.notes.append(f"before: {error}")
+            fact = str(error).partition("; ")[0].rstrip(".")  # without the advice to run adopt
+            outcome.notes.append(f"before: {fact}")
         earlier = _from_history(bench, objects, outcome.head)
         answers = {**student.answers(student.extra), **earlier, **given}
         share, made = max(
@@ -46,7 +47,7 @@ def adopt(bench: Workbench, student: Student, given: dict[str, str]) -> Outcome:
         if made is None or share < LEAST:
             raise CohortError(
                 f"it is like no allowed release ({share:.0%} of the files at best); give the answers "
-                "with --answer package_name=... or make the file by hand."
+                "with --answer package_name=..., or write the file yourself."
             )
         outcome.now = made.release.name
         outcome.before = store.branch(outcome.branch)
@@ -62,7 +63,7 @@ def adopt(bench: Workbench, student: Student, given: dict[str, str]) -> Outcome:
         store.move(outcome.branch, outcome.commit, None)
         outcome.wrote = True
     outcome.state, outcome.changes = ADOPTED, {FILE: "written"}
-    outcome.notes.append(f"{share:.0%} of our files are as in {outcome.now}")
+    outcome.notes.append(f"{share:.0%} of the template's files are as in {outcome.now}")
     return outcome
 
 

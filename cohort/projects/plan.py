@@ -10,7 +10,7 @@ from typing import Any
 from cohort.classroom.outcome import CLEAN, CONFLICT, CURRENT, NEWER
 from cohort.errors import CohortError, RefusedError
 from cohort.git.merging import Place
-from cohort.git.objects import EXECUTABLE, LINK, Objects
+from cohort.git.objects import EXECUTABLE, FOLDER, LINK, Objects
 from cohort.git.objects import FILE as PLAIN
 from cohort.git.writing import Changes, File, commit_stream, fast_import
 from cohort.projects.merge import Conflict, Merged, merge
@@ -54,8 +54,9 @@ class Planner:
         old = self.old_rendering(now, target, new, last)
         ours = StudentFiles(objects, tree)
         paths, notes = _leave_students(_can_differ(old, new), old, new, ours)
+        whole = _in_untouched_folders(paths, old, objects, tree)
         sides = Sides(
-            paths=paths,
+            paths=[path for path in paths if path not in whole],
             base=RenderedFiles(old),
             theirs=RenderedFiles(new),
             ours=ours,
@@ -63,6 +64,7 @@ class Planner:
             release=to,
         )
         merged = merge(sides, self.place)
+        merged.changes |= {path: sides.theirs.get(path) for path in whole}
         _renew_answers(merged, new, objects, tree)
         state = CONFLICT if merged.conflicts else CLEAN
         return Plan(state, head, now, to, merged.changes, merged.conflicts, [*notes, *merged.notes])
@@ -100,10 +102,10 @@ class Planner:
         """The message of the update's commit: the same for the same update."""
         lines = [f"Update the template from {plan.now} to {plan.to}", ""]
         if plan.conflicts:
-            lines += ["To do by hand, for the student's side was kept:", ""]
+            lines += ["Needs attention; the student's side is kept:", ""]
             lines += [f"- {conflict.path}: {conflict.what}." for conflict in plan.conflicts] + [""]
         if plan.notes:
-            lines += ["Good to know:", ""] + [f"- {note}." for note in plan.notes] + [""]
+            lines += ["Notes:", ""] + [f"- {note}." for note in plan.notes] + [""]
         return "\n".join(lines)
 
     def commit(
@@ -147,6 +149,19 @@ def _leave_students(
                 f"{path} is no longer part of the template; it is the student's, and stays"
             )
     return kept, notes
+
+
+def _in_untouched_folders(
+    paths: Sequence[str], old: Rendering, objects: Objects, tree: str
+) -> set[str]:
+    """The paths in folders that are, to the last byte, as the old release made them: nothing is to be merged there.
+
+    So the engine, which few students edit, is taken whole after one comparison of two trees' names.
+    """
+    actual = objects.tree(tree)
+    names = {path.partition("/")[0] for path in paths if "/" in path}
+    untouched = {name for name in names if actual.get(name) == (FOLDER, old.plain_folder(name))}
+    return {path for path in paths if "/" in path and path.partition("/")[0] in untouched}
 
 
 def _renew_answers(merged: Merged, new: Rendering, objects: Objects, tree: str) -> None:

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import re
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cohort.classroom.check_notes import parse, read_note
-from cohort.classroom.outcome import CLEAN, CONFLICT, CURRENT, ERROR, REFUSED, WORDS
+from cohort.classroom.outcome import (
+    CONFLICT,
+    CURRENT,
+    ERROR,
+    MISSING,
+    REFUSED,
+    PullRequest,
+    word_for,
+)
 from cohort.classroom.roster import Student
 from cohort.classroom.stores import Local, Remote, open_store
 from cohort.errors import CohortError
 from cohort.git.objects import LARGEST_COMMIT, Objects, reading
+from cohort.output.links import web_address
 from cohort.output.pages import page
 from cohort.projects.audit import audit
 from cohort.projects.isolation import failure
@@ -23,8 +33,14 @@ from cohort.template import answers
 CARD, ETHICS = "docs/model_card.md", "docs/data_ethics.md"
 OPEN_QUESTION = "[More Information Needed]"
 LARGEST = 256 << 10
+LONGEST_NAME = 100
 QUIET_DAYS = 14
 DEEPEST = 12
+COLUMNS = (
+    *("Student", "May need help", "Release", "Next update", "Newest commit"),
+    *("Scores", "Card: unanswered", "Ethics: ticked", "Checks", "Protected files"),
+)
+WIDTHS = (13, 13, 6, 17, 8, 12, 8, 7, 8, 8)  # percent
 BOX = re.compile(
     r"^[ \t]*+[-*] \[([ xX])\]", re.MULTILINE
 )  # no \s: it would run on over empty lines
@@ -42,6 +58,8 @@ class Row:
     """A line of the report."""
 
     student: str
+    author: str = ""
+    repository: str = ""  # where a browser finds it; empty for a folder on this disk
     state: str = CURRENT
     word: str = ""
     release: str = ""
@@ -56,10 +74,12 @@ class Row:
     checks_older: bool = False  # CI checked an older commit
     help: list[str] = field(default_factory=list)
     message: str = ""
+    pull_request: PullRequest | None = None  # of the newest update that has one
+    same_as: str = ""  # the student of the same team whose row stands for this repository
 
     def judged(self) -> Row:
         """The same, with the words for its state and the reasons to help."""
-        self.word = WORDS.get(self.state, self.state)
+        self.word = word_for(self.state)
         self.help = _needs_help(self)
         return self
 
@@ -77,6 +97,7 @@ def read_row(to: str, checks: Path | None, bench: Workbench, student: Student) -
         store = open_store(bench.class_, student)
         with reading(bench.class_.home, bench.place.scratch, store.objects) as objects:
             _read_commit(objects, store.head().commit, row)
+            row.author = _author(bench, objects, store.head().commit)
             row.checks = _read_checks(checks, student.name)
             if row.checks is None:
                 _read_note(objects, store, row)
@@ -88,7 +109,13 @@ def read_row(to: str, checks: Path | None, bench: Workbench, student: Student) -
 
 def failed_row(student: str, state: str, *, message: str) -> Row:
     """The row of a student with whom something went wrong."""
-    return Row(student, state, message=message).judged()
+    return Row(student, state=state, message=message).judged()
+
+
+def complete(row: Row, student: Student) -> None:
+    """Add what the roster knows, also of a project that can't be read."""
+    row.author = row.author or student.extra.get("author_name", "")
+    row.repository = web_address(student.repository)
 
 
 def _read_commit(objects: Objects, commit: str, row: Row) -> None:
@@ -105,6 +132,15 @@ def _read_commit(objects: Objects, commit: str, row: Row) -> None:
         row.scores = _scores(card)
         found = AGAINST.search(card)
         row.against = found[1] if found else ""
+
+
+def _author(bench: Workbench, objects: Objects, commit: str) -> str:
+    """Who wrote the project, as its answers file says; empty when it doesn't."""
+    try:
+        name = bench.planner.read_answers(objects, objects.commit_tree(commit)).get("author_name")
+    except CohortError:
+        return ""
+    return name.strip()[:LONGEST_NAME] if isinstance(name, str) else ""
 
 
 def _text(objects: Objects, tree: str, path: str) -> str | None:
@@ -156,30 +192,35 @@ def _read_note(objects: Objects, store: Local | Remote, row: Row) -> None:
 
 
 def _needs_help(row: Row) -> list[str]:
+    """Why a person should look at this project."""
     reasons = []
     if row.state in (ERROR, REFUSED):
         reasons.append(row.word)
     if row.state == CONFLICT:
-        reasons.append("conflict to come")
+        reasons.append("update needs attention")
     if row.changed:
         reasons.append("changed protected files")
     if row.checks:
         reasons.append(f"{len(row.checks)} check{'s' * (len(row.checks) > 1)} open")
     if row.committed and time.time() - row.committed > QUIET_DAYS * 86_400:
         reasons.append(f"no commit for {QUIET_DAYS} days")
+    if row.pull_request is not None and row.pull_request.state == MISSING:
+        reasons.append("pull request missing")
     return reasons
 
 
 def write_page(path: Path, to: str, rows: Sequence[Row]) -> None:
     """The page: one file, readable offline."""
-    behind = sum(row.state in (CLEAN, CONFLICT) for row in rows)
     text = page(
         "report.html.jinja",
         to=to,
         rows=rows,
-        behind=behind,
+        counts=Counter(row.state for row in rows),
         helped=sum(bool(row.help) for row in rows),
-        day=lambda seconds: time.strftime("%Y-%m-%d", time.gmtime(seconds)) if seconds else "",
+        quiet_days=QUIET_DAYS,
+        day=lambda seconds: time.strftime("%Y-%m-%d", time.gmtime(seconds)),
         made=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        columns=COLUMNS,
+        widths=WIDTHS,
     )
     path.write_text(text, encoding="utf-8")

@@ -17,6 +17,7 @@ from cohort.classroom.outcome import CLEAN, CONFLICT, ERROR, Outcome
 from cohort.classroom.roster import Student
 from cohort.classroom.stores import CONNECTIONS, SECONDS, TRIES, open_store
 from cohort.errors import CohortError
+from cohort.forge.pull_requests import PullRequests
 from cohort.git import process
 from cohort.projects import isolation, pool
 from cohort.projects.fetching import fetch
@@ -45,7 +46,7 @@ def session(class_: Class) -> Iterator[Session]:
     with alone(class_.cache):
         ledger = Ledger(class_.cache)
         try:
-            process.prepare(class_.home, files=class_.settings.forge.file_remotes, network=True)
+            process.prepare(class_.home)
             shutil.rmtree(class_.cache / "scratch", ignore_errors=True)
             releases = Releases(class_)
             releases.fetch()
@@ -125,7 +126,13 @@ def _bench(
         bench.close()
 
 
-def push(at: Session, students: Sequence[Student], outcomes: Sequence[Outcome], told: Told) -> None:
+def push(
+    at: Session,
+    students: Sequence[Student],
+    outcomes: Sequence[Outcome],
+    told: Told,
+    requests: PullRequests,
+) -> None:
     """Push the branches of repositories on servers, many at a time, and only over what was fetched."""
     by_name = {student.name: student for student in students}
 
@@ -148,6 +155,9 @@ def push(at: Session, students: Sequence[Student], outcomes: Sequence[Outcome], 
         and outcome.state in (CLEAN, CONFLICT)
         and by_name[outcome.student].is_remote
     ]
+    for outcome in due:
+        if outcome.before is None:
+            requests.expect(by_name[outcome.student], outcome.branch)
     with ThreadPoolExecutor(CONNECTIONS) as threads:
         for outcome in threads.map(push_one, due):
             told(outcome)

@@ -15,7 +15,7 @@ from typing import Any
 from cohort import faults
 from cohort.classroom.check_notes import read_note
 from cohort.classroom.config import Class
-from cohort.classroom.outcome import ERROR
+from cohort.classroom.outcome import ERROR, PullRequest
 from cohort.classroom.roster import Student
 from cohort.classroom.stores import Local, Remote, open_store
 from cohort.errors import CohortError, RefusedError
@@ -52,6 +52,8 @@ class Standing:
     checked: str = ""  # "newest" or "older": the commit that CI checked
     to_come: str | None = None  # what the newest plan says of an update; None: not planned since
     message: str = ""
+    pull_request: PullRequest | None = None  # of the newest update that has one
+    same_as: str = ""  # the student of the same team whose row stands for this repository
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

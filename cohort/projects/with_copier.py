@@ -7,6 +7,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from copier._vcs import get_repo
+
+from cohort.classroom.config import is_address
 from cohort.classroom.outcome import CLEAN, CONFLICT
 from cohort.classroom.stores import Store
 from cohort.errors import CohortError, RefusedError
@@ -16,6 +19,7 @@ from cohort.git.writing import File
 from cohort.projects.merge import Conflict
 from cohort.projects.plan import Plan, Planner, compare
 from cohort.projects.workbench import COPIER_SECONDS
+from cohort.template.releases import Releases
 
 
 def plan_with_copier(planner: Planner, store: Store, objects: Objects, head: str, to: str) -> Plan:
@@ -33,7 +37,7 @@ def plan_with_copier(planner: Planner, store: Store, objects: Objects, head: str
     with tempfile.TemporaryDirectory() as folder:
         clone = Path(folder) / "project"
         git_dir = _clone(home, clone, store, head)
-        _update(home, clone, to)
+        _update(planner.releases, clone, to)
         conflicted = _conflicted(home, clone, git_dir)
         after_tree = _tree(home, clone, git_dir)
         plan = Plan(CLEAN, head, now, to)
@@ -69,14 +73,12 @@ def _tree_env(clone: Path) -> dict[str, str]:
     return {"GIT_WORK_TREE": str(clone)}
 
 
-def _update(home: Path, clone: Path, to: str) -> None:
-    env = process.environment(home) | {
+def _update(releases: Releases, clone: Path, to: str) -> None:
+    env = process.environment(releases.class_.home) | {
         "COPIER_CACHE_DIR": str(clone.parent / "cache"),
         "COPIER_SETTINGS_PATH": str(clone.parent / "none.yml"),
         "PYTHONWARNINGS": "ignore",
-        # The template may be a path of the instructor's own.
-        **{"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "protocol.file.allow"},
-        "GIT_CONFIG_VALUE_0": "always",
+        **_where_the_template_is(releases),
     }
     (clone.parent / "none.yml").write_text("{}\n", encoding="ascii")
     command = [sys.executable, "-m", "copier", "update", "--defaults", "--quiet", "--vcs-ref", to]
@@ -95,6 +97,18 @@ def _update(home: Path, clone: Path, to: str) -> None:
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         raise CohortError(f"copier failed: {said[-1] if said else done.returncode}")
+
+
+def _where_the_template_is(releases: Releases) -> dict[str, str]:
+    """Let git find the template where cohort has fetched it to: copier talks to no server."""
+    settings = [("protocol.file.allow", "always")]
+    for url in dict.fromkeys(releases.class_.template_urls):
+        if is_address(url):
+            settings.append((f"url.{releases.store.as_uri()}.insteadOf", get_repo(url) or url))
+    env = {"GIT_CONFIG_COUNT": str(len(settings))}
+    for number, (name, value) in enumerate(settings):
+        env |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+    return env
 
 
 def _conflicted(home: Path, clone: Path, git_dir: Path) -> list[str]:

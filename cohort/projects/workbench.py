@@ -21,6 +21,7 @@ from cohort.git.objects import LARGEST_COMMIT, Objects, reading
 from cohort.projects.plan import Plan, Planner, changes_as_paths
 from cohort.template.releases import Release, Releases
 
+MOST_LINES = 400  # of a diff that is shown
 COPIER_SECONDS = 300.0  # for copier itself on one project
 OURS = b"Update the template from "
 
@@ -132,5 +133,8 @@ def diffs(plan: Plan, objects: Objects) -> dict[str, str]:
         after = file.content if file else b""
         lines = (part.decode("utf-8", "replace").splitlines() for part in (before, after))
         old, new = lines
-        shown[path] = "\n".join(list(difflib.unified_diff(old, new, lineterm="", n=3))[2:402])
+        diff = list(difflib.unified_diff(old, new, lineterm="", n=3))[2:]
+        if len(diff) > MOST_LINES:
+            diff[MOST_LINES:] = [f"@@ {len(diff) - MOST_LINES:,} more lines @@"]
+        shown[path] = "\n".join(diff)
     return shown

@@ -20,10 +20,11 @@ from packaging.version import Version
 
 from cohort.classroom.config import Class, get_tags, is_address, version
 from cohort.errors import CohortError, RefusedError
-from cohort.git import process
+from cohort.git import network, process
 from cohort.git.objects import blob_id
 
 # What runs code, or reads files of the project while it renders.
+SECONDS = 300  # for the connection to the template
 UNSAFE = ("tasks", "migrations", "jinja_extensions", "external_data", "envops")
 NO_SUCH_TAG = re.compile(r"couldn't find remote ref refs/tags/([^\s]+)")
 SHARED = (
@@ -128,10 +129,9 @@ class Releases:
         """Get the tags of the allowed releases: one connection."""
         url = self.class_.template_url
         wanted = [f"+refs/tags/{name}:refs/tags/{name}" for name in self.names]
-        allowed = [] if is_address(url) else ["-c", "protocol.file.allow=always"]
         shallow = ["--depth=1"] if is_address(url) else []
         options = ["--quiet", "--no-tags", "--no-write-fetch-head", "--force", *shallow]
-        command = [*allowed, "fetch", *options, "--", url, *wanted]
+        command = ["fetch", *options, "--", url, *wanted]
         try:
             try:
                 self._fetch(command)
@@ -150,7 +150,13 @@ class Releases:
 
     def _fetch(self, command: list[str]) -> None:
         process.make_bare(self.store)
-        process.run(self.class_.home, *command, git_dir=self.store, seconds=300)
+        if is_address(self.class_.template_url):
+            files = self.class_.settings.forge.file_remotes
+            network.contact(self.store, *command, files=files, seconds=SECONDS)
+        else:
+            allowed = ("-c", "protocol.file.allow=always")
+            home = self.class_.home
+            process.run(home, *allowed, *command, git_dir=self.store, seconds=SECONDS)
 
     def commits(self) -> dict[str, str]:
         """The commit of each release that has been fetched."""

@@ -22,6 +22,7 @@ from copier._user_data import DEFAULT_DATA, AnswersMap
 from pathspec import PathSpec
 
 from cohort.errors import CohortError, RefusedError
+from cohort.git.comparing import folder_of
 from cohort.git.objects import EXECUTABLE, blob_id
 from cohort.git.objects import FILE as PLAIN
 from cohort.template.answers import FILE
@@ -38,6 +39,14 @@ def _spec(patterns: tuple[str, ...]) -> PathSpec:
 @lru_cache(maxsize=1_024)  # a project or two: another has another package, so other patterns
 def _matches(patterns: tuple[str, ...], path: str) -> bool:
     return bool(_spec(patterns).match_file(path))
+
+
+@lru_cache(maxsize=64)  # such folders are the same in all projects
+def _folder_name(name: str, files: tuple[tuple[str, str, str], ...]) -> str:
+    """The name that git gives the folder of these files: path, mode and blob."""
+    return folder_of(
+        {path.removeprefix(f"{name}/"): (mode, blob) for path, mode, blob in files}
+    ).name
 
 
 class Memory(Worker):
@@ -191,6 +200,18 @@ class Rendering:
             for operation in ("copy", "update")
         )
         return updated and not new
+
+    def plain_folder(self, name: str) -> str | None:
+        """The name that git gives a folder of the first level; None when answers or the student shape it."""
+        paths = tuple(path for path in self.sources if path.startswith(f"{name}/"))
+        if any(self.is_students(path) or self._is_rendered(path) for path in paths):
+            return None
+        blobs = (self.release.files[self.sources[path]][1] for path in paths)
+        modes = map(self.mode, paths)
+        return _folder_name(name, tuple(zip(paths, modes, blobs, strict=True)))
+
+    def _is_rendered(self, path: str) -> bool:
+        return self.sources[path].endswith(self.release.shared["templates_suffix"])
 
     def same_bytes(self, other: Rendering, path: str) -> bool:
         """Is it certain, without rendering, that both give the same file here?"""

@@ -247,14 +247,16 @@ def test_status_says_what_the_newest_plan_found(cohort: Cohort, local: Path) -> 
     text = (eve / "engine.py").read_text().replace("line 5 ", "my line ")
     write(eve, {"engine.py": text})
     commit_all(eve, "My line")
-    assert "`cohort plan` finds out" in cohort(local, "status").out
+    assert "Next: `cohort plan`" in cohort(local, "status").out
     assert cohort(local, "plan").code == 2
     said = cohort(local, "status", "--json").projects
-    assert said["eve"]["to_come"] == "conflict: engine.py"
-    assert said["ada"]["to_come"] == "merges by itself"
-    assert "conflict: engine.py" in cohort(local, "status").out
+    assert said["eve"]["to_come"] == "needs attention: engine.py"
+    assert said["ada"]["to_come"] == "will merge cleanly"
+    assert "needs attention: engine.py" in cohort(local, "status").out
     write(eve, {"engine.py": text + "more\n"})
     commit_all(eve, "More")
     assert cohort(local, "status", "--json").projects["eve"]["to_come"] is None, "it is out of date"
     cohort(local, "update")  # an update plans too
-    assert cohort(local, "status", "--json").projects["eve"]["to_come"] == "conflict: engine.py"
+    assert (
+        cohort(local, "status", "--json").projects["eve"]["to_come"] == "needs attention: engine.py"
+    )

@@ -2,12 +2,14 @@
 
 import json
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cohort.output.pages import page
+from cohort.classroom.outcome import CLEAN, Outcome
+from cohort.output.plan_page import write_plan_page
 from cohort.text import to_json, visible_lines, visible_text
 
 ANYTHING = st.text(st.characters(exclude_categories=[])) | st.binary().map(
@@ -57,11 +59,11 @@ def test_what_is_not_seen_is_named(text: str, shown: str) -> None:
     assert visible_text(text) == shown
 
 
-def test_a_page_holds_no_such_letter() -> None:
+def test_a_page_holds_no_such_letter(tmp_path: Path) -> None:
     evil = "\x1b\u202e\u2066\udce9<script>"
-    outcome = {"student": evil, "state": "clean", "now": evil, "message": evil, "notes": [evil]}
-    rest = {"changes": {evil: "written"}, "conflicts": [], "diffs": {evil: f"+{evil}\n-x"}}
-    text = page("plan.html.jinja", to=evil, outcomes=[outcome | rest], words={})
-    text.encode()
+    outcome = Outcome(evil, CLEAN, now=evil, message=evil, notes=[evil])
+    outcome.changes, outcome.diffs = {evil: "written"}, {evil: f"+{evil}\n-x"}
+    write_plan_page(tmp_path / "plan.html", evil, [outcome])
+    text = (tmp_path / "plan.html").read_text(encoding="utf-8")
     odd = [one for one in text if unicodedata.category(one) in ("Cc", "Cf", "Cs") and one != "\n"]
-    assert odd == [] and "<script>\n" in text and text.count("<script>") == 1
+    assert odd == [] and "&lt;script&gt;" in text and text.count("<script>") == 1

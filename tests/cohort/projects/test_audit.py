@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.classes import Cohort, commit_all, git, make_class, move_into, write
+from tests.classes import Cohort, Marks, commit_all, git, make_class, move_into, write
 from tests.helpers import ROOT, run
 
 COPIER = """\
@@ -448,26 +448,25 @@ def test_too_many_files_hide_nothing(
 
 
 def test_the_audit_reads_little(
-    cohort: Cohort, classroom: Path, ada: Path, monkeypatch: pytest.MonkeyPatch
+    cohort: Cohort, classroom: Path, ada: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One rendering, and not a tree of the engine's where its folder is as it was."""
     from cohort.git.objects import Objects
     from cohort.template.rendering import Rendering
 
-    renderings: list[str] = []
-    trees: list[str] = []
+    renderings, trees = Marks(tmp_path / "renderings"), Marks(tmp_path / "trees")
     first, read = Rendering.__init__, Objects.tree
 
     def render(self: Rendering, *given: Any, **named: Any) -> None:
-        renderings.append("one")
+        renderings.add("one")
         first(self, *given, **named)
 
     def tree(self: Objects, name: str) -> dict[str, tuple[str, str]]:
-        trees.append(name)
+        trees.add(name)
         return read(self, name)
 
     monkeypatch.setattr(Rendering, "__init__", render)
     monkeypatch.setattr(Objects, "tree", tree)
     assert audit(cohort, classroom)[0] == 0
     inner = {git(ada, "rev-parse", f"HEAD:{at.relative_to(ada)}") for at in ada.glob("*/capstone")}
-    assert len(renderings) == 1 and inner and not inner & set(trees)
+    assert len(renderings.all()) == 1 and inner and trees.all() and not inner & set(trees.all())

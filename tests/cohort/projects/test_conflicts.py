@@ -9,6 +9,7 @@ from cohort.classroom.outcome import CLEAN, CONFLICT, Outcome
 from cohort.classroom.roster import read_roster
 from cohort.git import process
 from cohort.git.writing import File
+from cohort.projects.sides import Entry, StudentFiles
 from cohort.projects.workbench import Job, Workbench
 from cohort.template.releases import Releases
 from tests.classes import make_class
@@ -55,7 +56,7 @@ def update(
     write_template(template, base | rest, theirs | rest)
     write_project(folder / "class" / "students" / "ada", template, ours | rest)
     class_ = load(make_class(folder / "class", template, ["ada"]))
-    process.prepare(class_.home, files=True)
+    process.prepare(class_.home)
     releases = Releases(class_)
     releases.fetch()
     bench = Workbench(class_, releases)
@@ -287,3 +288,39 @@ def test_a_conflict_in_a_file_without_a_utf_8_name_is_written(tmp_path: Path) ->
     ours = {LATIN_1: File(PLAIN, MINE.encode())}
     branch, outcome = update(tmp_path, files(old=TEXT), files(old=EDITED), ours)
     assert outcome.state == CONFLICT and branch == ours
+
+
+# ---- A folder that nobody edited ----------------------------------------------------------------------
+
+
+def engine(text: str, **more: str) -> Files:
+    """Two files of a folder that is the same in every project, and others below it."""
+    return files(
+        engine__a=text, engine__room__b="b\n", **{f"engine__{k}": v for k, v in more.items()}
+    )
+
+
+def test_a_folder_that_is_as_the_template_made_it_is_taken_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One comparison: no file and no folder below it is looked at."""
+    asked: list[str] = []
+    find = StudentFiles.entry
+
+    def entry(self: StudentFiles, path: str) -> Entry | None:
+        asked.append(path)
+        return find(self, path)
+
+    monkeypatch.setattr(StudentFiles, "entry", entry)
+    after = engine(EDITED, new="new\n")
+    del after["engine/room/b.py"]
+    branch, outcome = update(tmp_path, engine(TEXT), after, engine(TEXT) | files(own="mine\n"))
+    assert outcome.state == CLEAN and not outcome.notes
+    assert branch == after | files(own="mine\n")
+    assert not [path for path in asked if path.startswith("engine/")]
+
+
+def test_one_edited_line_and_the_folder_is_merged(tmp_path: Path) -> None:
+    after = engine(EDITED, new="new\n")
+    branch, outcome = update(tmp_path, engine(TEXT), after, engine(FAR))
+    assert outcome.state == CLEAN and branch == engine(BOTH, new="new\n")

@@ -200,7 +200,7 @@ class Histories:
 def run_engine(histories: Histories) -> list[str]:
     """Update and verify every student in this process; returns what is wrong."""
     class_ = load(histories.class_)
-    process.prepare(class_.home, files=True)
+    process.prepare(class_.home)
     releases = Releases(class_)
     releases.fetch()
     bench = Workbench(class_, releases)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import textwrap
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import yaml
 from pydantic_core import PydanticUndefined
 from typer.main import get_command
 
+import capstone as engine
 from capstone.checks.rules import RULES
 from capstone.commands.app import app as capstone
 from capstone.core.settings import Settings
@@ -26,6 +28,7 @@ def pages(project: Path) -> dict[str, str]:
     return {
         "reference/questions.md": questions((ROOT / "copier.yml").read_text(encoding="utf-8")),
         "reference/settings.md": settings((project / "capstone.toml").read_text(encoding="utf-8")),
+        "reference/api.md": api(),
         "reference/commands.md": commands(capstone, "capstone", IN_A_PROJECT),
         "reference/cohort.md": commands(cohort, "cohort", IN_A_CLASS),
         "reference/rules.md": rules(),
@@ -145,6 +148,52 @@ ABOUT = {
 def _value(value: Any) -> str:
     """As TOML writes it, or nearly."""
     return "`{}`" if value == {} else f"`{json.dumps(value, ensure_ascii=False)}`"
+
+
+# ---- The names to import -------------------------------------------------------------------------
+
+ABOUT_API = """# What to import
+
+Your own files and notebooks import from `capstone` alone: `from capstone import load_settings, read_table`. These names
+stay as they are from release to release; everything else in the engine may change.
+"""
+SECTION = re.compile(r"^(\w+)\n-+\n", re.MULTILINE)
+
+
+def api() -> str:
+    """Every name of the public API with its signature and its docstring."""
+    parts = [ABOUT_API]
+    for name in engine.__all__:
+        thing = getattr(engine, name)
+        parts.append(f"## `{name}`\n\n{_signature(name, thing)}{_docstring(thing)}")
+    return "\n".join(parts)
+
+
+def _signature(name: str, thing: Any) -> str:
+    """How it is called; nothing for what is only raised or named."""
+    is_protocol = getattr(thing, "_is_protocol", False)
+    if is_protocol or (isinstance(thing, type) and issubclass(thing, Exception)):
+        return ""
+    parameters = re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(inspect.signature(thing)))
+    return f"```python\n{name}{parameters.removesuffix(' -> None')}\n```\n\n"
+
+
+def _docstring(thing: Any) -> str:
+    """A NumPy-style docstring as Markdown."""
+    first, *sections = SECTION.split(inspect.getdoc(thing) or "")
+    parts = [first]
+    for title, text in zip(sections[::2], sections[1::2], strict=True):
+        entries = re.split(r"\n(?=\S)", text.strip())
+        parts += [f"**{title}**\n", *map(_entry, entries), ""]
+    return "\n".join(parts)
+
+
+def _entry(text: str) -> str:
+    """`name : type` and the lines below it, as a point of a list."""
+    head, _, about = text.partition("\n")
+    name, colon, kind = head.partition(" : ")
+    shown = f"`{name}` ({kind})" if colon else f"`{name}`"
+    return f"- {shown}: {' '.join(textwrap.dedent(about).split())}"
 
 
 # ---- The commands --------------------------------------------------------------------------------

@@ -21,10 +21,11 @@ from capstone.checks.repository import NOT_SEARCHED
 from capstone.checks.rules import RULES
 from capstone.core.settings import Data
 from capstone.data.reading import fingerprint, read_table
-from capstone.reporting.card.card import table_facts
+from capstone.reporting.card.datasheet import table_facts
 from capstone.reporting.card.front_matter import License, check_front_matter
-from capstone.reporting.card.groups import decision_rule, overlapping_groups, single_groups
+from capstone.reporting.card.group_blocks import overlapping_groups, single_groups
 from capstone.reporting.card.markdown_blocks import TODO, cell, code, contents, fill
+from capstone.reporting.card.model_card import card_block
 from capstone.runs.verify import RUN_FILES
 from tests.helpers import ROOT, Capstone, Render, call, must_run, tool
 
@@ -727,7 +728,7 @@ def test_the_card_quotes_groups_as_a_run_measures_them() -> None:
     assert "**`sex`.** Only one group: nothing to compare." in single
     assert overlapping_groups(["age", "sex"], metrics).startswith("**age and sex.**")
     assert "`capstone run`" in single_groups(["age"], {})
-    assert "`capstone run`" in decision_rule({"problem": "binary"})
+    assert "`capstone run`" in card_block("decision", metrics={"problem": "binary"})
 
 
 @pytest.mark.parametrize("name", ["a|b", "`x`", "<!-- /capstone: run -->", "a\nb", "[x](y)", " "])

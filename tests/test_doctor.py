@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.helpers import Capstone, Render, must_run
+from tests.helpers import Capstone, Render, must_run, python_path, run, tool
 
 
 @pytest.fixture
@@ -149,3 +150,77 @@ def test_a_driver_without_a_card_is_no_ill(healthy: Path, card: Path, capstone: 
     card.write_text("#!/bin/sh\necho 'No devices were found'\nexit 6\n", encoding="utf-8")
     code, said, _ = capstone(healthy, "doctor")
     assert (code, "NVIDIA" in said) == (0, False), said
+
+
+# What typer brings along: nothing else may be needed to say what is missing.
+BARE = (
+    *("typer", "rich", "annotated_doc", "shellingham", "markdown_it", "mdurl", "pygments"),
+    *("pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"),
+)
+HIDE = f"""
+import sys
+from importlib import metadata
+from importlib.abc import MetaPathFinder
+
+allowed = {{*sys.stdlib_module_names, *{BARE!r}, "__main__", "capstone", "my_capstone"}}
+
+class NothingElse(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] not in allowed and not name.startswith("_sysconfigdata"):
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+def version(name):
+    if name not in allowed:
+        raise metadata.PackageNotFoundError(name)
+    return installed(name)
+
+sys.meta_path.insert(0, NothingElse())
+installed, metadata.version = metadata.version, version
+for name in [name for name in sys.modules if name.partition(".")[0] not in allowed]:
+    del sys.modules[name]
+from capstone.commands.app import main
+main()
+"""
+
+
+def without_libraries(project: Path, command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command where only typer and what it needs is there."""
+    return run(sys.executable, "-c", HIDE, command, cwd=project, PYTHONPATH=python_path(project))
+
+
+def says_what_is_missing(done: subprocess.CompletedProcess[str]) -> None:
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    wrong = [line for line in done.stdout.splitlines() if line.startswith("WRONG")]
+    for library in ("torch", "pandas", "scikit-learn", "safetensors", "packaging"):
+        assert f"{library} is missing" in wrong[0]
+    assert "typer is missing" not in wrong[0] and "rich is missing" not in wrong[0]
+    assert "run `uv sync` (or `pip install" in done.stdout
+    assert any("what training runs on can't be looked at without torch" in line for line in wrong)
+    assert "GB of disk free" in done.stdout, "the rest is looked at all the same"
+
+
+def test_the_doctor_says_what_is_missing_where_nothing_is_installed(healthy: Path) -> None:
+    says_what_is_missing(without_libraries(healthy, "doctor"))
+
+
+@pytest.mark.parametrize("command", ["start", "run", "data", "check", "compare", "card"])
+def test_any_command_names_the_library_that_is_missing(healthy: Path, command: str) -> None:
+    done = without_libraries(healthy, command)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert " is not installed: run `uv sync` (or `pip install" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_the_doctor_and_start_need_typer_alone(healthy: Path, tmp_path: Path) -> None:
+    must_run(tool("uv"), "venv", "--quiet", "--python", sys.executable, "bare", cwd=tmp_path)
+    folder = "Scripts" if sys.platform == "win32" else "bin"
+    python = tmp_path / "bare" / folder / "python"
+    pins = tomllib.loads((healthy / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = [line for line in pins["dependencies"] if line.startswith(("typer", "rich"))]
+    must_run(tool("uv"), "pip", "install", "--quiet", "--python", python, *needed, cwd=tmp_path)
+    paths = {"PYTHONPATH": python_path(healthy)}
+    says_what_is_missing(run(python, "-m", "capstone", "doctor", cwd=healthy, **paths))
+    done = run(python, "-m", "capstone", "start", cwd=healthy, **paths)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "pre-commit is not installed" in done.stderr

@@ -190,8 +190,10 @@ def test_an_earlier_export_is_replaced(capstone: Capstone, own: Path) -> None:
 
 def test_imports_are_followed_inside_functions_and_not_for_type_checkers(tmp_path: Path) -> None:
     files = {
-        "a/__init__.py": "",
-        "a/start.py": "def f():\n    from a import helper\n    import numpy.linalg\n",
+        "a/__init__.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n"
+        "    from a.late import lazily\n    from a.unused import never\n",
+        "a/start.py": "def f():\n    from a import helper, lazily\n    import numpy.linalg\n",
+        "a/late.py": "def lazily(): ...\n",
         "a/helper.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import torch\n"
         "else:\n    from .inner import thing\n",
         "a/inner/__init__.py": "from ..last import other as thing\n",

@@ -1,5 +1,6 @@
 """The site: it builds without a warning, every link leads somewhere, and everyone can use it, from a disk."""
 
+import inspect
 import os
 import re
 import sys
@@ -10,6 +11,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
+import capstone
 from capstone.checks.rules import RULES
 from capstone.commands.app import app as capstone_app
 from capstone.core.settings import Settings
@@ -106,6 +108,17 @@ def test_a_new_comment_reaches_the_reference() -> None:
     values = re.sub(r"{{.*?}}", "1", text)
     page = settings_page(values.replace("# the column to predict", "# what is foreseen # exactly"))
     assert "| what is foreseen # exactly |" in page
+
+
+def test_every_public_name_is_in_the_reference_with_its_parameters(site: Path) -> None:
+    page = text_of(site, "reference/api.html")
+    assert re.findall(r"<h2[^>]*><code>(\w+)</code>", page) == capstone.__all__
+    parts = dict(zip(capstone.__all__, page.split("<h2")[1:], strict=True))
+    for name in capstone.__all__:
+        thing = getattr(capstone, name)
+        if inspect.isfunction(thing):
+            for parameter in inspect.signature(thing).parameters:
+                assert f"<li><code>{parameter}</code> (" in parts[name], (name, parameter)
 
 
 @pytest.mark.parametrize(("app", "name"), [(capstone_app, "commands"), (cohort_app, "cohort")])

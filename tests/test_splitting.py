@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from capstone.core.errors import CapstoneError
 from capstone.core.settings import Settings
-from capstone.data.splitting import Parts, deal_folds, duplicate_groups, split_rows
+from capstone.data.splitting import Parts, assign_folds, duplicate_groups, split_rows
 
 METHODS = ("random", "stratified", "group", "time")
 
@@ -58,7 +58,7 @@ def test_several_members_share_the_training_part_in_folds_that_share_nothing(
     parts = split_rows(table, table["y"], several)
     assert set(parts["train"]) == {*one["train"], *one["validation"]}
     assert set(parts["test"]) == set(one["test"])
-    folds = deal_folds(table, table["y"], parts["train"], several)
+    folds = assign_folds(table, table["y"], parts["train"], several)
     assert folds is not None and set(folds) == set(range(8))
     train = table.loc[parts["train"]]
     together = train["person"] if method == "group" else duplicate_groups(train, "id")

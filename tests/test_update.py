@@ -25,7 +25,6 @@ README = "README.md"
 FEATURES = "src/my_capstone/features.py"
 TABLE = "data/raw/house_prices.csv"
 ENGINE = "engine/capstone/__init__.py"
-CLI = "engine/capstone/commands/app.py"
 CI = ".github/workflows/ci.yml"
 HOOK = """
       - id: news{}
@@ -64,8 +63,7 @@ def release(repository: Path, number: int) -> None:
     insert(template / ".pre-commit-config.yaml", "\n# Your own hooks:", HOOK.format(number))
     insert(template / CI, "\n# Your own jobs:", f"      - name: News {number}\n        run: echo\n")
     insert(template / ".gitlab-ci.yml", "\n# Your own jobs:", f"\nnews{number}:\n  script: echo\n")
-    command = f'@app.command()\ndef news{number}() -> None:\n    """News."""\n\n\n'
-    insert(template / CLI, "# Your own commands:", command)
+    (template / "engine" / "capstone" / "commands" / f"news{number}.py").write_text('"""News."""\n')
     pins = template / "pyproject.toml.jinja"
     text = pins.read_text(encoding="utf-8").replace(
         f"rich~={13 + number}.0", f"rich~={14 + number}.0"
@@ -234,12 +232,6 @@ def _appends(name: str, line: str) -> Callable[[Path], dict[str, str]]:
     return edit
 
 
-def command(project: Path) -> dict[str, str]:
-    text = '@app.command()\ndef mine() -> None:\n    """Mine."""\n\n\n'
-    insert(project / CLI, "def main() -> None:", text)
-    return {CLI: "def mine() -> None:"}
-
-
 def settings(project: Path) -> dict[str, str]:
     path = project / "capstone.toml"
     path.write_text(path.read_text(encoding="utf-8").replace("42", "7"), encoding="utf-8")
@@ -304,7 +296,6 @@ HISTORY = {
         ".pre-commit-config.yaml", "  - repo: https://example.org/mine\n    rev: v1\n"
     ),
     "a .gitignore line": _appends(".gitignore", "mine/\n"),
-    "a command": command,
     "a module": module,
     "a test": own_test,
     "the README": _appends(README, "\nMy words.\n"),
@@ -359,7 +350,7 @@ def test_a_typical_edit_is_kept(busy: tuple[Path, dict[str, dict[str, str]]], wh
 def test_typical_edits_never_conflict(busy: tuple[Path, dict[str, dict[str, str]]]) -> None:
     project, _ = busy
     check_no_conflict(project)
-    assert "news2" in (project / CLI).read_text(encoding="utf-8")
+    assert (project / "engine" / "capstone" / "commands" / "news2.py").is_file()
     assert '"rich~=16.0"' in (project / "pyproject.toml").read_text(encoding="utf-8")
     assert ".news2/" in (project / ".gitignore").read_text(encoding="utf-8")
     assert "News 2" in (project / CI).read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ arithmetic, comparisons and np.where(condition, this, else that); `capstone run`
 
 import numpy as np
 
-from capstone.columns import Table, tidy_text
+from capstone import Table, tidy_text
 
 
 def clean(table: Table) -> Table:

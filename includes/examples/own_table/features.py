@@ -8,7 +8,7 @@ A table is a pandas table in `capstone run`, and plain arrays when the model is 
 arithmetic, comparisons and np.where(condition, this, else that); `capstone run` tells when a step needs pandas.
 """
 
-from capstone.columns import Table, tidy_text
+from capstone import Table, tidy_text
 
 
 def clean(table: Table) -> Table:

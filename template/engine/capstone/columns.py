@@ -7,13 +7,19 @@ Arithmetic, comparisons and NumPy functions (np.where, np.log) are the same on b
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
-import numpy as np
+if TYPE_CHECKING:  # `capstone --help` imports this file too
+    import numpy as np
 
 
 class Table(Protocol):
-    """A pandas table, or a dictionary of NumPy arrays: rows that a service was asked about."""
+    """What `clean` and `engineer` get: a pandas table, or a dictionary of NumPy arrays.
+
+    In training it is a pandas table; a service that needs no pandas gives plain arrays, one of shape (rows,) for
+    each column. Either gives a column by its name, takes a new one, names its columns when you go through it, and
+    has `copy()`.
+    """
 
     def __getitem__(self, name: Any, /) -> Any: ...
     def __setitem__(self, name: Any, column: Any, /) -> None: ...
@@ -22,10 +28,24 @@ class Table(Protocol):
 
 
 def tidy_text(column: Any, lower: bool = False) -> Any:
-    """A column of text without spaces around, in small letters if asked; what is blank becomes missing.
+    """A column of text without spaces around it; what is blank becomes missing.
 
     Any other column, such as one of numbers or of missing values alone, stays as it is.
+
+    Parameters
+    ----------
+    column : Series or ndarray, shape (rows,)
+        A column of a `Table`.
+    lower : bool
+        Whether to turn it into small letters as well.
+
+    Returns
+    -------
+    Series or ndarray, shape (rows,)
+        Of the same kind as the column that was given.
     """
+    import numpy as np
+
     if isinstance(column, np.ndarray):
         return _tidy_array(column, lower)
     import pandas as pd  # not above: a service that is given arrays needs no pandas
@@ -37,6 +57,8 @@ def tidy_text(column: Any, lower: bool = False) -> Any:
 
 
 def _tidy_array(column: np.ndarray, lower: bool) -> np.ndarray:
+    import numpy as np
+
     values = column.tolist()
     kinds = set(map(type, values)) - {type(None)}
     if column.dtype != object or not all(issubclass(kind, str) for kind in kinds):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from capstone.reporting.card.numbers import _overall
+from capstone.reporting.card.model_card import card_block
 from cohort.commands.status import COLUMNS
 from cohort.output.tables import text_table
 from tests.classes import (
@@ -41,9 +41,10 @@ model-index:
 
 
 # As `capstone card` writes it.
-NUMBERS = _overall(
-    {"rows": {"test": 1200}},
-    {
+NUMBERS = card_block(
+    "overall",
+    info={"rows": {"test": 1200}},
+    metrics={
         "primary_metric": "r2",
         "model": {"r2": {"value": 0.7, "low": 0.6, "high": 0.8}},
         "baselines": {"linear": {"r2": {"value": 0.65}}, "dummy": {"r2": {"value": 0.0}}},

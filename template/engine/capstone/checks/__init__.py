@@ -1,4 +1,4 @@
 """`capstone check`: one function for each rule on what is handed in.
 
-Doors: `rules.check` and `project_state.Work`, the work that the rules look at.
+Doors: `rules.check_rules`, `project_state.ProjectState`, which the rules look at, and `outcome`.
 """

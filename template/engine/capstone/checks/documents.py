@@ -7,10 +7,11 @@ import re
 from pathlib import Path
 
 from capstone.checks.ethics_checklist import CHECKLIST, ITEMS, open_items
+from capstone.checks.outcome import Open
 from capstone.checks.personal_data import suspected_columns
-from capstone.checks.project_state import Open, Work
+from capstone.checks.project_state import ProjectState
 from capstone.core.errors import short_list
-from capstone.reporting.card.card import DATASHEET, MODEL_CARD, run_blocks, run_of_card, table_facts
+from capstone.reporting.card.datasheet import DATASHEET, MOST_COLUMNS, table_facts
 from capstone.reporting.card.front_matter import check_front_matter
 from capstone.reporting.card.markdown_blocks import (
     code,
@@ -19,7 +20,7 @@ from capstone.reporting.card.markdown_blocks import (
     open_points,
     read_document,
 )
-from capstone.reporting.card.numbers import MOST_COLUMNS
+from capstone.reporting.card.model_card import MODEL_CARD, model_card_blocks, run_of_card
 
 DATASHEET_SECTIONS = (
     *("Motivation", "Composition", "Collection process", "Preprocessing"),
@@ -32,29 +33,31 @@ CARD_SECTIONS = (
 A_NUMBER = re.compile(r"\d[\d,]*\.?\d*")
 
 
-def data_is_documented(work: Work) -> str:
+def data_is_documented(project: ProjectState) -> str:
     """The datasheet answers its seven sections, describes every column, and its facts are the table's."""
-    path = work.root / DATASHEET
+    path = project.root / DATASHEET
     text = read_document(path)
     held = contents(text, path).get("facts")
     if held is None:
         raise Open(f'{path} has no block "facts"', "`capstone card` says which lines to put back")
     _is_answered(text, path, DATASHEET_SECTIONS)
-    if held != table_facts(work.table, work.settings.data, work.sha256, work.table_read[2]):
+    if held != table_facts(
+        project.table, project.settings.data, project.sha256, project.table_read[2]
+    ):
         raise Open(f"the facts in {path} are not those of the table", "`capstone card` writes them")
     words = text.replace(held, "")
-    names = list(work.table) if len(work.table.columns) <= MOST_COLUMNS else []
+    names = list(project.table) if len(project.table.columns) <= MOST_COLUMNS else []
     if unknown := [name for name in names if not _is_named(str(name), words)]:
         raise Open(
             f"{path} does not describe {short_list(unknown)}", "say there what each column means"
         )
-    return f"{path} is answered; its facts are those of {work.settings.data.path}"
+    return f"{path} is answered; its facts are those of {project.settings.data.path}"
 
 
-def personal_data_is_addressed(work: Work) -> str:
+def personal_data_is_addressed(project: ProjectState) -> str:
     """A column that looks like personal data is spoken of in the ethics checklist."""
-    suspected = suspected_columns(work.table)
-    path = work.root / CHECKLIST
+    suspected = suspected_columns(project.table)
+    path = project.root / CHECKLIST
     words = read_document(path)
     silent = {name: why for name, why in suspected.items() if code(name) not in words}
     if silent:
@@ -69,33 +72,33 @@ def personal_data_is_addressed(work: Work) -> str:
     return "no column looks like names, addresses, numbers of persons"
 
 
-def card_is_complete(work: Work) -> str:
+def card_is_complete(project: ProjectState) -> str:
     """The model card has its nine sections, valid front matter, and no question left."""
-    path = work.root / MODEL_CARD
-    contents(work.card, path)
-    check_front_matter(work.card, path)
-    if not run_of_card(work.card, path):
+    path = project.root / MODEL_CARD
+    contents(project.card, path)
+    check_front_matter(project.card, path)
+    if not run_of_card(project.card, path):
         raise Open(f"{path} has no numbers yet", "`capstone card` writes them")
-    _is_answered(work.card, path, CARD_SECTIONS)
+    _is_answered(project.card, path, CARD_SECTIONS)
     return f"{path} is complete"
 
 
-def numbers_are_the_runs(work: Work) -> str:
+def numbers_are_the_runs(project: ProjectState) -> str:
     """Every block of the model card says what the run says.
 
     A card's run is not in a fresh clone. Then the newest run there is made anew on another machine: its
     numbers may differ a little, and of course its name and date.
     """
-    path = work.root / MODEL_CARD
-    named = run_of_card(work.card, path)
+    path = project.root / MODEL_CARD
+    named = run_of_card(project.card, path)
     if not named:
         raise Open(f"{path} has no numbers yet", "`capstone card` writes them")
-    written, true = contents(work.card, path), run_blocks(work.whole_run)
+    written, true = contents(project.card, path), model_card_blocks(project.whole_run)
     if absent := sorted(set(true) - set(written)):
         raise Open(
             f"{path} lacks {short_list(absent)}", "`capstone card` says which lines to put back"
         )
-    same_run = named == work.run.id
+    same_run = named == project.run.id
     stale = [
         name
         for name, text in true.items()
@@ -104,18 +107,18 @@ def numbers_are_the_runs(work: Work) -> str:
     ]
     if stale:
         raise Open(
-            f"{path}: {short_list(stale)} differ from runs/{work.run.id}",
+            f"{path}: {short_list(stale)} differ from runs/{project.run.id}",
             "`capstone card` writes them anew",
         )
-    return f"every number in {path} is that of runs/{work.run.id}"
+    return f"every number in {path} is that of runs/{project.run.id}"
 
 
-def ethics_is_answered(work: Work) -> str:
+def ethics_is_answered(project: ProjectState) -> str:
     """Each of the 21 questions is ticked with evidence that exists, or N/A with a reason."""
-    path = work.root / CHECKLIST
-    if found := open_items(work.root):
+    path = project.root / CHECKLIST
+    if items := open_items(project.root):
         raise Open(
-            f"{path}: questions still open: {len(found)} of {len(ITEMS)}; {short_list(found, 2)}",
+            f"{path}: questions still open: {len(items)} of {len(ITEMS)}; {short_list(items, 2)}",
             "tick it with a link to evidence, or write `N/A:` and a reason",
         )
     return f"all {len(ITEMS)} questions in {path} are answered"

@@ -35,8 +35,8 @@ def open_items(root: Path) -> list[str]:
 
 def _answers(text: str, path: Path) -> dict[str, str]:
     """What is written below each question's heading."""
-    found = list(HEADING.finditer(text))
-    names = [heading[1] for heading in found]
+    headings = list(HEADING.finditer(text))
+    names = [heading[1] for heading in headings]
     for item in ITEMS:
         if names.count(item) != 1:
             there = "is missing" if item not in names else "is there twice"
@@ -44,12 +44,12 @@ def _answers(text: str, path: Path) -> dict[str, str]:
                 f'{path}: question {item} {there}: it needs one heading "### {item} ..." with its answer '
                 f"(`git log -p -- {path.as_posix()}` shows how it was)."
             )
-    ends = [heading.start() for heading in found[1:]] + [len(text)]
+    ends = [heading.start() for heading in headings[1:]] + [len(text)]
     return {
         heading[1]: re.split(
             r"^##?[ \t]", text[heading.end() : end], maxsplit=1, flags=re.MULTILINE
         )[0]
-        for heading, end in zip(found, ends, strict=True)
+        for heading, end in zip(headings, ends, strict=True)
     }
 
 

@@ -39,8 +39,8 @@ PATTERNS = {
 
 def suspected_columns(table: pd.DataFrame) -> dict[str, str]:
     """Columns that may hold personal data, each with what it looks like."""
-    found = {str(name): _by_name(str(name)) or _by_values(table[name]) for name in table}
-    return {name: suspicion for name, suspicion in found.items() if suspicion}
+    suspicions = {str(name): _by_name(str(name)) or _by_values(table[name]) for name in table}
+    return {name: suspicion for name, suspicion in suspicions.items() if suspicion}
 
 
 def _by_name(name: str) -> str:

@@ -1,4 +1,4 @@
-"""A student's work as `capstone check` sees it: settings, table, run, documents, each read once."""
+"""A project as `capstone check` sees it: settings, table, run, documents, each read once."""
 
 from __future__ import annotations
 
@@ -7,37 +7,22 @@ from pathlib import Path
 
 import pandas as pd
 
+from capstone.checks.outcome import Open
 from capstone.core.errors import CapstoneError
 from capstone.core.git import git
 from capstone.core.settings import Settings
 from capstone.core.settings_file import load_settings
 from capstone.data.reading import fingerprint
 from capstone.pipeline import CapstonePipeline
-from capstone.reporting.card.card import MODEL_CARD, run_of_card
 from capstone.reporting.card.markdown_blocks import read_document
+from capstone.reporting.card.model_card import MODEL_CARD, run_of_card
 from capstone.runs.folder import Run, list_runs, read_run
 from capstone.runs.verify import check_whole
 from capstone.streaming.pipeline import open_pipeline
 from capstone.streaming.source import table_or_sample
 
 
-class Open(Exception):
-    """What a rule found that is still to be done: what is so, and what to do."""
-
-    def __init__(self, said: str, to_do: str = "") -> None:
-        super().__init__(said)
-        self.said, self.to_do = said, to_do
-
-
-class Harm(Open):
-    """What must never be, at any time: it fails `capstone check` without --final too."""
-
-
-class Skip(Exception):
-    """Why a rule does not apply here."""
-
-
-class Work:
+class ProjectState:
     """The project under check. What can't be read raises CapstoneError where a rule asks for it."""
 
     def __init__(self, root: Path, final: bool) -> None:

@@ -12,7 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from capstone.checks.project_state import Harm, Open, Skip, Work
+from capstone.checks.outcome import Harm, Open, Skip
+from capstone.checks.project_state import ProjectState
 from capstone.core.errors import short_list
 from capstone.core.git import git
 
@@ -22,51 +23,53 @@ NOT_SEARCHED = re.compile(r"^(uv\.lock|runs/)|^(data/raw/|\.copier-answers\.yml$
 AT_ONCE = 100  # files in one command: Windows limits its length
 
 
-def tests_pass(work: Work) -> str:
+def tests_pass(project: ProjectState) -> str:
     """`python -m pytest` succeeds."""
-    if not work.final:
+    if not project.final:
         raise Skip("run with --final, or now by `python -m pytest`")
-    done = _python(work.root, "-m", "pytest", "-q", "--tb=no", "-p", "no:cacheprovider")
+    done = _python(project.root, "-m", "pytest", "-q", "--tb=no", "-p", "no:cacheprovider")
     lines = (
         done.stdout.strip().splitlines() or done.stderr.strip().splitlines() or ["nothing printed"]
     )
     if done.returncode:
         failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
-        told = short_list(failed, 3) if failed else lines[-1]
-        raise Open(f"tests fail: {told}", "`python -m pytest` shows why")
+        which = short_list(failed, 3) if failed else lines[-1]
+        raise Open(f"tests fail: {which}", "`python -m pytest` shows why")
     return lines[-1].strip("= ")
 
 
-def hooks_are_installed(work: Work) -> str:
+def hooks_are_installed(project: ProjectState) -> str:
     """The checks before each commit are in place."""
     if os.environ.get("CI"):
         raise Skip("not needed here: CI runs the hooks itself")
-    path = git(work.root, "rev-parse", "--git-path", "hooks/pre-commit")
+    path = git(project.root, "rev-parse", "--git-path", "hooks/pre-commit")
     if path is None:
         raise Open("this is no git repository", "`capstone start` makes it one")
-    hook = work.root / path
+    hook = project.root / path
     if not hook.is_file() or "pre-commit" not in hook.read_text(encoding="utf-8", errors="replace"):
         raise Open("the hooks are not installed", "`capstone start` installs them")
     return "the hooks check each commit"
 
 
-def no_secret(work: Work) -> str:
+def no_secret(project: ProjectState) -> str:
     """detect-secrets finds no password, key or token."""
     if find_spec("detect_secrets") is None:
         raise Open("detect-secrets is not installed", '`uv sync`, or `pip install -e ".[dev]"`')
-    names = [name.as_posix() for name in work.files if not NOT_SEARCHED.search(name.as_posix())]
+    names = [name.as_posix() for name in project.files if not NOT_SEARCHED.search(name.as_posix())]
     with tempfile.TemporaryDirectory() as folder:
         # A copy, for detect-secrets corrects line numbers in the file that it is given.
         baseline = Path(folder, "baseline")
-        known = work.root / ".secrets.baseline"
+        known = project.root / ".secrets.baseline"
         baseline.write_text(
             known.read_text(encoding="utf-8") if known.is_file() else "{}", encoding="utf-8"
         )
         command = ("-m", "detect_secrets.pre_commit_hook", "--baseline", str(baseline))
         for start in range(0, len(names), AT_ONCE):
-            done = _python(work.root, *command, "--", *names[start : start + AT_ONCE])
-            found = re.findall(r"^Location:\s+(.*)$", done.stdout, re.MULTILINE)
-            places = list(dict.fromkeys(found))  # one place may look like several kinds of secret
+            done = _python(project.root, *command, "--", *names[start : start + AT_ONCE])
+            locations = re.findall(r"^Location:\s+(.*)$", done.stdout, re.MULTILINE)
+            places = list(
+                dict.fromkeys(locations)
+            )  # one place may look like several kinds of secret
             if places:
                 raise Harm(
                     f"what looks like a secret is in {short_list(places, 3)}",
@@ -80,16 +83,18 @@ def no_secret(work: Work) -> str:
     return f"no password, key or token in {len(names)} files"
 
 
-def no_large_file(work: Work) -> str:
+def no_large_file(project: ProjectState) -> str:
     """No file over 10 MB is in git, nor in its history."""
-    large = {name.as_posix() for name in work.files if (work.root / name).stat().st_size > LARGEST}
+    large = {
+        name.as_posix() for name in project.files if (project.root / name).stat().st_size > LARGEST
+    }
     if large:
         raise Harm(
             f"over 10 MB: {short_list(sorted(large), 3)}",
             "`git rm --cached` it and add its path to .gitignore",
         )
     objects = git(
-        work.root,
+        project.root,
         "cat-file",
         "--batch-all-objects",
         "--batch-check=%(objecttype) %(objectsize) %(objectname)",
@@ -97,7 +102,7 @@ def no_large_file(work: Work) -> str:
     sizes = [line.split() for line in (objects or "").splitlines()]
     old = [name for kind, size, name in sizes if kind == "blob" and int(size) > LARGEST]
     if old:
-        listed = git(work.root, "rev-list", "--objects", "--all") or ""
+        listed = git(project.root, "rev-list", "--objects", "--all") or ""
         names = [
             line.split(" ", 1)[1]
             for line in listed.splitlines()
@@ -111,13 +116,13 @@ def no_large_file(work: Work) -> str:
     return "no file over 10 MB in git"
 
 
-def notebooks_hold_no_output(work: Work) -> str:
+def notebooks_hold_no_output(project: ProjectState) -> str:
     """Notebooks are committed without what their cells printed."""
-    names = [name for name in work.files if name.suffix == ".ipynb"]
+    names = [name for name in project.files if name.suffix == ".ipynb"]
     if not names:
         raise Skip("there is no notebook")
     for name in names:
-        if number := _first_output(work.root / name):
+        if number := _first_output(project.root / name):
             raise Harm(
                 f"{name.as_posix()}: cell {number} holds output",
                 f"`nbstripout --keep-id {name.as_posix()}`",

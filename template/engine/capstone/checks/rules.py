@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
 
 from capstone.checks.documents import (
     card_is_complete,
@@ -13,7 +11,8 @@ from capstone.checks.documents import (
     numbers_are_the_runs,
     personal_data_is_addressed,
 )
-from capstone.checks.project_state import Harm, Open, Skip, Work
+from capstone.checks.outcome import Harm, Open, Outcome, Skip
+from capstone.checks.project_state import ProjectState
 from capstone.checks.repository import (
     hooks_are_installed,
     no_large_file,
@@ -33,7 +32,7 @@ from capstone.checks.run import (
 from capstone.core.errors import CapstoneError, did_you_mean
 
 # A rule returns what is fine, or raises Open, Harm, Skip, or a CapstoneError, which is open too.
-RULES: dict[str, Callable[[Work], str]] = {
+RULES: dict[str, Callable[[ProjectState], str]] = {
     "data": data_is_documented,
     "personal_data": personal_data_is_addressed,
     "run": run_is_of_this_project,
@@ -52,57 +51,46 @@ RULES: dict[str, Callable[[Work], str]] = {
     "hooks": hooks_are_installed,
     "tests": tests_pass,
 }
-MARKS = {"done": "✓", "open": "✗", "aside": "–"}
-PLAIN_MARKS = {"done": "+", "open": "x", "aside": "-"}  # for consoles that know no others
 
 
-@dataclass(frozen=True)
-class Finding:
-    """What one rule found."""
+def check_rules(project: ProjectState, only: list[str] | None = None) -> Iterator[Outcome]:
+    """Judge the project by every rule, or by the named ones.
 
-    rule: str
-    state: Literal["done", "open", "aside"]
-    said: str
-    to_do: str = ""
-    harm: bool = False  # must never be: it fails a check that is not the final one too
+    Parameters
+    ----------
+    project : ProjectState
+        What to judge.
+    only : list of str, optional
+        Names of rules; all of them when it is None.
 
-    def line(self, encoding: str | None) -> str:
-        """For people: `✗ card: 3 questions are open -> answer them`."""
-        try:
-            "".join(MARKS.values()).encode(encoding or "ascii")
-            mark = MARKS[self.state]
-        except (UnicodeEncodeError, LookupError):
-            mark = PLAIN_MARKS[self.state]
-        arrow = f" -> {self.to_do}" if self.to_do else ""
-        return f"{mark} {self.rule}: {self.said}{arrow}"
+    Yields
+    ------
+    Outcome
+        Of each rule, as soon as it is known.
 
-    def as_json(self) -> dict[str, Any]:
-        """For machines."""
-        return asdict(self)
-
-
-def check(work: Work, only: list[str] | None = None) -> Iterator[Finding]:
-    """Judge the work by every rule, or by the named ones; each finding comes as soon as it is made.
-
-    Raises CapstoneError when capstone.toml or the caller names a rule that does not exist.
+    Raises
+    ------
+    CapstoneError
+        When capstone.toml or the caller names a rule that does not exist.
     """
-    off = work.settings.checks.off
+    off = project.settings.checks.off
     for name in (*off, *(only or ())):
         if name not in RULES:
             raise CapstoneError(f'There is no rule "{name}"{did_you_mean(name, RULES)}')
     for name in only or RULES:
         if name in off:
-            yield Finding(name, "aside", f"switched off in capstone.toml: {off[name]}")
+            yield Outcome(name, "aside", f"switched off in capstone.toml: {off[name]}")
         else:
-            yield _judge(name, work)
+            yield _judge(name, project)
 
 
-def _judge(name: str, work: Work) -> Finding:
+def _judge(name: str, project: ProjectState) -> Outcome:
     try:
-        return Finding(name, "done", RULES[name](work))
-    except Open as found:
-        return Finding(name, "open", found.said, found.to_do, isinstance(found, Harm))
-    except Skip as found:
-        return Finding(name, "aside", str(found))
+        return Outcome(name, "done", RULES[name](project))
+    except Open as problem:
+        harm = isinstance(problem, Harm)
+        return Outcome(name, "open", problem.message, problem.remedy, harm)
+    except Skip as reason:
+        return Outcome(name, "aside", str(reason))
     except CapstoneError as error:
-        return Finding(name, "open", str(error).rstrip("."))
+        return Outcome(name, "open", str(error).rstrip("."))

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from capstone.checks.project_state import Harm, Open, Work
+from capstone.checks.outcome import Harm, Open
+from capstone.checks.project_state import ProjectState
 from capstone.core.errors import CapstoneError, short_list
 from capstone.core.settings import flatten
 from capstone.core.settings_file import FILE_NAME
@@ -27,12 +28,12 @@ ASIDE = {"project", "checks"}
 ASIDE_KEYS = {"training.device", "training.checkpoint_seconds"}
 
 
-def run_is_of_this_project(work: Work) -> str:
+def run_is_of_this_project(project: ProjectState) -> str:
     """There is a run in earnest, its files are whole, and settings, data and code are still the same."""
-    run = work.run
+    run = project.run
     if run.info.get("quick"):
         raise Open("there are only quick runs", "`capstone run` learns in earnest")
-    if changed := _changes(work):
+    if changed := _changes(project):
         raise Open(
             f"since {run.id} this has changed: {short_list(changed, 4)}",
             "`capstone run`, then `capstone card`",
@@ -40,25 +41,26 @@ def run_is_of_this_project(work: Work) -> str:
     return f"{run.id} is whole, and of the settings, data and code as they are now"
 
 
-def seed_is_fixed(work: Work) -> str:
+def seed_is_fixed(project: ProjectState) -> str:
     """capstone.toml names a seed, and the run was made with it."""
-    written = tomllib.loads((work.root / FILE_NAME).read_text(encoding="utf-8-sig"))
+    written = tomllib.loads((project.root / FILE_NAME).read_text(encoding="utf-8-sig"))
     if "seed" not in written:
         raise Open(f"{FILE_NAME} names no seed", "add `seed = 42`, or any whole number, at its top")
-    if work.run.info.get("seed") != work.settings.seed:
+    run, seed = project.run, project.settings.seed
+    if run.info.get("seed") != seed:
         raise Open(
-            f"{work.run.id} was made with seed {work.run.info.get('seed')}, {FILE_NAME} says {work.settings.seed}",
+            f"{run.id} was made with seed {run.info.get('seed')}, {FILE_NAME} says {seed}",
             "`capstone run`, then `capstone card`",
         )
-    return f"seed {work.settings.seed} decides everything random"
+    return f"seed {seed} decides everything random"
 
 
-def split_has_no_leak(work: Work) -> str:
+def split_has_no_leak(project: ProjectState) -> str:
     """No row, copy, group or moment is in two parts, and no row that was examined was learnt from."""
-    pipeline, split = work.pipeline, work.settings.split
+    pipeline, split = project.pipeline, project.settings.split
     parts, table = pipeline.parts, pipeline.table
     _share_nothing("the same row", {part: rows for part, rows in parts.items()})
-    copies = pd.Series(duplicate_groups(table, work.settings.data.id), index=table.index)
+    copies = pd.Series(duplicate_groups(table, project.settings.data.id), index=table.index)
     _share_nothing("copies of a row", {part: copies[rows] for part, rows in parts.items()})
     if split.method == "group":
         groups = table[split.group_column]
@@ -66,14 +68,14 @@ def split_has_no_leak(work: Work) -> str:
             f'the same "{split.group_column}"', {part: groups[rows] for part, rows in parts.items()}
         )
     if split.method == "time":
-        _is_in_order(table[split.time_column], parts, work.settings.data.date_format)
-    said = "training, validation and test part share nothing"
+        _is_in_order(table[split.time_column], parts, project.settings.data.date_format)
+    message = "training, validation and test part share nothing"
     if pipeline.about.get("streamed"):
-        said += f", in a random sample of {len(table):,} rows"
+        message += f", in a random sample of {len(table):,} rows"
     try:
-        run, changed = work.whole_run, _changes(work)
+        run, changed = project.whole_run, _changes(project)
     except CapstoneError:
-        return said
+        return message
     tested = read_predictions(run)["row"]
     learnt = tested.isin([row for part in parts if part != "test" for row in parts[part]])
     if learnt.any() and not changed:
@@ -82,14 +84,14 @@ def split_has_no_leak(work: Work) -> str:
             f"{tested[learnt].iloc[0]}",
             "its scores are worth nothing: delete that run, find out why, and run again",
         )
-    return said
+    return message
 
 
-def no_column_gives_the_target_away(work: Work) -> str:
+def no_column_gives_the_target_away(project: ProjectState) -> str:
     """No single column nearly determines the target."""
-    data = work.settings.data
-    table = work.pipeline.raw.loc[work.pipeline.target.index]
-    if leaks := suspected_leaks(table, work.pipeline.target, data):
+    data = project.settings.data
+    table = project.pipeline.raw.loc[project.pipeline.target.index]
+    if leaks := suspected_leaks(table, project.pipeline.target, data):
         name, score = next(iter(leaks.items()))
         raise Open(
             f'column "{name}" alone nearly determines the target (score {score:.3f})',
@@ -98,22 +100,22 @@ def no_column_gives_the_target_away(work: Work) -> str:
     return "no single column determines the target"
 
 
-def baselines_are_compared(work: Work) -> str:
+def baselines_are_compared(project: ProjectState) -> str:
     """The run compares the network with three simpler models."""
-    metrics = work.whole_run.metrics
+    metrics = project.whole_run.metrics
     absent = [
         name
         for name in BASELINES
         if name not in metrics["baselines"] or name not in metrics["beats"]
     ]
     if absent:
-        raise Open(f"{work.run.id} does not compare with {short_list(absent)}", "`capstone run`")
+        raise Open(f"{project.run.id} does not compare with {short_list(absent)}", "`capstone run`")
     return verdict_sentence(metrics)
 
 
-def test_part_is_spared(work: Work) -> str:
+def test_part_is_spared(project: ProjectState) -> str:
     """The test part was not looked at so often that the best of many looks is luck."""
-    looks, most = count_test_looks(work.root / "runs"), work.settings.checks.most_test_looks
+    looks, most = count_test_looks(project.root / "runs"), project.settings.checks.most_test_looks
     if looks > most:
         raise Open(
             f"the test part was looked at {looks} times, more than {most}",
@@ -123,34 +125,40 @@ def test_part_is_spared(work: Work) -> str:
     return f"looks at the test part: {looks}, at most {most} are allowed"
 
 
-def run_is_reproducible(work: Work) -> str:
+def run_is_reproducible(project: ProjectState) -> str:
     """`capstone reproduce` has made the run again, bit by bit."""
-    command = f"`capstone reproduce {work.run.id}`"
-    if not (work.run.folder / VERDICT).is_file():
-        raise Open(f"{work.run.id} was not made again yet", command)
-    verdict = read_json(work.run.folder / VERDICT)
+    command = f"`capstone reproduce {project.run.id}`"
+    if not (project.run.folder / VERDICT).is_file():
+        raise Open(f"{project.run.id} was not made again yet", command)
+    verdict = read_json(project.run.folder / VERDICT)
     if verdict.get("verdict") != "identical":
-        told = "; ".join(map(str, verdict.get("differences", []))) or "no reason was noted"
+        differences = "; ".join(map(str, verdict.get("differences", [])))
+        why = differences or "no reason was noted"
         raise Open(
-            f"{work.run.id} came out otherwise when made again: {told}",
+            f"{project.run.id} came out otherwise when made again: {why}",
             f"find out why, then {command}",
         )
-    return f"{work.run.id} was made again, bit by bit, on {str(verdict.get('checked', '?'))[:10]}"
+    return (
+        f"{project.run.id} was made again, bit by bit, on {str(verdict.get('checked', '?'))[:10]}"
+    )
 
 
-def _changes(work: Work) -> list[str]:
+def _changes(project: ProjectState) -> list[str]:
     """What the run depended on and is otherwise now."""
     then, now = (
-        _what_counts(read_settings(work.whole_run)),
-        _what_counts(work.settings.model_dump()),
+        _what_counts(read_settings(project.whole_run)),
+        _what_counts(project.settings.model_dump()),
     )
     changed = [
         f"{key} is {now[key]!r}, was {then.get(key)!r}" for key in now if now[key] != then.get(key)
     ]
-    if work.run.info["data"]["sha256"] != work.sha256:
-        changed.append(f"the bytes of {work.settings.data.path}")
-    if not changed and work.run.info.get("trained_from") != work.pipeline.checkpoint().digest():
-        changed.append(f"the code in {work.pipeline.place.rpartition('/')[0]}")
+    if project.run.info["data"]["sha256"] != project.sha256:
+        changed.append(f"the bytes of {project.settings.data.path}")
+    if (
+        not changed
+        and project.run.info.get("trained_from") != project.pipeline.checkpoint().digest()
+    ):
+        changed.append(f"the code in {project.pipeline.place.rpartition('/')[0]}")
     return changed
 
 
@@ -162,7 +170,9 @@ def _what_counts(settings: dict[str, Any]) -> dict[str, Any]:
 
 def _share_nothing(what: str, values: dict[str, Iterable[Any]]) -> None:
     """Raise Harm when a value is in two of the parts."""
-    unique = {part: np.unique(pd.Series(list(its)).astype(str)) for part, its in values.items()}
+    unique = {
+        part: np.unique(pd.Series(list(of_part)).astype(str)) for part, of_part in values.items()
+    }
     for first, second in combinations(unique, 2):
         both = np.intersect1d(unique[first], unique[second])
         if len(both):

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
+from capstone.commands.options import NEWEST, RunOption
 
 
-def card(
-    run_id: Annotated[
-        str, typer.Option("--run", metavar="RUN", help="Which run's numbers.")
-    ] = "LATEST",
-) -> None:
+def card(run_id: RunOption = NEWEST) -> None:
     """Write a run's numbers into docs/model_card.md, and the table's facts into data/README.md."""
     from capstone.core.project import find_root
     from capstone.core.settings_file import load_settings
     from capstone.reporting.card.card import write_cards
     from capstone.runs.folder import read_run
+    from capstone.streaming.source import table_or_sample
 
     root = find_root()
     data = load_settings(root).data
     run = read_run(root / "runs", run_id)
-    for line in write_cards(root, run, data):
+    table, _, sample = table_or_sample(root / data.path, data)
+    for line in write_cards(root, run, data, table, sample):
         print(line)
     if run.info.get("quick"):
         print("Note: this was a quick run; its numbers say nothing about the model.")

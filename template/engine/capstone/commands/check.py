@@ -24,27 +24,26 @@ def check(
     ] = False,
 ) -> None:
     """Say what is done and what is open. Exit code 2: harm was found, or --final and something is open."""
-    from capstone.checks.project_state import Work
-    from capstone.checks.rules import check as judge
+    from capstone.checks.project_state import ProjectState
+    from capstone.checks.rules import check_rules
     from capstone.commands.console import print_json
     from capstone.core.project import find_root
 
-    findings = []
-    for finding in judge(Work(find_root(), final), only):
-        findings.append(finding)
+    outcomes = []
+    for outcome in check_rules(ProjectState(find_root(), final), only):
+        outcomes.append(outcome)
         if not json_:
-            print(finding.line(sys.stdout.encoding), flush=True)
-    undone = [finding for finding in findings if finding.state == "open"]
-    harmful = [finding for finding in undone if finding.harm]
-    fails = bool(undone if final else harmful)
+            print(outcome.line(sys.stdout.encoding), flush=True)
+    undone = [outcome for outcome in outcomes if outcome.state == "open"]
+    failing = undone if final else [outcome for outcome in undone if outcome.harm]
     if json_:
-        told = {"passed": not fails, "final": final, "open": len(undone)}
-        print_json(told | {"rules": [finding.as_json() for finding in findings]})
-        raise typer.Exit(2 if fails else 0)
-    done = sum(finding.state == "done" for finding in findings)
-    print(f"\n{done} of {len(findings)} done, {len(undone)} open.")
-    if fails:
-        names = ", ".join(finding.rule for finding in (undone if final else harmful))
+        summary = {"passed": not failing, "final": final, "open": len(undone)}
+        print_json(summary | {"rules": [outcome.as_json() for outcome in outcomes]})
+        raise typer.Exit(2 if failing else 0)
+    done = sum(outcome.state == "done" for outcome in outcomes)
+    print(f"\n{done} of {len(outcomes)} done, {len(undone)} open.")
+    if failing:
+        names = ", ".join(outcome.rule for outcome in failing)
         raise CapstoneError(
             f"this must be mended{' before you hand in' if final else ' now'}: {names}."
         )

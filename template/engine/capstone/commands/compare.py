@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from capstone.core.errors import CapstoneError
-from capstone.core.settings import flatten
 from capstone.core.text import number, verdict_sentence
-from capstone.evaluation.metrics import LOWER_IS_BETTER
-from capstone.reporting import charts
-from capstone.reporting.pages import chart, page, section, text
-from capstone.runs.folder import Run, list_runs
+
+if TYPE_CHECKING:  # heavy libraries are imported where they are used
+    from capstone.runs.folder import Run
+
+
+def compare() -> None:
+    """List the finished runs: scores, and what changed in the settings between them."""
+    from capstone.core.files import write_text
+    from capstone.core.project import find_root
+    from capstone.reporting.charts import write_script
+
+    root = find_root()
+    print("\n".join(comparison(root / "runs")))
+    write_script(root / "runs")
+    target = root / "runs" / "compare.html"
+    write_text(target, compared_page(root / "runs"))
+    print(f"\nThe same as a page: {target.relative_to(root)}")
 
 
 def comparison(runs_folder: Path) -> list[str]:
     """Some lines on each finished run, oldest first. Raises CapstoneError when there is none."""
+    from capstone.runs.folder import list_runs
+
     runs = list_runs(runs_folder)
     if not runs:
         raise CapstoneError(
@@ -27,7 +38,7 @@ def comparison(runs_folder: Path) -> list[str]:
     lines: list[str] = []
     before: dict[str, Any] = {}
     for run in runs:
-        now = flat_settings(run) | {"data.sha256": run.info["data"]["sha256"][:12]}
+        now = _compared_settings(run)
         changed = [f"{key} = {value!r}" for key, value in now.items() if before.get(key) != value]
         metric = run.metrics["primary_metric"]
         score = run.metrics["model"][metric]
@@ -42,75 +53,26 @@ def comparison(runs_folder: Path) -> list[str]:
     return lines
 
 
-def as_page(runs_folder: Path) -> str:
-    """All runs side by side: one chart of the scores, one table of what changed."""
+def compared_page(runs_folder: Path) -> str:
+    """The same as an HTML page."""
+    from capstone.reporting.comparison_page import comparison_page
+    from capstone.runs.folder import list_runs
+
     runs = list_runs(runs_folder)
-    metric = runs[-1].metrics["primary_metric"]
-    same = [run for run in runs if run.metrics["primary_metric"] == metric]
-    scores = [run.metrics["model"][metric] for run in same]
-    better = (min if metric in LOWER_IS_BETTER else max)(scores, key=lambda score: score["value"])
-    best = same[scores.index(better)]
-    drawn = charts.dots(
-        [run.id for run in same],
-        [score["value"] for score in scores],
-        [score["low"] for score in scores],
-        [score["high"] for score in scores],
-        "runs",
-        f"{metric} on the test rows, with 95 % intervals",
-        best.id,
-    )
-    table = pd.DataFrame(
-        [
-            {
-                "run": run.id,
-                **{name: number(score["value"]) for name, score in run.metrics["model"].items()},
-                f"validation {metric}": number(run.metrics["validation"].get(metric)),
-                "epochs": run.info["epochs"],
-                "note": "quick run" if run.info["quick"] else "",
-            }
-            for run in same
-        ]
-    )
-    sure = [run.id for run, score in zip(same, scores, strict=True) if _apart(score, better)]
-    title = f"{best.id} scored best" if sure else "No run is clearly better than another"
-    said = (
-        f"{best.id} has the best {metric}, {number(better['value'])}. "
-        f"{len(sure)} of the other {len(same) - 1} runs lie outside its interval. "
-        "Choose by the validation score: choosing the best test score makes it too rosy."
-    )
-    return page(
-        "Runs side by side",
-        text(said, lead=True),
-        chart(title, drawn, table),
-        section("Scores", table=table),
-        section("What changed in the settings", table=_settings_side_by_side(same)),
-        report=True,
-        head=f'<script src="{charts.SCRIPT}"></script>\n{charts.RESIZE}',
-    )
+    return comparison_page(runs, {run.id: _compared_settings(run) for run in runs})
 
 
-def _apart(score: dict[str, Any], best: dict[str, Any]) -> bool:
-    """Whether a value lies outside the best one's interval."""
-    return not best["low"] <= score["value"] <= best["high"]
-
-
-def _settings_side_by_side(runs: list[Run]) -> pd.DataFrame:
-    """One line per setting that is not the same in all runs, one column per run."""
-    flat = {
-        run.id: flat_settings(run) | {"data.sha256": run.info["data"]["sha256"][:12]}
-        for run in runs
-    }
-    keys = list(dict.fromkeys(key for its in flat.values() for key in its))
-    lines = []
-    for key in keys:
-        values = {name: str(its.get(key, "")) for name, its in flat.items()}
-        if len(set(values.values())) > 1:
-            lines.append({"setting": key, **values})
-    return pd.DataFrame(lines, columns=["setting", *flat])
+def _compared_settings(run: Run) -> dict[str, Any]:
+    """What may differ between two runs: their settings, and the table."""
+    return flat_settings(run) | {"data.sha256": run.info["data"]["sha256"][:12]}
 
 
 def flat_settings(run: Run) -> dict[str, Any]:
     """A run's settings as {"training.epochs": 200, ...}."""
+    import tomllib
+
+    from capstone.core.settings import flatten
+
     try:
         sections = tomllib.loads((run.folder / "settings.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError):

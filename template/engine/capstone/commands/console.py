@@ -58,12 +58,12 @@ def seeds_table(table: pd.DataFrame) -> Table:
         padding=(0, 1, 0, 0),
     )
     for metric, lines in table.groupby("metric", sort=False):
-        its = {
+        cells = {
             name: f"{number(m)} ± {number(s)}"
             for name, m, s in lines[["model", "mean", "spread"]].values
         }
         better = "lower" if metric in LOWER_IS_BETTER else "higher"
-        shown.add_row(str(metric), better, *(its[name] for name in models))
+        shown.add_row(str(metric), better, *(cells[name] for name in models))
     return shown
 
 

@@ -14,7 +14,7 @@ def data() -> None:
     from capstone.core.settings_file import load_settings
     from capstone.data.reading import fingerprint
     from capstone.data.validation import check_named_columns
-    from capstone.reporting.data_page import as_page, look_at
+    from capstone.reporting.data_page import data_page, look_at
     from capstone.streaming.source import table_or_sample
 
     root = find_root()
@@ -39,5 +39,5 @@ def data() -> None:
         print(f"- {note}")
     target = root / "runs" / "data.html"
     target.parent.mkdir(exist_ok=True)
-    write_text(target, as_page(overview, settings))
+    write_text(target, data_page(overview, settings))
     print(f"\nThe same as a page: {target.relative_to(root)}")

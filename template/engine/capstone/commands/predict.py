@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import pandas as pd
+import typer
 
-from capstone.core.decisions import as_columns
+from capstone.commands.options import NEWEST, RunOption
 from capstone.core.errors import CapstoneError
-from capstone.core.files import PARTIAL
-from capstone.core.settings_file import load_settings
-from capstone.data.chunks import Chunk, read_chunks
-from capstone.data.reading import PREDICTIONS, read_table
-from capstone.data.schema import check_new_table
-from capstone.data.user_steps import apply_step
-from capstone.runs.folder import Run
-from capstone.serving.inference.frames import frame_for_graph
-from capstone.serving.inference.model import ServedModel
+
+if TYPE_CHECKING:  # heavy libraries are imported where they are used
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+    from capstone.data.chunks import Chunk
+    from capstone.runs.folder import Run
+    from capstone.serving.inference.model import ServedModel
+
+
+def predict(
+    file: Annotated[Path, typer.Argument(help="A table with the columns of the training data.")],
+    run_id: RunOption = NEWEST,
+) -> None:
+    """Predict every row of FILE and write a table with the predictions beside."""
+    from capstone.core.project import find_root
+    from capstone.runs.folder import read_run
+
+    root = find_root()
+    run = read_run(root / "runs", run_id)
+    target, rows, notes = predict_file(file, run, root)
+    for note in notes:
+        print(f"Note: {note}.")
+    print(f"{rows:,} rows predicted with the model of {run.id}: {target}")
 
 
 def predict_file(path: Path, run: Run, root: Path) -> tuple[Path, int, list[str]]:
@@ -27,6 +41,12 @@ def predict_file(path: Path, run: Run, root: Path) -> tuple[Path, int, list[str]
 
     Returns where it was written, how many rows there are, and what the reader should know.
     """
+    from capstone.core.files import PARTIAL
+    from capstone.core.settings_file import load_settings
+    from capstone.data.chunks import Chunk, read_chunks
+    from capstone.data.reading import PREDICTIONS, read_table
+    from capstone.serving.inference.model import ServedModel
+
     model = ServedModel.load(run.folder, root)
     data = load_settings(run.folder, file_name="settings.toml").data
     words = [name for name, kind in model.serving["raw"].items() if kind == "text"]
@@ -40,8 +60,8 @@ def predict_file(path: Path, run: Run, root: Path) -> tuple[Path, int, list[str]
     try:
         with partial.open("w", encoding="utf-8", newline="") as file:
             for chunk in chunks:
-                said, predicted = _predict(model, chunk.table, data.leave_out, path)
-                notes |= dict.fromkeys(said)
+                differences, predicted = _predict(model, chunk.table, data.leave_out, path)
+                notes |= dict.fromkeys(differences)
                 _write(file, chunk, predicted, first=not rows)
                 rows, lost = rows + len(chunk.table), lost + len(chunk.table) - len(predicted)
         partial.replace(target)
@@ -49,18 +69,25 @@ def predict_file(path: Path, run: Run, root: Path) -> tuple[Path, int, list[str]
         raise CapstoneError(f"{target} can't be written: {error.strerror or error}.") from None
     finally:
         partial.unlink(missing_ok=True)
-    said = list(notes)
+    lines = list(notes)
     if lost:
-        said.append(f"clean() dropped {lost} of {rows} rows: their predictions are left empty")
+        lines.append(f"clean() dropped {lost} of {rows} rows: their predictions are left empty")
     if run.info["quick"]:
-        said.append("this model is from a quick run, which learned next to nothing")
-    return target, rows, said
+        lines.append("this model is from a quick run, which learned next to nothing")
+    return target, rows, lines
 
 
 def _predict(
     model: ServedModel, table: pd.DataFrame, leave_out: list[str], path: Path
 ) -> tuple[list[str], pd.DataFrame]:
     """What the reader should know, and the predictions of the rows that clean() keeps."""
+    import pandas as pd
+
+    from capstone.core.decisions import as_columns
+    from capstone.data.schema import check_new_table
+    from capstone.data.user_steps import apply_step
+    from capstone.serving.inference.frames import frame_for_graph
+
     # New data has no target; where a file holds one all the same, no step may see it.
     inputs = table.drop(columns=[model.target, *leave_out], errors="ignore")
     notes = check_new_table(inputs, model.schema, str(path))
@@ -81,10 +108,13 @@ def _write(file: Any, chunk: Chunk, predicted: pd.DataFrame, first: bool) -> Non
     if chunk.cells is None:
         table.join(predicted).to_csv(file, index=False, header=first, lineterminator="\n")
         return
+    import csv
+
     writer = csv.writer(file, lineterminator="\n")
     if first:
         writer.writerow([*table, *predicted])
     if len(predicted) < len(table):
         predicted = predicted.reindex(table.index).astype(object).fillna("")
-    told = zip(*(predicted[name].tolist() for name in predicted), strict=True)
-    writer.writerows([*cells, *its] for cells, its in zip(chunk.cells, told, strict=True))
+    columns = [predicted[name].tolist() for name in predicted]
+    predictions = zip(*columns, strict=True)
+    writer.writerows([*cells, *row] for cells, row in zip(chunk.cells, predictions, strict=True))

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
+from capstone.commands.options import NEWEST, RunArgument
+
 
 def report(
-    run_id: Annotated[
-        str, typer.Argument(metavar="[RUN]", help="Which run; the newest if none.")
-    ] = "LATEST",
+    run_id: RunArgument = NEWEST,
     standalone: Annotated[
         bool,
         typer.Option(
@@ -24,6 +24,6 @@ def report(
     from capstone.runs.folder import read_run
 
     root = find_root()
-    found = read_run(root / "runs", run_id)
-    written = write_report(found, standalone)
-    print(f"The report of {found.id}: {written.relative_to(root)}")
+    run = read_run(root / "runs", run_id)
+    written = write_report(run, standalone)
+    print(f"The report of {run.id}: {written.relative_to(root)}")

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from safetensors.torch import load_file
-
-from capstone.core.files import write_text
+from capstone.commands.options import NEWEST, RunArgument
+from capstone.core.errors import CapstoneError
 from capstone.core.git import git_state
-from capstone.core.settings_file import load_settings
-from capstone.data.reading import fingerprint
-from capstone.pipeline import RunOptions
-from capstone.runs.folder import VERDICT, Run
-from capstone.runs.provenance import installed_versions
-from capstone.streaming.pipeline import open_pipeline
-from capstone.training.devices import describe_device
-from capstone.training.model import WEIGHTS
 
-COMPARED = (WEIGHTS, "model.json", "metrics.json", "predictions.csv", "schema.json", "shap.csv")
+if TYPE_CHECKING:  # heavy libraries are imported where they are used
+    from capstone.runs.folder import Run
+
+COMPARED = ("model.json", "metrics.json", "predictions.csv", "schema.json", "shap.csv")
 
 
 @dataclass(frozen=True)
@@ -36,8 +27,32 @@ class Reproduction:
     differences: list[str]  # what came out otherwise, and by how much
 
 
-def reproduce(root: Path, run: Run, say: Callable[[str], Any] = print) -> Reproduction:
+def reproduce(run_id: RunArgument = NEWEST) -> None:
+    """Run again with a run's settings and say whether every bit came out the same."""
+    from capstone.core.project import find_root
+    from capstone.runs.folder import read_run
+
+    root = find_root()
+    run = read_run(root / "runs", run_id)
+    result = run_again(root, run)
+    for change in result.changed:
+        print(f"Note: {change}.")
+    if not result.identical:
+        raise CapstoneError(f"{run.id} was not reproduced: {'; '.join(result.differences)}.")
+    print(f"{run.id} is identical: the same weights, metrics and predictions, bit by bit.")
+
+
+def run_again(root: Path, run: Run, say: Callable[[str], Any] = print) -> Reproduction:
     """Run again with the settings of `run`, in a temporary folder; write the verdict beside the run."""
+    import tempfile
+
+    from capstone.core.files import write_json
+    from capstone.core.settings_file import load_settings
+    from capstone.pipeline import RunOptions
+    from capstone.runs.folder import VERDICT
+    from capstone.streaming.pipeline import open_pipeline
+    from capstone.training.devices import describe_device
+
     settings = load_settings(run.folder, file_name="settings.toml")
     streamed = run.info.get("streamed", False)
     options = RunOptions(run.info["quick"], keep_checkpoints=False, streamed=streamed)
@@ -56,20 +71,23 @@ def reproduce(root: Path, run: Run, say: Callable[[str], Any] = print) -> Reprod
         "changed": changed,
         "differences": differences,
     }
-    write_text(run.folder / VERDICT, json.dumps(verdict, indent=2, ensure_ascii=False) + "\n")
+    write_json(run.folder / VERDICT, verdict)
     return result
 
 
 def changes_since(root: Path, run: Run, here: dict[str, Any]) -> list[str]:
     """What the run depended on that is otherwise now: data, code, versions, and what is `here`: device,
     threads and processes."""
+    from capstone.data.reading import fingerprint
+    from capstone.runs.provenance import installed_versions
+
     changed = []
     path = root / run.info["data"]["path"]
     if path.exists() and fingerprint(path) != run.info["data"]["sha256"]:
         changed.append(f"the data in {path} are not those of the run")
     now, then = git_state(root), run.info["git"]
     if now["commit"] != then["commit"]:
-        changed.append(f"the project is at commit {_short(now)}, the run was at {_short(then)}")
+        changed.append(f"the project is at commit {_commit(now)}, the run was at {_commit(then)}")
     if now["dirty"] or then["dirty"]:
         changed.append("files were changed since the commit, then or now")
     versions = installed_versions()
@@ -86,8 +104,10 @@ def changes_since(root: Path, run: Run, here: dict[str, Any]) -> list[str]:
 
 def compare_folders(old: Path, new: Path) -> list[str]:
     """What differs between two runs, and by how much; nothing when all bytes are the same."""
+    from capstone.training.model import WEIGHTS
+
     differences = []
-    for name in COMPARED:
+    for name in (WEIGHTS, *COMPARED):
         if not (old / name).exists() and not (new / name).exists():  # nothing was explained
             continue
         if (old / name).read_bytes() == (new / name).read_bytes():
@@ -98,16 +118,19 @@ def compare_folders(old: Path, new: Path) -> list[str]:
 
 
 def _weights_apart(old: Path, new: Path) -> str:
+    from safetensors.numpy import load_file
+
     first, second = load_file(old), load_file(new)
-    if {name: w.shape for name, w in first.items()} != {
-        name: w.shape for name, w in second.items()
-    }:
+    shapes = [{name: weights.shape for name, weights in each.items()} for each in (first, second)]
+    if shapes[0] != shapes[1]:
         return ": the network has another shape"
-    apart = max(float(torch.max(torch.abs(first[name] - second[name]))) for name in first)
+    apart = max(float(abs(first[name] - second[name]).max()) for name in first)
     return f" by at most {apart:.2g} in a weight"
 
 
 def _metrics_apart(old: Path, new: Path) -> str:
+    import json
+
     first, second = (json.loads(path.read_text(encoding="utf-8"))["model"] for path in (old, new))
     apart = [
         f"{name} {first[name]['value']:.6g} was, {second[name]['value']:.6g} is"
@@ -117,5 +140,5 @@ def _metrics_apart(old: Path, new: Path) -> str:
     return f": {', '.join(apart)}" if apart else ""
 
 
-def _short(state: dict[str, Any]) -> str:
+def _commit(state: dict[str, Any]) -> str:
     return (state["commit"] or "none")[:8]

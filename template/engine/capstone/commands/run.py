@@ -6,39 +6,59 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from rich.console import Console
+import typer
 
-from capstone.commands.console import (
-    epoch_as_json,
-    line_as_json,
-    print_json,
-    results_table,
-    seeds_table,
-    training_progress,
-)
-from capstone.commands.seeds import FILE, over_seeds
-from capstone.commands.tracking import tracking
-from capstone.core.files import write_csv
-from capstone.core.settings import Settings
-from capstone.core.text import verdict_sentence
-from capstone.pipeline import CapstonePipeline, RunOptions
-from capstone.runs.folder import name_the_start, read_run
-from capstone.streaming.pipeline import open_pipeline, reads_in_blocks
-from capstone.training.history import Epoch
-from capstone.training.loop import EachEpoch
+from capstone.commands.options import SetOption
 
-Run = Callable[[Settings, Path, RunOptions], dict[str, Any]]
+if TYPE_CHECKING:  # heavy libraries are imported where they are used
+    from capstone.core.settings import Settings
+    from capstone.pipeline import CapstonePipeline, RunOptions
+    from capstone.training.history import Epoch
+
+    Run = Callable[[Settings, Path, RunOptions], dict[str, Any]]
 
 
-def run(settings: Settings, root: Path, options: RunOptions, seeds: int, as_json: bool) -> None:
-    """A run for each seed from `settings.seed` on; where torchrun has started several processes, they share it."""
-    settings = name_the_start(settings, root)
-    one_run = run_as_json if as_json else run_in_words
-    if "TORCHELASTIC_RUN_ID" not in os.environ:
+def run(
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A smoke run: three epochs, to see every step work.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with training that was stopped half way.")
+    ] = False,
+    json_lines: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object a line, for programs.")
+    ] = False,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=1, help="Run with so many seeds: how much is chance?")
+    ] = 1,
+    set_: SetOption = None,
+) -> None:
+    """Load, clean, engineer, split, train, evaluate and save: one run."""
+    from capstone.core.project import find_root
+    from capstone.core.settings_file import QUICK, load_settings
+
+    root = find_root()
+    settings = load_settings(root, [*(QUICK if quick else ()), *(set_ or ())])
+
+    # Only now, so that a slip in the settings is named at once: these take seconds.
+    from capstone.pipeline import RunOptions
+    from capstone.runs.folder import name_the_start
+
+    settings, options = name_the_start(settings, root), RunOptions(quick, resume)
+    one_run = run_as_json if json_lines else run_in_words
+    if "TORCHELASTIC_RUN_ID" in os.environ:  # torchrun has started several processes
+        share_run(settings, root, options, seeds, one_run)
+    else:
         run_seeds(settings, root, options, seeds, one_run)
-        return
+
+
+def share_run(
+    settings: Settings, root: Path, options: RunOptions, seeds: int, one_run: Run
+) -> None:
+    """A run for each seed, shared by the processes that torchrun has started."""
+    from capstone.streaming.pipeline import reads_in_blocks
     from capstone.training.distributed import DistributedTrainer, agree, joined
 
     with joined(settings.training.device) as rank:
@@ -55,7 +75,13 @@ def run(settings: Settings, root: Path, options: RunOptions, seeds: int, as_json
 def run_seeds(
     settings: Settings, root: Path, options: RunOptions, seeds: int, one_run: Run
 ) -> None:
-    """A run for each seed; of several, their mean and spread in one table."""
+    """A run for each seed from `settings.seed` on; of several, their mean and spread in one table."""
+    from rich.console import Console
+
+    from capstone.commands.console import print_json, seeds_table
+    from capstone.commands.seeds import FILE, over_seeds
+    from capstone.core.files import write_csv
+
     in_words, results = one_run is run_in_words, []
     for number in range(seeds):
         seed = settings.seed + number
@@ -77,6 +103,12 @@ def run_seeds(
 
 def run_in_words(settings: Settings, root: Path, options: RunOptions) -> dict[str, Any]:
     """One run, printed for people; returns its metrics."""
+    from rich.console import Console
+
+    from capstone.commands.console import results_table, training_progress
+    from capstone.core.text import verdict_sentence
+    from capstone.streaming.pipeline import open_pipeline
+
     console = Console()
     pipeline = open_pipeline(settings, root, options)
     with training_progress(console) as show_epoch:
@@ -94,6 +126,9 @@ def run_in_words(settings: Settings, root: Path, options: RunOptions) -> dict[st
 
 def run_as_json(settings: Settings, root: Path, options: RunOptions) -> dict[str, Any]:
     """One run, one JSON object a line; returns its metrics."""
+    from capstone.commands.console import epoch_as_json, line_as_json, print_json
+    from capstone.streaming.pipeline import open_pipeline
+
     pipeline = open_pipeline(settings, root, options, say=line_as_json)
     run_pipeline(pipeline, epoch_as_json)
     print_json({"event": "run", "run": pipeline.folder.name, "metrics": pipeline.metrics})
@@ -102,6 +137,10 @@ def run_as_json(settings: Settings, root: Path, options: RunOptions) -> dict[str
 
 def run_pipeline(pipeline: CapstonePipeline, show_epoch: Callable[[Epoch], object]) -> None:
     """The seven steps. What [tracking] asks for is logged on the way."""
+    from capstone.commands.tracking import tracking
+    from capstone.runs.folder import read_run
+    from capstone.training.loop import EachEpoch
+
     pipeline.load().clean().engineer().split()
     with tracking(pipeline.settings, pipeline.root, pipeline.say, show_epoch) as logs:
         pipeline.callbacks.append(EachEpoch(logs.epoch))
@@ -111,6 +150,8 @@ def run_pipeline(pipeline: CapstonePipeline, show_epoch: Callable[[Epoch], objec
 
 def train_along(settings: Settings, root: Path, options: RunOptions) -> None:
     """What every process but the first does: help to train, print nothing, write nothing."""
+    from capstone.streaming.pipeline import open_pipeline
+
     options = replace(options, keep_checkpoints=False)
     pipeline = open_pipeline(settings, root, options, say=lambda line: None)
     pipeline.load().clean().engineer().split().train()

@@ -29,17 +29,17 @@ def over_seeds(runs: list[dict[str, Any]]) -> pd.DataFrame:
         lower = metric in LOWER_IS_BETTER
         best = np.array(list(values.values()))
         winners = (np.nanargmin if lower else np.nanargmax)(best, axis=0)
-        for number, (name, its) in enumerate(values.items()):
+        for number, (name, scores) in enumerate(values.items()):
             lines.append(
                 {
                     "metric": metric,
                     "model": name,
-                    "mean": its.mean(),
-                    "spread": its.std(ddof=1),
-                    "lowest": its.min(),
-                    "highest": its.max(),
+                    "mean": scores.mean(),
+                    "spread": scores.std(ddof=1),
+                    "lowest": scores.min(),
+                    "highest": scores.max(),
                     "best_in": int((winners == number).sum()),
-                    "seeds": len(its),
+                    "seeds": len(scores),
                 }
             )
     return pd.DataFrame(lines)

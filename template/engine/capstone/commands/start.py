@@ -9,20 +9,34 @@ import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from capstone.core.errors import CapstoneError
-from capstone.core.git import git
-from capstone.core.settings_file import FILE_NAME, load_settings
+from capstone.core.git import git, run_git
+
+if TYPE_CHECKING:  # heavy libraries are imported where they are used
+    from capstone.core.settings import Data
 
 MESSAGE = "Start the capstone project"
 
 
-def start(root: Path, say: Callable[[str], None] = print) -> None:
-    """Set up git and the hooks in the project. Does only what is missing, so it is safe to run twice.
+def start() -> None:
+    """Set up git and its hooks, and make the first commit. Safe to run twice."""
+    from capstone.core.project import find_root
 
-    Raises CapstoneError before anything is changed when git, pre-commit or an identity is missing.
+    set_up(find_root())
+
+
+def set_up(root: Path, say: Callable[[str], None] = print) -> None:
+    """Set up git and the hooks in the project. Does only what is missing.
+
+    Raises CapstoneError before anything is changed when git, pre-commit or an identity is missing, or when
+    capstone.toml has a slip.
     """
     _check_tools(root)
+    from capstone.core.settings_file import FILE_NAME, load_settings
+
+    data = load_settings(root).data
     top = git(root, "rev-parse", "--show-toplevel")
     if top is None:
         _git(root, "init", "--quiet")
@@ -45,7 +59,7 @@ def start(root: Path, say: Callable[[str], None] = print) -> None:
         say("Making the first commit; the hooks fetch their tools once, which takes half a minute.")
         _commit(root)
         say(f'Committed everything as "{MESSAGE}".')
-    _say_what_next(root, say)
+    _say_what_next(root, data, say)
 
 
 def _check_tools(root: Path) -> None:
@@ -68,11 +82,15 @@ def _check_tools(root: Path) -> None:
 
 
 def _git(root: Path, *arguments: str) -> None:
-    _run(["git", *arguments], root, f"git {arguments[0]}")
+    _must_succeed(run_git(root, *arguments), f"git {arguments[0]}")
 
 
 def _install_hooks(root: Path) -> None:
-    _run([sys.executable, "-m", "pre_commit", "install"], root, "pre-commit install")
+    command = [sys.executable, "-m", "pre_commit", "install"]
+    done = subprocess.run(
+        command, cwd=root, capture_output=True, text=True, encoding="utf-8", errors="replace"
+    )
+    _must_succeed(done, "pre-commit install")
 
 
 def _commit(root: Path) -> None:
@@ -80,17 +98,8 @@ def _commit(root: Path) -> None:
     _git(root, "commit", "--quiet", "--message", MESSAGE)
 
 
-def _run(command: list[str], root: Path, name: str) -> None:
-    """Run a command; when it fails, show what it printed and say which one it was."""
-    done = subprocess.run(
-        command,
-        cwd=root,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
+def _must_succeed(done: subprocess.CompletedProcess[str], name: str) -> None:
+    """When a command has failed, show what it printed and say which one it was."""
     if done.returncode != 0:
         printed = (done.stdout + done.stderr).strip()
         raise CapstoneError(
@@ -98,8 +107,7 @@ def _run(command: list[str], root: Path, name: str) -> None:
         )
 
 
-def _say_what_next(root: Path, say: Callable[[str], None]) -> None:
-    data = load_settings(root).data
+def _say_what_next(root: Path, data: Data, say: Callable[[str], None]) -> None:
     say("\nWhat to do next:")
     if not (root / data.path).exists():
         say(f"  put your table at {data.path} (its target column is {data.target})")

@@ -157,9 +157,9 @@ class MLflow:
         name = settings.project.name
         try:
             self.client = MlflowClient(address)
-            found = self.client.get_experiment_by_name(name)
+            known = self.client.get_experiment_by_name(name)
             experiment = (
-                found.experiment_id if found else self.client.create_experiment(name, files)
+                known.experiment_id if known else self.client.create_experiment(name, files)
             )
             self.run_id: str = self.client.create_run(experiment).info.run_id
             for key, value in logged_settings(settings).items():

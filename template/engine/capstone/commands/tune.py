@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import optuna
-from optuna.trial import FrozenTrial, Trial, TrialState
+import typer
 
+from capstone.commands.options import SetOption
 from capstone.core.errors import CapstoneError
-from capstone.core.settings import Settings
-from capstone.pipeline import RunOptions
-from capstone.runs.provenance import training_identity
-from capstone.streaming.pipeline import open_pipeline
-from capstone.training.history import Epoch
-from capstone.training.loop import EachEpoch
+from capstone.core.text import number
+
+if TYPE_CHECKING:  # heavy libraries are imported where they are used
+    import optuna
+    from optuna.trial import FrozenTrial, Trial
+
+    from capstone.core.settings import Settings
+    from capstone.training.history import Epoch
 
 STORE = "tuning.db"
 # The few knobs that matter most for a small network, and what is tried for each.
@@ -33,11 +33,32 @@ PLACES = {
 }
 
 
-def tune(root: Path, settings: Settings, trials: int, say: Callable[[str], Any]) -> list[str]:
+def tune(
+    trials: Annotated[
+        int, typer.Option("--trials", min=1, help="How many settings to try in all.")
+    ] = 30,
+    set_: SetOption = None,
+) -> None:
+    """Search for better settings on the validation part; the test part is not looked at."""
+    from capstone.core.project import find_root
+    from capstone.core.settings_file import load_settings
+
+    root = find_root()
+    for line in search(root, load_settings(root, set_ or ()), trials, print):
+        print(line)
+
+
+def search(root: Path, settings: Settings, trials: int, say: Callable[[str], Any]) -> list[str]:
     """Try settings until there are `trials` in all, those of an earlier search included.
 
     Returns the conclusion, line by line. Ctrl-C ends the search early; what was tried is kept.
     """
+    import optuna
+
+    from capstone.pipeline import RunOptions
+    from capstone.streaming.pipeline import open_pipeline
+    from capstone.training.loop import EachEpoch
+
     options = RunOptions(keep_checkpoints=False)
     pipeline = open_pipeline(settings, root, options, say=lambda line: None)
     pipeline.load().clean().engineer().split()
@@ -59,7 +80,7 @@ def tune(root: Path, settings: Settings, trials: int, say: Callable[[str], Any])
 
     def report(study: optuna.Study, trial: FrozenTrial) -> None:
         score = "given up" if trial.value is None else f"validation loss {trial.value:.4f}"
-        knobs = ", ".join(f"{name} {_short(value)}" for name, value in trial.params.items())
+        knobs = ", ".join(f"{name} {_knob_text(value)}" for name, value in trial.params.items())
         say(f"trial {trial.number + 1:>3}: {score:<23} {knobs}")
 
     try:
@@ -81,6 +102,8 @@ def suggest(trial: Trial, settings: Settings) -> dict[str, Any]:
 
 def with_knobs(settings: Settings, knobs: dict[str, Any]) -> Settings:
     """The settings with these knobs turned."""
+    from capstone.core.settings import Settings
+
     values = settings.model_dump()
     for section, changes in patch(knobs).items():
         values[section] |= changes
@@ -100,6 +123,13 @@ def patch(knobs: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def _study(root: Path, settings: Settings, sha256: str) -> optuna.Study:
     """The search for these data and settings, new or as it was left, kept in runs/tuning.db."""
+    import hashlib
+    import json
+
+    import optuna
+
+    from capstone.runs.provenance import training_identity
+
     identity = training_identity(root, settings, sha256)
     identity = {key: value for key, value in identity.items() if key.split(".")[-1] not in PLACES}
     identity["choices"] = _hidden_choices(settings)
@@ -120,6 +150,8 @@ def _study(root: Path, settings: Settings, sha256: str) -> optuna.Study:
 
 
 def _give_up_if_hopeless(trial: Trial, epoch: Epoch) -> None:
+    import optuna
+
     trial.report(epoch.validation_loss, epoch.epoch)
     if trial.should_prune():
         raise optuna.TrialPruned
@@ -142,6 +174,8 @@ def _conclusion(study: optuna.Study, settings: Settings) -> list[str]:
 
 
 def _ended(study: optuna.Study) -> list[FrozenTrial]:
+    from optuna.trial import TrialState
+
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
 
 
@@ -161,5 +195,5 @@ def _hidden_choices(settings: Settings) -> list[str]:
     return HIDDEN if own in HIDDEN else [*HIDDEN, own]
 
 
-def _short(value: Any) -> str:
-    return value if isinstance(value, str) else f"{value:.3g}"
+def _knob_text(value: Any) -> str:
+    return value if isinstance(value, str) else number(value, ".3g")

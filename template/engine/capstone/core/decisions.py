@@ -1,4 +1,4 @@
-"""A prediction as decisions.py gets it, and what decisions.py says of it. No heavy library: a service needs it too."""
+"""A prediction as a table and as decisions.py gets it, and what decisions.py says of it. A service needs it too."""
 
 from __future__ import annotations
 
@@ -52,14 +52,22 @@ def as_columns(target: KnowsTarget, prediction: np.ndarray) -> dict[str, np.ndar
 
 
 def as_prediction(
-    target: KnowsTarget, prediction: np.ndarray, known: dict[str, Any]
+    target: KnowsTarget, prediction: np.ndarray, context: dict[str, Any]
 ) -> list[dict[str, Any]]:
     """Each row's prediction as recommend_action gets it: plain numbers and words by name.
 
-    known  what is the same for every row: typical, intervals (regression), threshold and costs (binary)
+    Parameters
+    ----------
+    target : KnowsTarget
+        Its problem and, for classes, their names.
+    prediction : ndarray
+        Numbers of shape (rows,), or probabilities of shape (rows, classes).
+    context : dict
+        What is the same for every row: `typical`; for regression `intervals`; for binary problems `positive`,
+        `threshold` and the costs.
     """
     if target.problem == "regression":
-        widths, typical = interval_widths(prediction, known["intervals"]), known["typical"]
+        widths, typical = interval_widths(prediction, context["intervals"]), context["typical"]
         return [
             {"value": value, "low": value - width, "high": value + width, "typical": typical}
             for value, width in zip(prediction.tolist(), widths.tolist(), strict=True)
@@ -70,7 +78,7 @@ def as_prediction(
         row = {
             "class": target.classes[likeliest],
             "probabilities": dict(zip(target.classes, shares, strict=True)),
-            **known,
+            **context,
         }
         if target.problem == "binary":
             row["probability"] = shares[1]
@@ -86,19 +94,21 @@ def recommend(root: Path, predictions: list[dict[str, Any]]) -> list[dict[str, A
 def ask(
     function: Callable[..., Any], root: Path, predictions: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """What the function, the student's recommend_action, says of each prediction."""
+    """What the function, the student's recommend_action, says of each prediction.
+
+    Raises CapstoneError for an error in it, and for an answer that can't be used.
+    """
     try:
-        said = [function(prediction.copy()) for prediction in predictions]
+        answers = [function(prediction.copy()) for prediction in predictions]
     except Exception:  # once more, so that the error is told with its file and line
-        said = [call_student(function, root, dict(prediction)) for prediction in predictions]
-    for answer in said:
-        whole = isinstance(answer, dict) and "action" in answer and "sure" in answer
-        if not whole or "cost" not in answer:
+        answers = [call_student(function, root, dict(prediction)) for prediction in predictions]
+    for answer in answers:
+        if not isinstance(answer, dict) or not {"action", "sure", "cost"} <= set(answer):
             raise CapstoneError(
                 f"recommend_action() in {place(root)} returned {str(answer)[:80]!r}: "
                 'return {"action": ..., "sure": ..., "cost": ...}.'
             )
-    return said
+    return answers
 
 
 def place(root: Path) -> str:

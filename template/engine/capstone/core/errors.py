@@ -7,7 +7,10 @@ from collections.abc import Iterable, Sequence
 
 
 class CapstoneError(Exception):
-    """One sentence for the user: what is wrong, where, and what to do. The command ends with code 2."""
+    """What a user can mend. Its text is one sentence: what is wrong, where, and what to do.
+
+    A command that raises it prints that sentence and ends with exit code 2.
+    """
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

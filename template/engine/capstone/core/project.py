@@ -14,13 +14,27 @@ from types import ModuleType
 from typing import Any
 
 from capstone.core.errors import CapstoneError
-from capstone.core.settings_file import FILE_NAME
+
+FILE_NAME = "capstone.toml"
 
 
 def find_root(start: Path | None = None) -> Path:
     """The project's folder: the nearest one upwards that holds capstone.toml.
 
-    It is given relative to the current folder, so that messages name short paths.
+    Parameters
+    ----------
+    start : Path, optional
+        Where to begin; the current folder when it is None.
+
+    Returns
+    -------
+    Path
+        Relative to the current folder, so that messages name short paths.
+
+    Raises
+    ------
+    CapstoneError
+        When there is no capstone.toml.
     """
     start = (start or Path.cwd()).resolve()
     for folder in (start, *start.parents):
@@ -47,7 +61,25 @@ def package_name(root: Path) -> str:
 
 
 def load_module(root: Path, name: str) -> ModuleType:
-    """Import a file of the student's package, e.g. "features"."""
+    """Import a file of the student's package.
+
+    Parameters
+    ----------
+    root : Path
+        The project's folder.
+    name : str
+        The file's name without its ending, such as "features".
+
+    Returns
+    -------
+    ModuleType
+        The imported file.
+
+    Raises
+    ------
+    CapstoneError
+        When it can't be found, or fails while it is imported: with its file and line.
+    """
     package = package_name(root)
     try:
         return importlib.import_module(f"{package}.{name}")
@@ -70,10 +102,10 @@ def features_sha256(root: Path) -> str:
 
 def load_attribute(root: Path, module: str, name: str) -> Any:
     """A function or class of the student's package, e.g. `clean` of features.py."""
-    found = getattr(load_module(root, module), name, None)
-    if not callable(found):
+    attribute = getattr(load_module(root, module), name, None)
+    if not callable(attribute):
         raise CapstoneError(f"src/{package_name(root)}/{module}.py has no {name}(): put it back.")
-    return found
+    return attribute
 
 
 def call_student(function: Callable[..., Any], root: Path, *args: Any, **kwargs: Any) -> Any:

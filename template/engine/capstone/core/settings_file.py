@@ -11,9 +11,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from capstone.core.errors import CapstoneError, did_you_mean
+from capstone.core.project import FILE_NAME
 from capstone.core.settings import Section, Settings
 
-FILE_NAME = "capstone.toml"
 # What `capstone run --quick` changes: enough to see that every step works, not enough to learn much.
 QUICK = ("training.epochs=3", "evaluation.bootstrap=100", "evaluation.explained_rows=50")
 
@@ -21,9 +21,26 @@ QUICK = ("training.epochs=3", "evaluation.bootstrap=100", "evaluation.explained_
 def load_settings(
     root: Path, overrides: Sequence[str] = (), file_name: str = FILE_NAME
 ) -> Settings:
-    """Read `root/capstone.toml`, apply overrides such as "training.epochs=5", and check every key.
+    """Read capstone.toml and check every key.
 
-    Raises CapstoneError that names the key, its line and the nearest known key.
+    Parameters
+    ----------
+    root : Path
+        The project's folder.
+    overrides : sequence of str
+        Changes such as "training.epochs=5", applied in this order.
+    file_name : str
+        Another file of the same form: a run keeps its settings in settings.toml.
+
+    Returns
+    -------
+    Settings
+        Sections as attributes: `settings.training.epochs`. Nothing in them can be changed.
+
+    Raises
+    ------
+    CapstoneError
+        For a slip: it names the key, its line and the nearest known key.
     """
     path = root / file_name
     try:

@@ -39,7 +39,7 @@ def number(value: float | None, form: str = ".3f") -> str:
 
 def cell_text(value: object) -> str:
     """One cell of a table as people read it."""
-    if value is None or value != value:  # nan and NaT differ from themselves
+    if not isinstance(value, str) and str(value) in ("None", "nan", "NaT", "<NA>"):
         return MISSING
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 

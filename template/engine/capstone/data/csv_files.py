@@ -40,8 +40,8 @@ def read_csv(path: Path, data: Data) -> tuple[pd.DataFrame, str]:
     table, decimal = parse_csv(text, delimiter, data, path)
     shown = {"\t": "tab"}.get(delimiter, f'"{delimiter}"')
     comma = ", decimal comma" if decimal == "," else ""
-    said = encoding.removesuffix("-sig")
-    return table, f"CSV, {said}, separated by {shown}{comma}"
+    name = encoding.removesuffix("-sig")
+    return table, f"CSV, {name}, separated by {shown}{comma}"
 
 
 def parse_csv(

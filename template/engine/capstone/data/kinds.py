@@ -94,8 +94,8 @@ def column_role(name: str, data: Data) -> str:
 
 def looks_like_id(column: pd.Series, kind: Kind) -> bool:
     """Whether nearly every value is another one, as in a column of ids or free text."""
-    whole = kind in ("text", "category") or pd.api.types.is_integer_dtype(column)
-    return whole and len(column) > 50 and column.nunique() >= ID_LIKE * len(column)
+    may_be_id = kind in ("text", "category") or pd.api.types.is_integer_dtype(column)
+    return may_be_id and len(column) > 50 and column.nunique() >= ID_LIKE * len(column)
 
 
 def read_as_dates(values: pd.Series, shape: str) -> pd.Series:

@@ -23,10 +23,23 @@ TRUSTED = ["numpy.dtype"]
 class Preprocessor:
     """Numbers, booleans, categories and dates, each by its own scikit-learn transformers.
 
-    kinds       kind of each column used
-    left_out    columns not used, and why
-    inputs      names of the matrix's columns, e.g. "area", "area missing", "heating = gas"
-    origins     for each input, the column it comes from
+    Parameters
+    ----------
+    max_categories : int
+        Inputs of one column of categories, at most; rare ones share an input.
+    date_format : str
+        How dates are written, or "auto".
+
+    Attributes
+    ----------
+    kinds : dict of str to str
+        Kind of each column that is used.
+    left_out : dict of str to str
+        Columns that are not used, and why.
+    inputs : list of str
+        Names of the matrix's columns, such as "area", "area missing", "heating = gas".
+    origins : list of str
+        For each input, the column that it comes from.
     """
 
     def __init__(self, max_categories: int = 20, date_format: str = "auto") -> None:
@@ -81,16 +94,16 @@ class Preprocessor:
 
     def notes(self, rows: int) -> list[str]:
         """What someone should know who trains on so many rows: columns left out, too many inputs."""
-        said = []
+        notes = []
         for reason in sorted(set(self.left_out.values())):
             names = [name for name, why in self.left_out.items() if why == reason]
-            said.append(f"not used, {reason}: {short_list(names)}")
+            notes.append(f"not used, {reason}: {short_list(names)}")
         inputs = len(self.inputs)
         if inputs > rows:
-            said.append(
+            notes.append(
                 f"{inputs:,} inputs for {rows:,} training rows: expect it to learn by heart"
             )
-        return said
+        return notes
 
     def save(self, path: Path) -> None:
         """Write what was fitted as a skops file, which holds data and no code."""
@@ -113,7 +126,7 @@ class Preprocessor:
         return loaded
 
     def _columns(self, kind: str) -> list[str]:
-        return [name for name, its in self.kinds.items() if its == kind]
+        return [name for name, known in self.kinds.items() if known == kind]
 
     def _date_part_columns(self) -> list[str]:
         return [f"{name} {part}" for name in self._columns("date") for part in DATE_PARTS]

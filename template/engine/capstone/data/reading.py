@@ -17,10 +17,25 @@ PREDICTIONS = "_predictions.csv"  # what `capstone predict` writes beside a tabl
 
 
 def read_table(path: Path, data: Data) -> tuple[pd.DataFrame, str]:
-    """The table at `path`, and a few words on how it was read.
+    """Read a CSV, Parquet or Excel file, or all of them in a folder.
 
-    The index is called "row" and counts from 1, so that a row can be found again in the file.
-    Raises CapstoneError when there is no table to be read.
+    Parameters
+    ----------
+    path : Path
+        The file, or a folder of files with the same columns.
+    data : Data
+        Section [data] of the settings: separator, encoding and decimal sign.
+
+    Returns
+    -------
+    tuple of DataFrame and str
+        The table, and a few words on how it was read. The index is called "row" and counts from 1, so that a row can
+        be found again in the file.
+
+    Raises
+    ------
+    CapstoneError
+        When there is no table to be read.
     """
     try:
         if path.is_dir():
@@ -46,7 +61,18 @@ def table_files(path: Path) -> list[Path]:
 
 
 def fingerprint(path: Path) -> str:
-    """SHA-256 of the bytes of a file; for a folder, of its files' names and SHA-256s."""
+    """What tells whether data have changed.
+
+    Parameters
+    ----------
+    path : Path
+        A table, or a folder of tables.
+
+    Returns
+    -------
+    str
+        SHA-256 of the file's bytes, in hexadecimal; for a folder, of its files' names and SHA-256s.
+    """
     if not path.is_dir():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

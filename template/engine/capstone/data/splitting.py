@@ -17,10 +17,26 @@ Parts = dict[str, pd.Index]
 
 
 def split_rows(table: pd.DataFrame, target: pd.Series, settings: Settings) -> Parts:
-    """Row numbers of "train", "validation" and "test".
+    """Divide the rows. Rows that are equal in every column but the id stay in one part, so that no test row was seen.
 
-    `table` has the rows of `target` and all columns; rows that are equal in every column but the id
-    are kept in one part, so that no test row was seen in training.
+    Parameters
+    ----------
+    table : DataFrame, shape (rows, columns)
+        After engineer(), the target among its columns.
+    target : Series, shape (rows,)
+        Of the same rows, without missing values.
+    settings : Settings
+        How to split; several members hold out validation rows of their own, so there is no validation part then.
+
+    Returns
+    -------
+    dict of str to Index
+        Row numbers of "train", "test" and, for a single member, "validation".
+
+    Raises
+    ------
+    CapstoneError
+        When a part would have no rows, or not every class.
     """
     used = {"group": settings.split.group_column, "time": settings.split.time_column}
     if name := used.get(settings.split.method):

@@ -23,23 +23,25 @@ def calibration_table(
     """For each tenth of the probability scale: rows, mean probability, and how often it happened."""
     number = np.minimum((probability * bins).astype(int), bins - 1)
     rows = np.bincount(number, minlength=bins)
-    said = np.bincount(number, probability, minlength=bins)
+    predicted = np.bincount(number, probability, minlength=bins)
     true = np.bincount(number, happened.astype(float), minlength=bins)
     filled = rows > 0
     return pd.DataFrame(
         {
             "from": np.arange(bins)[filled] / bins,
             "rows": rows[filled],
-            "said": said[filled] / rows[filled],
+            "predicted": predicted[filled] / rows[filled],
             "happened": true[filled] / rows[filled],
         }
     )
 
 
 def calibration_error(happened: np.ndarray, probability: np.ndarray) -> float:
-    """Expected calibration error: by how much `said` and `happened` differ, weighted by rows."""
+    """Expected calibration error: by how much `predicted` and `happened` differ, weighted by rows."""
     table = calibration_table(happened, probability)
-    return float(((table["said"] - table["happened"]).abs() * table["rows"]).sum() / len(happened))
+    return float(
+        ((table["predicted"] - table["happened"]).abs() * table["rows"]).sum() / len(happened)
+    )
 
 
 def choose_threshold(happened: np.ndarray, probability: np.ndarray, costs: Decision) -> float:

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.stats import norm
 from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
 
-from capstone.core.text import MISSING
+from capstone.core.text import MISSING, number
 
 FEWEST_IN_SLICE = 30
 MOST_POINTS = 200  # of a curve: more can't be seen
@@ -65,13 +65,13 @@ def error_by_decile(truth: np.ndarray, prediction: np.ndarray) -> pd.DataFrame:
 
 def slices(table: pd.DataFrame) -> dict[str, dict[str, np.ndarray]]:
     """For each column its slices: a category, a quarter of the numbers, or what is missing."""
-    found: dict[str, dict[str, np.ndarray]] = {}
+    by_column: dict[str, dict[str, np.ndarray]] = {}
     for name in table:
         labels = as_groups(table[name])
         if labels is not None:
             known = labels.value_counts().index[:20]
-            found[str(name)] = {str(label): (labels == label).to_numpy() for label in known}
-    return found
+            by_column[str(name)] = {str(label): (labels == label).to_numpy() for label in known}
+    return by_column
 
 
 def as_groups(column: pd.Series, most: int = 50) -> pd.Series | None:
@@ -83,7 +83,8 @@ def as_groups(column: pd.Series, most: int = 50) -> pd.Series | None:
         labels = column.astype(object)
     elif pd.api.types.is_numeric_dtype(present):
         edges = np.unique(np.nanquantile(present.astype(float), [0, 0.25, 0.5, 0.75, 1]))
-        names = [f"{_short(a)} to {_short(b)}" for a, b in pairwise(edges)]
+        shown = [number(edge, ".3g") for edge in edges]
+        names = [f"{low} to {high}" for low, high in pairwise(shown)]
         numbers = pd.to_numeric(column).astype("float64")
         labels = pd.cut(numbers, edges, labels=names, include_lowest=True, ordered=False)
         labels = labels.astype(object)
@@ -98,12 +99,12 @@ def worst_slices(table: pd.DataFrame, errors: np.ndarray, most: int = 10) -> lis
     """The groups of rows, by one column or two, where the mean error is highest.
 
     Only slices of at least 30 rows whose error is higher than the others' by more than chance gives,
-    the number of slices looked at considered. A pair is told only where it is clearly worse than its columns.
+    the number of slices looked at considered. A pair is named only where it is clearly worse than its columns.
     """
     names, masks = [], []
-    for name, its in slices(table).items():
-        names += [(name, label) for label in its]
-        masks += list(its.values())
+    for name, by_label in slices(table).items():
+        names += [(name, label) for label in by_label]
+        masks += list(by_label.values())
     if not masks:
         return []
     # Every slice is a row of `belongs`; rows and errors of all pairs of slices are two products.
@@ -119,13 +120,13 @@ def worst_slices(table: pd.DataFrame, errors: np.ndarray, most: int = 10) -> lis
     sure = (error - rest) / noise > norm.isf(0.05 / max(len(size), 1))
     alone = np.diag(summed) / np.maximum(np.diag(rows), 1)
     worse = error > np.maximum(alone[first], alone[second]) + 2 * errors.std() / np.sqrt(size)
-    told = []
-    for number in np.argsort(-error, kind="stable"):
-        pair = sorted({first[number], second[number]})
-        if sure[number] and (len(pair) == 1 or worse[number]):
+    worst = []
+    for place in np.argsort(-error, kind="stable"):
+        pair = sorted({first[place], second[place]})
+        if sure[place] and (len(pair) == 1 or worse[place]):
             where = " and ".join(f"{names[i][0]} = {names[i][1]}" for i in pair)
-            told.append({"slice": where, "rows": int(size[number]), "error": float(error[number])})
-    return told[:most]
+            worst.append({"slice": where, "rows": int(size[place]), "error": float(error[place])})
+    return worst[:most]
 
 
 def _thinned(columns: dict[str, np.ndarray]) -> pd.DataFrame:
@@ -133,10 +134,6 @@ def _thinned(columns: dict[str, np.ndarray]) -> pd.DataFrame:
     points = len(next(iter(columns.values())))
     chosen = np.unique(np.linspace(0, points - 1, min(points, MOST_POINTS)).round().astype(int))
     return pd.DataFrame({name: values[chosen] for name, values in columns.items()})
-
-
-def _short(number: float) -> str:
-    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.3g}"
 
 
 def _plain(value: object) -> str:

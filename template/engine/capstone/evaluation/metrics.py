@@ -39,7 +39,7 @@ def accuracy(truth: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> 
 def f1(truth: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Harmonic mean of precision and recall: of the last class when there are two, else the classes' mean."""
     chosen, scores = prediction.argmax(axis=1), []
-    for number in _judged_classes(prediction):
+    for number in _scored_classes(prediction):
         hits = weights @ ((chosen == number) & (truth == number)).astype(float)
         named = weights @ ((chosen == number).astype(float) + (truth == number))
         scores.append(np.where(named > 0, 2 * hits / np.maximum(named, 1e-12), 0.0))
@@ -48,13 +48,13 @@ def f1(truth: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> np.nda
 
 def log_loss(truth: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Mean of -log(probability given to the true class): punishes being sure and wrong."""
-    given = prediction[np.arange(len(truth)), truth]
-    return _mean(-np.log(np.clip(given, np.finfo(float).eps, 1)), weights)
+    probability = prediction[np.arange(len(truth)), truth]
+    return _mean(-np.log(np.clip(probability, np.finfo(float).eps, 1)), weights)
 
 
 def brier(truth: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Mean squared error of the probabilities: of the last class when there are two, else summed."""
-    errors = [(prediction[:, k] - (truth == k)) ** 2 for k in _judged_classes(prediction)]
+    errors = [(prediction[:, k] - (truth == k)) ** 2 for k in _scored_classes(prediction)]
     return _mean(np.sum(errors, axis=0), weights)
 
 
@@ -64,7 +64,7 @@ def roc_auc(truth: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> n
     With more than two classes: the mean over the classes, each against the rest.
     """
     areas = []
-    for k in _judged_classes(prediction):
+    for k in _scored_classes(prediction):
         positive, negative = _counts_by_score(truth == k, prediction[:, k], weights)
         below = np.cumsum(negative, axis=1) - negative
         pairs = positive.sum(axis=1) * negative.sum(axis=1)
@@ -75,7 +75,7 @@ def roc_auc(truth: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> n
 def pr_auc(truth: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Average precision, the area under the precision-recall curve; classes as in roc_auc."""
     areas = []
-    for k in _judged_classes(prediction):
+    for k in _scored_classes(prediction):
         positive, negative = _counts_by_score(truth == k, -prediction[:, k], weights)
         hits, alarms = np.cumsum(positive, axis=1), np.cumsum(negative, axis=1)
         precision = hits / np.maximum(hits + alarms, 1e-12)
@@ -114,7 +114,7 @@ def _divide(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
     return np.divide(top, bottom, out=np.full_like(top, np.nan), where=bottom > 0)
 
 
-def _judged_classes(prediction: np.ndarray) -> range:
+def _scored_classes(prediction: np.ndarray) -> range:
     """The last class alone when there are two (the positive one), else every class."""
     classes = prediction.shape[1]
     return range(1, 2) if classes == 2 else range(classes)

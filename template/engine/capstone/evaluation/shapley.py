@@ -42,8 +42,8 @@ def exact(
     combinations = np.arange(2**size)
     on = (combinations[:, None] >> np.arange(size)) & 1 == 1  # which columns each switches on
     switched = np.zeros((2**size, rows.shape[1]), dtype=bool)
-    for column, its in enumerate(inputs):
-        switched[:, its] = on[:, [column]]
+    for column, columns in enumerate(inputs):
+        switched[:, columns] = on[:, [column]]
     value = []  # of each combination, for each row: the mean prediction over the background
     for row in rows:
         predicted = [outputs(np.where(switched, row, other)) for other in background]
@@ -102,9 +102,9 @@ def _walk(
     """What each step adds that turns `start` into each row: shape (rows, steps, outputs)."""
     states = np.empty((len(steps) + 1, *rows.shape), dtype=rows.dtype)
     states[0] = start
-    for number, its in enumerate(steps):
+    for number, columns in enumerate(steps):
         states[number + 1] = states[number]
-        states[number + 1][:, its] = rows[:, its]
+        states[number + 1][:, columns] = rows[:, columns]
     predicted = outputs(states.reshape(-1, rows.shape[1]))
     gains: np.ndarray = np.diff(predicted.reshape(len(states), len(rows), -1), axis=0)
     return gains.transpose(1, 0, 2)

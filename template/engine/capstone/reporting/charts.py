@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
 
@@ -10,28 +12,33 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-SCRIPT = "plotly.min.js"  # once in runs/, for all reports
+SCRIPT = "plotly.min.js"  # once in runs/, for all pages
 BLUE, ORANGE, GREY = "#3b82f6", "#ea7a0c", "#8b8b8b"  # seen well on white and on black
 COLOURS = (BLUE, ORANGE, "#14a38b", "#a855f7", "#dc4c64", "#7c8a1c", GREY)
-# Before printing, charts get the width of the paper; afterwards that of the window again.
-RESIZE = """<script>
-function fit(width) { document.querySelectorAll(".js-plotly-plot").forEach(function (plot) {
-  Plotly.relayout(plot, width ? { width: width, autosize: false } : { width: null, autosize: true }); }); }
-window.addEventListener("beforeprint", function () { fit(660); });
-window.addEventListener("afterprint", function () { fit(0); });
-</script>
-"""
+MOST_DOTS = 2000  # in a scatter plot
 
 
-def script(standalone: bool) -> str:
-    """The part of a page's head that loads plotly: from the file, or from runs/ beside it."""
-    if standalone:
-        return f"<script>{get_plotlyjs()}</script>\n{RESIZE}"
-    return f'<script src="../{SCRIPT}"></script>\n{RESIZE}'
+@dataclass(frozen=True)
+class Plotly:
+    """Where a page has plotly's script from: a file beside it, or the code inside it."""
+
+    path: str = ""
+    code: str = ""
+
+
+def plotly_inside() -> Plotly:
+    """The script's code, for a page that stands alone (about 5 MB)."""
+    return Plotly(code=get_plotlyjs())
 
 
 def write_script(runs: Path) -> None:
-    """Put plotly's script into runs/, unless the right one is there."""
+    """Put plotly's script into runs/, unless this version of it is there.
+
+    Parameters
+    ----------
+    runs
+        The folder of all runs, where the pages look for it.
+    """
     path, code = runs / SCRIPT, get_plotlyjs()
     if not path.exists() or path.stat().st_size != len(code.encode()):
         path.write_text(code, encoding="utf-8", newline="\n")
@@ -70,62 +77,67 @@ def wrapped(words: str, width: int = 26) -> str:
 
 
 def dots(
-    labels: list[str],
-    values: list[float],
-    lows: list[float],
-    highs: list[float],
+    scores: Mapping[str, Mapping[str, float]],
     name: str,
     axis: str,
-    first: str = "",
-    zero: bool = False,
+    highlighted: str = "",
+    zero_line: bool = False,
 ) -> str:
-    """A dot with its interval for each label; the dot of the label `first` stands out."""
+    """A dot with its interval for each label.
+
+    scores  the value of each label and the ends of its interval: {"value": ..., "low": ..., "high": ...}
+    """
+    values = [score["value"] for score in scores.values()]
     figure = go.Figure(
         go.Scatter(
             x=values,
-            y=[wrapped(label) for label in labels],
+            y=[wrapped(label) for label in scores],
             mode="markers",
             marker={
                 "size": 12,
-                "color": [ORANGE if label == first else BLUE for label in labels],
+                "color": [ORANGE if label == highlighted else BLUE for label in scores],
             },
             error_x={
                 "type": "data",
                 "symmetric": False,
-                "array": np.subtract(highs, values),
-                "arrayminus": np.subtract(values, lows),
+                "array": np.subtract([score["high"] for score in scores.values()], values),
+                "arrayminus": np.subtract(values, [score["low"] for score in scores.values()]),
                 "color": GREY,
                 "thickness": 2,
             },
             hovertemplate="%{y}: %{x:.4g}<extra></extra>",
         )
     )
-    figure.update_yaxes(autorange="reversed", type="category")
-    figure.update_xaxes(title=axis)
-    if zero:
+    if zero_line:
         figure.add_vline(0, line_color=GREY, line_dash="dot")
-    return drawing(figure, name, 110 + 34 * len(labels))
+    return _with_labels(figure, name, axis, 110 + 34 * len(scores))
 
 
-def bars(labels: list[str], values: list[float], name: str, axis: str, first: str = "") -> str:
-    """A bar for each label, lying, the first on top."""
-    colours = [ORANGE if label == first else BLUE for label in labels]
+def bars(values: pd.Series, name: str, axis: str, highlighted: str = "") -> str:
+    """A horizontal bar for each value, from top to bottom; the index holds the labels."""
+    labels = values.index.tolist()
     figure = go.Figure(
         go.Bar(
-            x=values,
+            x=values.tolist(),
             y=[wrapped(label) for label in labels],
             orientation="h",
-            marker_color=colours,
+            marker_color=[ORANGE if label == highlighted else BLUE for label in labels],
             hovertemplate="%{y}: %{x:.4g}<extra></extra>",
         )
     )
+    height = 110 + 16 * sum(1 + len(wrap(label, 26)) for label in labels)
+    return _with_labels(figure, name, axis, height)
+
+
+def _with_labels(figure: go.Figure, name: str, axis: str, height: int) -> str:
+    """A figure with a row for each label, from top to bottom."""
     figure.update_yaxes(autorange="reversed", type="category")
     figure.update_xaxes(title=axis)
-    return drawing(figure, name, 110 + 16 * sum(1 + len(wrap(label, 26)) for label in labels))
+    return drawing(figure, name, height)
 
 
 def lines(curves: dict[str, tuple[pd.Series, pd.Series]], name: str, axes: tuple[str, str]) -> str:
-    """A line for each name; the diagonal, where there is one, is dotted."""
+    """A line for each name; one whose name stands in brackets is a reference, dotted and grey."""
     figure = go.Figure()
     for number, (label, (x, y)) in enumerate(curves.items()):
         dotted = label.startswith("(")
@@ -144,16 +156,11 @@ def lines(curves: dict[str, tuple[pd.Series, pd.Series]], name: str, axes: tuple
     return drawing(figure, name, 360)
 
 
-def cloud(
-    x: np.ndarray,
-    y: np.ndarray,
-    name: str,
-    axes: tuple[str, str],
-    diagonal: bool = False,
-    most: int = 2000,
+def scatter(
+    x: np.ndarray, y: np.ndarray, name: str, axes: tuple[str, str], diagonal: bool = False
 ) -> str:
-    """A dot for each row, of at most 2,000 rows."""
-    chosen = np.linspace(0, len(x) - 1, min(len(x), most)).astype(int)
+    """A dot for each row, of at most 2,000 rows, and the diagonal or the line at zero."""
+    chosen = np.linspace(0, len(x) - 1, min(len(x), MOST_DOTS)).astype(int)
     x, y = np.asarray(x)[chosen], np.asarray(y)[chosen]
     marker = {"size": 5, "color": BLUE, "opacity": 0.55}
     figure = go.Figure(go.Scatter(x=x, y=y, mode="markers", marker=marker, showlegend=False))
@@ -167,16 +174,18 @@ def cloud(
     return drawing(figure, name, 380)
 
 
-def swarm(columns: list[str], shap: pd.DataFrame, held: pd.DataFrame, name: str, axis: str) -> str:
-    """A row of dots for each column: where a dot lies is its SHAP value, its colour what the row holds."""
+def swarm(
+    columns: list[str], shap: pd.DataFrame, values: pd.DataFrame, name: str, axis: str
+) -> str:
+    """A row of dots for each column: where a dot lies is its SHAP value, its colour the row's value."""
     figure, rng = go.Figure(), np.random.default_rng(0)
     for position, column in enumerate(columns):
-        moved = shap[column].to_numpy()
-        width = 0.38 * np.clip(density(moved), 0.1, 1)
-        rank = held[column].rank(pct=True) if pd.api.types.is_numeric_dtype(held[column]) else None
+        x, held = shap[column].to_numpy(), values[column]
+        width = 0.38 * np.clip(density(x), 0.1, 1)
+        rank = held.rank(pct=True) if pd.api.types.is_numeric_dtype(held) else None
         figure.add_scatter(
-            x=moved,
-            y=position + rng.uniform(-1, 1, len(moved)) * width,
+            x=x,
+            y=position + rng.uniform(-1, 1, len(x)) * width,
             mode="markers",
             showlegend=False,
             marker={
@@ -185,7 +194,7 @@ def swarm(columns: list[str], shap: pd.DataFrame, held: pd.DataFrame, name: str,
                 "color": GREY if rank is None else rank.fillna(0.5),
                 "colorscale": [[0, BLUE], [1, ORANGE]],
             },
-            text=held[column].astype(str),
+            text=held.astype(str),
             hovertemplate=f"{column} = %{{text}}: %{{x:.3g}}<extra></extra>",
         )
     figure.update_yaxes(
@@ -198,8 +207,8 @@ def swarm(columns: list[str], shap: pd.DataFrame, held: pd.DataFrame, name: str,
 def density(values: np.ndarray) -> np.ndarray:
     """How crowded it is around each value, the most crowded place being 1."""
     counts, edges = np.histogram(values, bins=30)
-    its = counts[np.clip(np.digitize(values, edges[1:-1]), 0, 29)]
-    return its / max(its.max(), 1)
+    neighbours = counts[np.clip(np.digitize(values, edges[1:-1]), 0, 29)]
+    return neighbours / max(neighbours.max(), 1)
 
 
 def waterfall(labels: list[str], moves: list[float], base: float, name: str, axis: str) -> str:
@@ -215,12 +224,10 @@ def waterfall(labels: list[str], moves: list[float], base: float, name: str, axi
             totals={"marker": {"color": GREY}},
         )
     )
-    figure.update_yaxes(autorange="reversed", type="category")
-    figure.update_xaxes(title=axis)
-    return drawing(figure, name, 120 + 28 * (len(labels) + 2))
+    return _with_labels(figure, name, axis, 120 + 28 * (len(labels) + 2))
 
 
-def grid(counts: pd.DataFrame, name: str) -> str:
+def confusion_grid(counts: pd.DataFrame, name: str) -> str:
     """The confusion matrix: darker where more of a true class's rows went."""
     shares = counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
     figure = go.Figure(

@@ -10,6 +10,7 @@ import pandas as pd
 
 from capstone.core.errors import CapstoneError
 from capstone.core.settings import Data
+from capstone.core.text import number
 from capstone.data.kinds import (
     column_kind,
     column_role,
@@ -21,12 +22,17 @@ from capstone.data.leaks import suspected_leaks
 from capstone.data.schema import describe_column
 from capstone.data.splitting import duplicate_groups
 from capstone.data.validation import check_target
-from capstone.reporting.pages import bullets, page, section
+from capstone.reporting.rendering import render_page
 
 
 @dataclass(frozen=True)
 class Overview:
-    """What `capstone data` found."""
+    """What `capstone data` found.
+
+    columns     a line for each column: kind, role, missing and different values
+    target      the balance of the classes, or the figures of the target's distribution
+    first_rows  the first five rows of the table
+    """
 
     headline: str
     notes: list[str]
@@ -38,7 +44,22 @@ class Overview:
 def look_at(table: pd.DataFrame, data: Data, sha256: str, sample: str = "") -> Overview:
     """Rows, kinds, gaps, copies, useless columns, class balance and suspected leaks of a raw table.
 
-    sample  of a table too large for memory: which of its rows these are
+    Parameters
+    ----------
+    table : DataFrame
+        As `read_table` gives it, the target among its columns.
+    data : Data
+        Section [data] of the settings: it says which role a column has.
+    sha256 : str
+        The table's `fingerprint`.
+    sample : str
+        Of a table too large for memory: which of its rows these are.
+
+    Returns
+    -------
+    Overview
+        What to show, and a sentence for everything that someone should look at: `headline` and `notes` in words,
+        `columns`, `target` and `first_rows` as tables.
     """
     rows, width = table.shape
     columns = pd.DataFrame([_column_line(table[name], data) for name in table])
@@ -51,15 +72,10 @@ def look_at(table: pd.DataFrame, data: Data, sha256: str, sample: str = "") -> O
     )
 
 
-def as_page(overview: Overview, data: Data) -> str:
+def data_page(overview: Overview, data: Data) -> str:
     """The overview as an HTML page."""
-    return page(
-        f"The data: {data.path}",
-        section("In short", overview.headline),
-        bullets("Worth a look", overview.notes or ["Nothing odd was found."]),
-        section("Columns", table=overview.columns),
-        section(f"Target: {data.target}", table=overview.target),
-        section("First rows", table=overview.first_rows),
+    return render_page(
+        "data.html", title=f"The data: {data.path}", overview=overview, target=data.target
     )
 
 
@@ -79,9 +95,7 @@ def _column_line(column: pd.Series, data: Data) -> dict[str, Any]:
 def _values(column: pd.Series, about: dict[str, Any]) -> str:
     """A range, or the most frequent values with their shares."""
     if about["kind"] == "number":
-        low, middle, high = (
-            _short(value) for value in (about["low"], column.median(), about["high"])
-        )
+        low, middle, high = map(_number, (about["low"], column.median(), about["high"]))
         return f"{low} to {high}, median {middle}"
     if about["kind"] == "date":
         return f"{about['low'][:10]} to {about['high'][:10]}"
@@ -91,9 +105,9 @@ def _values(column: pd.Series, about: dict[str, Any]) -> str:
     return ", ".join(f"{value[:30]} ({share:.0%})" for value, share in shares.items())
 
 
-def _short(value: float) -> str:
-    """A number that a person can read: 1,766,300 rather than 1.7663e+06."""
-    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+def _number(value: float) -> str:
+    """A number of the table; below 10,000 it may be a year, which has no comma."""
+    return number(value) if abs(value) >= 10_000 else f"{value:.4g}"
 
 
 def _target_table(target: pd.Series, data: Data) -> pd.DataFrame:
@@ -101,7 +115,7 @@ def _target_table(target: pd.Series, data: Data) -> pd.DataFrame:
     if data.problem == "regression":
         numbers = pd.to_numeric(target, errors="coerce")
         numbers = numbers.where(np.isfinite(numbers)).describe()
-        return pd.DataFrame({"figure": numbers.index, "value": [_short(v) for v in numbers]})
+        return pd.DataFrame({"figure": numbers.index, "value": [*map(_number, numbers)]})
     counts = target.value_counts(dropna=False)
     shares = [f"{count / len(target):.1%}" for count in counts]
     return pd.DataFrame(
@@ -111,38 +125,13 @@ def _target_table(target: pd.Series, data: Data) -> pd.DataFrame:
 
 def _notes(table: pd.DataFrame, data: Data) -> list[str]:
     """One sentence for everything that someone should look at."""
-    rows = len(table)
     notes = []
-    copies = rows - len(np.unique(duplicate_groups(table)))
+    copies = len(table) - len(np.unique(duplicate_groups(table)))
     if copies:
         advice = "a run leaves them out" if data.drop_copies else "set [data] drop_copies = true"
         notes.append(f"{copies:,} rows are exact copies of other rows: {advice}.")
     for name in table:
-        column, role = table[name], column_role(str(name), data)
-        kind = column_kind(column, data.date_format)
-        if kind == "empty":
-            notes.append(f'"{name}" has no value at all: add it to [data] leave_out.')
-        elif column.nunique(dropna=False) == 1:
-            notes.append(f'"{name}" has the same value in every row: it can tell nothing apart.')
-        elif role == "feature" and looks_like_id(column, kind):
-            notes.append(
-                f'"{name}" looks like an id (nearly all different): set [data] id or leave_out.'
-            )
-        elif role == "feature" and kind == "text":
-            notes.append(
-                f'"{name}" is free text, which is not used: make columns from it in engineer().'
-            )
-        shape = find_date_format(column, data.date_format) if kind == "date" else None
-        if shape and day_and_month_unclear(column, shape):
-            notes.append(
-                f'"{name}" is read with days before months: if not, set [data] date_format.'
-            )
-        if kind == "category" and (variants := _spelling_variants(column)):
-            notes.append(
-                f'"{name}" spells the same in several ways ({variants}): unify it in clean().'
-            )
-        if column.isna().mean() > 0.5 and kind != "empty":
-            notes.append(f'"{name}" is missing in {column.isna().mean():.0%} of the rows.')
+        notes += _column_notes(table[name], data)
     try:
         target = check_target(table[data.target], data)
     except CapstoneError as error:
@@ -156,6 +145,32 @@ def _notes(table: pd.DataFrame, data: Data) -> list[str]:
             f'"{name}" alone nearly determines the target (score {score:.3f}): is it known before the '
             "target is? If not, it is a leak: add it to [data] leave_out."
         )
+    return notes
+
+
+def _column_notes(column: pd.Series, data: Data) -> list[str]:
+    notes = []
+    name, role = column.name, column_role(str(column.name), data)
+    kind = column_kind(column, data.date_format)
+    if kind == "empty":
+        notes.append(f'"{name}" has no value at all: add it to [data] leave_out.')
+    elif column.nunique(dropna=False) == 1:
+        notes.append(f'"{name}" has the same value in every row: it can tell nothing apart.')
+    elif role == "feature" and looks_like_id(column, kind):
+        notes.append(
+            f'"{name}" looks like an id (nearly all different): set [data] id or leave_out.'
+        )
+    elif role == "feature" and kind == "text":
+        notes.append(
+            f'"{name}" is free text, which is not used: make columns from it in engineer().'
+        )
+    shape = find_date_format(column, data.date_format) if kind == "date" else None
+    if shape and day_and_month_unclear(column, shape):
+        notes.append(f'"{name}" is read with days before months: if not, set [data] date_format.')
+    if kind == "category" and (variants := _spelling_variants(column)):
+        notes.append(f'"{name}" spells the same in several ways ({variants}): unify it in clean().')
+    if column.isna().mean() > 0.5 and kind != "empty":
+        notes.append(f'"{name}" is missing in {column.isna().mean():.0%} of the rows.')
     return notes
 
 

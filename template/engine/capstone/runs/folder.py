@@ -54,6 +54,21 @@ def new_run(runs: Path) -> Iterator[Path]:
     """A folder to write into, which becomes runs/<UTC time>-<8 hex> when the block ends well.
 
     When the block fails (a full disk, Ctrl-C), the folder is removed and earlier runs stay as they are.
+
+    Parameters
+    ----------
+    runs : Path
+        The folder of all runs. It is made where it is missing.
+
+    Yields
+    ------
+    Path
+        The folder to write into.
+
+    Raises
+    ------
+    CapstoneError
+        When the disk is full, or the folder can't be written to.
     """
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
     partial = runs / f"{PARTIAL}{name}"
@@ -91,7 +106,25 @@ def run_folder(runs: Path, name: str = LATEST) -> Path:
 
 
 def read_run(runs: Path, name: str = LATEST) -> Run:
-    """A run by its folder's name, or the newest one. Raises CapstoneError when it is not whole."""
+    """A finished run.
+
+    Parameters
+    ----------
+    runs : Path
+        The folder of all runs, `root / "runs"`.
+    name : str
+        The run's folder; the newest one when nothing is given.
+
+    Returns
+    -------
+    Run
+        Its `folder`, `id`, `info` (run.json) and `metrics` (metrics.json).
+
+    Raises
+    ------
+    CapstoneError
+        When there is no such run, or it is not whole.
+    """
     folder = run_folder(runs, name)
     try:
         info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
@@ -106,20 +139,31 @@ def read_run(runs: Path, name: str = LATEST) -> Run:
 
 
 def list_runs(runs: Path) -> list[Run]:
-    """All whole runs, oldest first; a folder that is not whole is passed over."""
-    found = []
+    """All finished runs.
+
+    Parameters
+    ----------
+    runs : Path
+        The folder of all runs, `root / "runs"`.
+
+    Returns
+    -------
+    list of Run
+        Oldest first; a folder that is not whole is passed over.
+    """
+    whole = []
     for folder in sorted(runs.glob("[0-9]*Z-*")) if runs.is_dir() else []:
         try:
-            found.append(read_run(runs, folder.name))
+            whole.append(read_run(runs, folder.name))
         except CapstoneError:
             continue
-    return found
+    return whole
 
 
 def newest_run(runs: Path) -> Run | None:
     """The newest whole run, or None."""
-    runs_found = list_runs(runs)
-    return runs_found[-1] if runs_found else None
+    whole = list_runs(runs)
+    return whole[-1] if whole else None
 
 
 def count_test_looks(runs: Path) -> int:

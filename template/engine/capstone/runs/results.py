@@ -97,11 +97,5 @@ def _read_table(path: Path) -> pd.DataFrame:
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
         return pd.read_csv(path, keep_default_na=False, na_values=[""])
-    except (
-        Exception
-    ) as error:  # each reader has its own errors for a file that is missing or cut short
+    except Exception as error:  # each reader has its own errors for a damaged file
         raise not_whole(path, f"can't be read ({type(error).__name__})") from None
-
-
-# To be deleted as soon as the report uses the names above.
-Story, read_story = RunResults, read_results

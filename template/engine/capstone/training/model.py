@@ -29,9 +29,18 @@ WEIGHTS, ARCHITECTURE, PREPROCESSING = "model.safetensors", "model.json", "prepr
 
 @dataclass
 class TrainedModel:
-    """Rows in, predictions out.
+    """Rows in, predictions out. `TrainedModel.load(run.folder, root)` gives the one of a run.
 
-    architecture  arguments of NeuralNetwork, how many `members` there are, and the `pieces` of numbers
+    Parameters
+    ----------
+    preprocessor : Preprocessor
+        From a table to a matrix, as fitted on the training part.
+    network : Module
+        The student's NeuralNetwork with its weights, or several of them side by side.
+    target : Target
+        What the network's outputs mean.
+    architecture : dict
+        Arguments of NeuralNetwork, how many `members` there are, and the `pieces` of numbers.
     """
 
     preprocessor: Preprocessor

@@ -36,6 +36,7 @@ def follow(sources: list[Path], starts: list[str], left_out: set[str]) -> Needed
         seen.add(module)
         path = _file_of(sources, module)
         if path is None:
+            waiting += _imported_late(sources, module)
             continue
         needed.files.add(path)
         needed.libraries[path] = set()
@@ -57,6 +58,23 @@ def _file_of(sources: list[Path], module: str) -> Path | None:
             if candidate.is_file():
                 return candidate
     return None
+
+
+def _imported_late(sources: list[Path], name: str) -> list[str]:
+    """The module of a function or class that its package imports only when it is asked for.
+
+    Such a package names the module for type checkers: `if TYPE_CHECKING: from a.b import c`.
+    """
+    package, _, symbol = name.rpartition(".")
+    path = _file_of(sources, package) if package else None
+    if path is None or path.name != "__init__.py":
+        return []
+    for node in ast.parse(path.read_text(encoding="utf-8-sig")).body:
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            for line in node.body:
+                if isinstance(line, ast.ImportFrom) and symbol in {one.name for one in line.names}:
+                    return _with_parents(line.module or "")
+    return []
 
 
 def _imported(path: Path, package: str) -> Iterator[str]:

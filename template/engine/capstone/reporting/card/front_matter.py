@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -28,49 +28,49 @@ License = Literal[
 ]  # fmt: skip
 
 
-class Part(BaseModel):
-    """A part of the front matter. The Hub ignores keys that it doesn't know, and so do we."""
+class Entry(BaseModel):
+    """An entry of the front matter. The Hub ignores keys that it doesn't know, and so do we."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
 
-class TaskOf(Part):
+class TaskEntry(Entry):
     """What kind of question a result belongs to."""
 
     type: Task
     name: str = ""
 
 
-class DatasetOf(Part):
+class DatasetEntry(Entry):
     """What the model was measured on."""
 
     type: str = Field(min_length=1)
     name: str = Field(min_length=1)
 
 
-class Measured(Part):
+class MetricEntry(Entry):
     """One number."""
 
     type: str = Field(min_length=1)
     value: float | int
 
 
-class Result(Part):
+class ResultEntry(Entry):
     """The numbers of one model on one data set."""
 
-    task: TaskOf
-    dataset: DatasetOf
-    metrics: list[Measured] = Field(min_length=1)
+    task: TaskEntry
+    dataset: DatasetEntry
+    metrics: list[MetricEntry] = Field(min_length=1)
 
 
-class Model(Part):
+class ModelEntry(Entry):
     """A model and its results."""
 
     name: str = Field(min_length=1)
-    results: list[Result] = Field(min_length=1)
+    results: list[ResultEntry] = Field(min_length=1)
 
 
-class FrontMatter(Part):
+class FrontMatter(Entry):
     """The schema of the whole front matter."""
 
     license: License | list[License]
@@ -81,7 +81,7 @@ class FrontMatter(Part):
     language: str | list[str] = []
     datasets: str | list[str] = []
     metrics: list[str] = []
-    model_index: list[Model] = Field(default=[], alias="model-index")
+    model_index: list[ModelEntry] = Field(default=[], alias="model-index")
 
     @model_validator(mode="after")
     def another_licence_has_a_name(self) -> Self:
@@ -92,14 +92,14 @@ class FrontMatter(Part):
 
 def check_front_matter(text: str, path: Path) -> FrontMatter:
     """The card's front matter. Raises CapstoneError that names the key which doesn't fit the schema."""
-    found = FRONT_MATTER.match(text)
-    if not found:
+    front_matter = FRONT_MATTER.match(text)
+    if not front_matter:
         raise CapstoneError(
             f"{path} does not begin with front matter: put back the lines from --- to --- at its top "
             f"(`git checkout HEAD -- {path.as_posix()}` brings the old file back)."
         )
     try:
-        return FrontMatter.model_validate(_read_yaml(found[1], path))
+        return FrontMatter.model_validate(_read_yaml(front_matter[1], path))
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in problem["loc"]) or "front matter"
@@ -107,7 +107,7 @@ def check_front_matter(text: str, path: Path) -> FrontMatter:
         raise CapstoneError(f"{path}, front matter, {key}: {message}.") from None
 
 
-def _read_yaml(text: str, path: Path) -> Any:
+def _read_yaml(text: str, path: Path) -> object:
     """YAML as plain values. References (&a, *a) are refused: a few lines of them can fill the memory."""
     try:
         if len(text) > LONGEST or any(

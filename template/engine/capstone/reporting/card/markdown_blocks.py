@@ -39,13 +39,13 @@ def blocks(text: str, path: Path) -> dict[str, tuple[int, int]]:
 
     Raises CapstoneError when a marker was deleted, doubled or moved into another block.
     """
-    found: dict[str, tuple[int, int]] = {}
+    places: dict[str, tuple[int, int]] = {}
     opened: re.Match[str] | None = None
     for marker in MARKER.finditer(text):
         name, line = marker["name"], _line(text, marker.start())
         if not marker["end"] and opened:
             raise CapstoneError(f"{path}, {_unclosed(text, opened)} before line {line}.")
-        if not marker["end"] and name in found:
+        if not marker["end"] and name in places:
             raise CapstoneError(
                 f'{path}, line {line}: the block "{name}" is there twice: delete one of the two, '
                 "with both of its markers."
@@ -58,11 +58,11 @@ def blocks(text: str, path: Path) -> dict[str, tuple[int, int]]:
                 f'{path}, line {line}: the block "{name}" ends but does not begin: put the line '
                 f"`<!-- capstone: {name} -->` back above it, or delete this one."
             )
-        found[name] = (opened.end() + 1, marker.start())
+        places[name] = (opened.end() + 1, marker.start())
         opened = None
     if opened:
         raise CapstoneError(f"{path}, {_unclosed(text, opened)} where the block ends.")
-    return found
+    return places
 
 
 def contents(text: str, path: Path) -> dict[str, str]:
@@ -75,18 +75,18 @@ def contents(text: str, path: Path) -> dict[str, str]:
 
 def fill(text: str, new: dict[str, str], path: Path) -> str:
     """The text with these blocks' contents replaced. Every one of them must be there."""
-    found = blocks(text, path)
+    places = blocks(text, path)
     for name in new:
-        if name not in found:
+        if name not in places:
             raise CapstoneError(
                 f'{path} has no block "{name}": put the lines `<!-- capstone: {name} -->` and '
                 f"`<!-- /capstone: {name} -->` back where `capstone card` shall write it."
             )
-    for name in found:
+    for name in places:
         if name not in new:
             raise CapstoneError(f'{path} has an unknown block "{name}"{did_you_mean(name, new)}')
     line_end = "\r\n" if "\r\n" in text else "\n"
-    for name, (start, end) in sorted(found.items(), key=lambda item: item[1], reverse=True):
+    for name, (start, end) in sorted(places.items(), key=lambda item: item[1], reverse=True):
         body = f"{new[name]}\n".replace("\n", line_end)
         text = text[:start] + body + text[end:]
     return text
@@ -100,8 +100,8 @@ def open_points(text: str) -> list[int]:
 
 def headings(text: str) -> list[str]:
     """The headings of a document, without their numbers; nothing inside a code block is one."""
-    found = re.findall(r"^#{1,6}[ \t]+(.*?)[ \t#]*\r?$", FENCED.sub("", text), re.MULTILINE)
-    return [re.sub(r"^[\dA-Z]+\.[ \t]*", "", heading) for heading in found]
+    lines = re.findall(r"^#{1,6}[ \t]+(.*?)[ \t#]*\r?$", FENCED.sub("", text), re.MULTILINE)
+    return [re.sub(r"^[\dA-Z]+\.[ \t]*", "", heading) for heading in lines]
 
 
 def cell(value: object) -> str:
@@ -117,7 +117,7 @@ def code(name: object) -> str:
     return f"`{words.replace('|', chr(92) + '|')}`" if plain else cell(name)
 
 
-def table(header: list[str], rows: list[list[str]]) -> str:
+def markdown_table(header: list[str], rows: list[list[str]]) -> str:
     """A Markdown table of cells that are safe already."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

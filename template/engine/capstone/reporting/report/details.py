@@ -1,9 +1,13 @@
-"""The report's details for readers with statistics: curves, calibration, residuals, training."""
+"""The details for readers with statistics: scores, curves, calibration, residuals, training."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pandas as pd
 
+from capstone.core.text import MODELS
 from capstone.evaluation.calibration import calibration_table
 from capstone.evaluation.error_analysis import (
     confusion,
@@ -12,38 +16,38 @@ from capstone.evaluation.error_analysis import (
     roc_points,
 )
 from capstone.reporting import charts
-from capstone.reporting.pages import chart, scrolling, section, short, text
-from capstone.reporting.report.sentences import MEANINGS, NAMES, better
-from capstone.runs.results import Story
+from capstone.reporting.rendering import Chart, short
+from capstone.reporting.report.sentences import MEANINGS, better
+from capstone.runs.results import RunResults
+
+MOST_CURVES = 7  # of one chart
+MOST_POINTS = 40  # of a curve, in the numbers behind its chart
+DIAGONAL = (pd.Series([0.0, 1.0]), pd.Series([0.0, 1.0]))
 
 
-def details(story: Story) -> str:
-    """All scores, then the charts of the problem, then how training went."""
-    parts = [
-        section(
-            "The details", "Everything here is measured on the test rows unless it says otherwise."
-        )
-    ]
-    parts.append(_scores(story))
-    if story.problem == "regression":
-        parts.append(_regression(story))
-    else:
-        parts.append(_classes(story))
-    return "".join([*parts, _training(story)])
+def details(results: RunResults) -> dict[str, object]:
+    """What the section "The details" shows."""
+    regression = results.problem == "regression"
+    return {
+        "scores": _scores(results),
+        "diagnostics": _regression_charts(results) if regression else _class_charts(results),
+        "threshold_scores": _threshold_scores(results.metrics.get("threshold")),
+        "training": _training(results),
+    }
 
 
-def _scores(story: Story) -> str:
-    metrics = story.metrics
-    table = pd.DataFrame(
+def _scores(results: RunResults) -> pd.DataFrame:
+    metrics = results.metrics
+    return pd.DataFrame(
         [
             {
                 "metric": name,
                 "meaning": MEANINGS[name],
                 "better": better(name),
-                NAMES["model"]: short(score["value"]),
+                MODELS["model"]: short(score["value"]),
                 "95 % interval": f"{short(score['low'])} to {short(score['high'])}",
                 **{
-                    NAMES[other]: short(scores[name]["value"])
+                    MODELS[other]: short(scores[name]["value"])
                     for other, scores in metrics["baselines"].items()
                 },
                 "validation": short(metrics["validation"][name]),
@@ -51,160 +55,129 @@ def _scores(story: Story) -> str:
             for name, score in metrics["model"].items()
         ]
     )
-    return scrolling(table, "All scores")
 
 
-def _regression(story: Story) -> str:
-    truth, prediction = story.truth(), story.prediction()
-    name, fitted = story.target.name, story.metrics["intervals"]
-    deciles = error_by_decile(truth, prediction)
-    worst = deciles.loc[deciles["mean absolute error"].idxmax()]
-    inside = fitted["coverage"]
-    low, high = short(worst["lowest prediction"]), short(worst["highest prediction"])
-    residuals = pd.Series(prediction - truth).describe().rename_axis("of prediction minus truth")
-    kept = "keep" if inside["low"] <= fitted["level"] <= inside["high"] else "do not keep"
-    widths = " / ".join(short(width) for width in fitted["half_widths"])
-    mean = (prediction - truth).mean()
-    return "".join(
-        [
-            chart(
-                f"Predictions follow the truth, off by {short(story.metrics['model']['mae']['value'])} on average",
-                charts.cloud(
-                    truth, prediction, "truth", (f"true {name}", f"predicted {name}"), True
-                ),
-                deciles,
-            ),
-            chart(
-                f"Errors are {short(abs(mean))} too {'high' if mean > 0 else 'low'} on average",
-                charts.cloud(
-                    prediction,
-                    prediction - truth,
-                    "residuals",
-                    (f"predicted {name}", "prediction minus truth"),
-                ),
-                residuals.reset_index(name="value"),
-            ),
-            chart(
-                f"Errors are largest where {low} to {high} is predicted",
-                charts.bars(
-                    [
-                        f"{short(a)} to {short(b)}"
-                        for a, b in deciles[["lowest prediction", "highest prediction"]].to_numpy()
-                    ],
-                    deciles["mean absolute error"].tolist(),
-                    "deciles",
-                    "average error in each tenth of the predictions",
-                ),
-                deciles,
-            ),
-            text(
-                f"Prediction intervals (split conformal, fitted on validation rows, a width for each quarter of the "
-                f"predictions: ± {widths}) {kept} their promise: they hold {inside['value']:.1%} of the truths (95 % "
-                f"interval {inside['low']:.1%} to {inside['high']:.1%}), where {fitted['level']:.0%} was meant."
-            ),
-        ]
-    )
-
-
-def _classes(story: Story) -> str:
-    truth, prediction, classes = story.truth(), story.prediction(), story.target.classes
-    counts = confusion(truth, prediction.argmax(axis=1), classes)
-    wrong = counts.mask(pd.DataFrame({c: counts.index == c for c in classes}, index=counts.index))
-    pair = wrong.stack().idxmax()
-    shown = list(enumerate(classes))[1:] if len(classes) == 2 else list(enumerate(classes))[:7]
-    roc = {name: roc_points(truth == k, prediction[:, k]) for k, name in shown}
-    cut = {name: precision_points(truth == k, prediction[:, k]) for k, name in shown}
-    said = {name: calibration_table(truth == k, prediction[:, k]) for k, name in shown}
-    ends = pd.Series([0.0, 1.0])
-    model, told = story.metrics["model"], story.metrics["calibration"]
-    gap = max(told["ece"], key=lambda name: told["ece"][name])
-    heated = told["temperature"]
-    note = (
-        "Its temperature was left alone: scaling did not help on validation rows."
-        if heated == 1
-        else f"Probabilities were made {'less' if heated > 1 else 'more'} sure by a temperature of "
-        f"{heated:.2f}, fitted on validation rows."
-    )
-    parts = [
-        chart(
-            f'Most often confused: true "{pair[0]}" predicted as "{pair[1]}"',
-            charts.grid(counts, "confusion"),
-            counts.reset_index(),
-            "Named is what is most probable, whatever a mistake costs.",
+def _regression_charts(results: RunResults) -> dict[str, Chart]:
+    truth, prediction, name = results.truth(), results.prediction(), results.target.name
+    residuals, mae = prediction - truth, results.metrics["model"]["mae"]["value"]
+    mean, deciles = residuals.mean(), error_by_decile(truth, prediction)
+    summary = pd.Series(residuals).describe().rename_axis("of prediction minus truth")
+    axes = (f"true {name}", f"predicted {name}")
+    return {
+        "predictions": Chart(
+            f"Predictions follow the truth, off by {short(mae)} on average",
+            charts.scatter(truth, prediction, "truth", axes, diagonal=True),
+            deciles,
         ),
-        chart(
+        "residuals": Chart(
+            f"Errors are {short(abs(mean))} too {'high' if mean > 0 else 'low'} on average",
+            charts.scatter(prediction, residuals, "residuals", (axes[1], "prediction minus truth")),
+            summary.reset_index(name="value"),
+        ),
+        "deciles": _error_by_decile(deciles),
+    }
+
+
+def _error_by_decile(deciles: pd.DataFrame) -> Chart:
+    """Whether large predictions err more than small ones."""
+    ranges = deciles[["lowest prediction", "highest prediction"]].to_numpy()
+    labels = [f"{short(low)} to {short(high)}" for low, high in ranges]
+    errors = deciles["mean absolute error"].set_axis(labels)
+    return Chart(
+        f"Errors are largest where {labels[errors.argmax()]} is predicted",
+        charts.bars(errors, "deciles", "average error in each tenth of the predictions"),
+        deciles,
+    )
+
+
+def _class_charts(results: RunResults) -> dict[str, Chart]:
+    """Of two classes the curves of the second, else those of the first seven."""
+    truth, prediction, classes = results.truth(), results.prediction(), results.target.classes
+    model, errors = results.metrics["model"], results.metrics["calibration"]["ece"]
+    numbers = [1] if len(classes) == 2 else range(min(len(classes), MOST_CURVES))
+    rows = {classes[number]: (truth == number, prediction[:, number]) for number in numbers}
+    roc = {name: roc_points(*of_class) for name, of_class in rows.items()}
+    precision = {name: precision_points(*of_class) for name, of_class in rows.items()}
+    calibration = {name: calibration_table(*of_class) for name, of_class in rows.items()}
+    worst = max(errors, key=lambda name: errors[name])
+    return {
+        "confusion": _confusion(confusion(truth, prediction.argmax(axis=1), classes)),
+        "roc": Chart(
             f"ROC curve: the area under it is {model['roc_auc']['value']:.3f}, guessing gives 0.5",
             charts.lines(
-                {n: (t["false positive rate"], t["true positive rate"]) for n, t in roc.items()}
-                | {"(guessing)": (ends, ends)},
+                _curves(roc, "false positive rate", "true positive rate")
+                | {"(guessing)": DIAGONAL},
                 "roc",
                 ("false alarms among the others", "found among the true ones"),
             ),
             _stacked(roc),
         ),
-        chart(
+        "precision": Chart(
             f"Precision and recall: the area under the curve is {model['pr_auc']['value']:.3f}",
             charts.lines(
-                {n: (t["recall"], t["precision"]) for n, t in cut.items()},
+                _curves(precision, "recall", "precision"),
                 "precision",
                 ("recall: found among the true ones", "precision: right among the named"),
             ),
-            _stacked(cut),
+            _stacked(precision),
         ),
-        chart(
-            f'Probabilities of "{gap}" are off by {told["ece"][gap] * 100:.1f} percentage points on average',
+        "calibration": Chart(
+            f'Probabilities of "{worst}" are off by {errors[worst] * 100:.1f} percentage points on average',
             charts.lines(
-                {n: (t["said"], t["happened"]) for n, t in said.items()}
-                | {"(right)": (ends, ends)},
+                _curves(calibration, "predicted", "happened") | {"(right)": DIAGONAL},
                 "calibration",
                 ("predicted probability", "how often it happened"),
             ),
-            _stacked(said),
-            note,
+            _stacked(calibration),
         ),
-    ]
-    return "".join([*parts, _threshold(story)])
+    }
 
 
-def _threshold(story: Story) -> str:
-    if "threshold" not in story.metrics:
-        return ""
-    its = story.metrics["threshold"]
-    table = pd.DataFrame({"at the threshold": its["test"], "at 0.5": its["test_at_half"]})
-    return (
-        "<h3>The threshold</h3>\n"
-        + text(
-            f"Acting pays from a probability of {its['value']:.3f} on. That was chosen on validation rows, where a "
-            f"false alarm costs {short(its['cost_false_positive'])} and a missed case "
-            f"{short(its['cost_false_negative'])} (capstone.toml, [decision]). "
-            f"On the test rows it costs {short(its['test']['cost'])}, against "
-            f"{short(its['test_at_half']['cost'])} at 0.5."
-        )
-        + scrolling(table.rename_axis("on the test rows").reset_index(), "The threshold")
+def _confusion(counts: pd.DataFrame) -> Chart:
+    wrong = counts.mask(np.eye(len(counts), dtype=bool))
+    true, predicted = wrong.stack().idxmax()
+    return Chart(
+        f'Most often confused: true "{true}" predicted as "{predicted}"',
+        charts.confusion_grid(counts, "confusion"),
+        counts.reset_index(),
     )
 
 
-def _stacked(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Several curves as one table; at most 40 points of each are shown."""
-    if len(tables) == 1:
-        return _some(next(iter(tables.values())))
-    return pd.concat([_some(table).assign(**{"class": name}) for name, table in tables.items()])
+def _curves(
+    points: dict[str, pd.DataFrame], x: str, y: str
+) -> dict[str, tuple[pd.Series, pd.Series]]:
+    return {name: (table[x], table[y]) for name, table in points.items()}
 
 
-def _some(table: pd.DataFrame) -> pd.DataFrame:
-    return table.iloc[:: max(1, len(table) // 40)]
+def _stacked(points: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Several curves as one table, thinned out."""
+    thin = {name: _thinned(table) for name, table in points.items()}
+    if len(thin) == 1:
+        return next(iter(thin.values()))
+    return pd.concat([table.assign(**{"class": name}) for name, table in thin.items()])
 
 
-def _training(story: Story) -> str:
-    history, info = story.history, story.run.info
-    epochs = history["epoch"]
-    drawn = charts.lines(
+def _thinned(table: pd.DataFrame) -> pd.DataFrame:
+    return table.iloc[:: max(1, len(table) // MOST_POINTS)]
+
+
+def _threshold_scores(threshold: dict[str, Any] | None) -> pd.DataFrame | None:
+    """What acting from the threshold on comes to, beside 0.5; only of two classes."""
+    if threshold is None:
+        return None
+    scores = {"at the threshold": threshold["test"], "at 0.5": threshold["test_at_half"]}
+    return pd.DataFrame(scores).rename_axis("on the test rows").reset_index()
+
+
+def _training(results: RunResults) -> Chart:
+    history, info = results.history, results.run.info
+    drawing = charts.lines(
         {
-            "training rows": (epochs, history["train_loss"]),
-            "validation rows": (epochs, history["validation_loss"]),
+            "training rows": (history["epoch"], history["train_loss"]),
+            "validation rows": (history["epoch"], history["validation_loss"]),
         },
         "history",
         ("epoch", "loss"),
     )
     title = f"Training ended after {info['epochs']} epochs; epoch {info['best_epoch']} was the best"
-    return chart(title, drawn, history.iloc[:: max(1, len(history) // 40)], info["ended"])
+    return Chart(title, drawing, _thinned(history))

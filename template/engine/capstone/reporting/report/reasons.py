@@ -1,134 +1,166 @@
-"""The report's part on why: SHAP values of the student's columns, and permutation importance."""
+"""Why it predicts this: SHAP values of the student's columns, and permutation importance."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pandas as pd
 
+from capstone.core.text import MISSING
 from capstone.data.kinds import find_date_format, to_dates
 from capstone.reporting import charts
-from capstone.reporting.pages import chart, section, text
-from capstone.runs.results import Story
+from capstone.reporting.rendering import Chart
+from capstone.runs.results import RunResults
 
 MOST_BARS, MOST_SWARMS, MOST_DEPENDENCE = 20, 10, 3
+MOST_VALUES = 12  # of a column, shown one by one; more numbers are shown in tenths
 
 
-def why(story: Story) -> str:
-    """Global importance, the swarm, the top columns one by one, and what shuffling says."""
-    shap, values = story.shap, story.shap_values
-    if shap is None or values is None:
-        return section(
-            "Why does it predict this?",
-            "Not explained: [evaluation] explained_rows is 0, or there are too many columns.",
-        )
-    metrics, classes = story.metrics["explanation"], story.target.classes
+@dataclass(frozen=True)
+class _Explained:
+    """The SHAP values of one output of the network.
+
+    importance  a row for each column of the table, the most important first
+    shap        a column for each column of the table, a row for each explained row
+    values      what the table held there
+    output      what is explained, as people would call it
+    """
+
+    importance: pd.DataFrame
+    shap: pd.DataFrame
+    values: pd.DataFrame
+    output: str
+
+    @property
+    def axis(self) -> str:
+        return f"what the column adds to {self.output}"
+
+    def top(self, most: int) -> list[str]:
+        """The names of the most important columns."""
+        return self.importance["column"].head(most).tolist()
+
+
+def reasons(results: RunResults) -> dict[str, Chart | list[Chart]] | None:
+    """The charts of the section "Why does it predict this?"; None where nothing was explained."""
+    explained = _explained(results)
+    if explained is None:
+        return None
+    return {
+        "importance": _importance(explained, averaged=len(results.target.classes) > 2),
+        "swarm": _swarm(explained),
+        "dependence": [
+            _dependence(explained, column, f"dependence-{number}")
+            for number, column in enumerate(explained.top(MOST_DEPENDENCE))
+        ],
+        "permutation": _permutation(explained.importance, results.metrics["primary_metric"]),
+    }
+
+
+def _explained(results: RunResults) -> _Explained | None:
+    if results.shap is None or results.shap_values is None:
+        return None
+    table, classes = results.shap_values, results.target.classes
     shown = classes[-1] if len(classes) == 2 else ""
     if len(classes) > 2:
-        shown = _class_to_show(story)
-        values = values[values["class"] == shown]
-    what = f'the probability of "{shown}"' if shown else f'"{story.target.name}"'
-    swarm_of = f"what the column adds to {what}"
-    top = shap.head(MOST_BARS)
-    first, last = top["column"].iloc[0], shap["column"].iloc[-1]
-    moved = values.filter(regex="^shap of ").rename(columns=lambda c: c.removeprefix("shap of "))
-    held = values.filter(regex="^value of ").rename(columns=lambda c: c.removeprefix("value of "))
-    size = "averaged over the classes" if len(classes) > 2 else what
-    parts = [
-        section(
-            "Why does it predict this?",
-            f"Each prediction is the average prediction plus what each column adds to it or takes from it (its SHAP "
-            f"value). {metrics['rows']:,} test rows were taken apart; the parts add up to the prediction, with an "
-            f"error of {metrics['additivity_error']:.0e} of its spread ({metrics['method']}).",
-        ),
-        chart(
-            f"{first} moves the predictions most, {last} least",
-            charts.bars(
-                top["column"].tolist(),
-                top["mean_abs_shap"].tolist(),
-                "shap",
-                f"mean size of the SHAP value: {size}",
-            ),
-            shap,
-        ),
-        chart(
-            f"How each column moves {what}, row by row",
-            charts.swarm(top["column"].head(MOST_SWARMS).tolist(), moved, held, "swarm", swarm_of),
-            moved[top["column"].head(MOST_SWARMS)]
-            .describe()
-            .rename_axis("of the SHAP values")
-            .reset_index(),
-            "A dot is a row: to the right, the column raised its prediction. Orange is a high value of the column, "
-            "blue a low one, grey a word.",
-        ),
-    ]
-    for number, column in enumerate(top["column"].head(MOST_DEPENDENCE)):
-        parts.append(_dependence(column, held[column], moved[column], number, swarm_of))
-    return "".join([*parts, _permutation(story, shap)])
-
-
-def _class_to_show(story: Story) -> str:
-    """Of several classes the one where a group was found to be treated differently, else the first."""
-    findings = [its["finding"] for its in story.metrics["groups"].values() if "finding" in its]
-    return findings[0]["class"] if findings else story.target.classes[0]
-
-
-def _dependence(column: str, held: pd.Series, moved: pd.Series, number: int, axis: str) -> str:
-    """How the SHAP value of a column depends on what the row holds; dates are shown by year."""
-    words = not pd.api.types.is_numeric_dtype(held) and held.notna().any()
-    if words and (shape := find_date_format(held)):
-        held = to_dates(held, shape).dt.year.rename(held.name)
-    table = _by_value(held, moved)
-    low, high = (
-        table.loc[table["mean SHAP value"].idxmin()],
-        table.loc[table["mean SHAP value"].idxmax()],
+        shown = _class_to_show(results)
+        table = table[table["class"] == shown]
+    return _Explained(
+        importance=results.shap,
+        shap=_columns_after("shap of ", table),
+        values=_columns_after("value of ", table),
+        output=f'the probability of "{shown}"' if shown else f'"{results.target.name}"',
     )
+
+
+def _columns_after(prefix: str, table: pd.DataFrame) -> pd.DataFrame:
+    """The columns whose names begin with the prefix, without it."""
+    columns = [name for name in table if str(name).startswith(prefix)]
+    return table[columns].rename(columns=lambda name: str(name).removeprefix(prefix))
+
+
+def _class_to_show(results: RunResults) -> str:
+    """Of several classes the one where a group was found to be treated differently, else the first."""
+    findings = [
+        compared["finding"]
+        for compared in results.metrics["groups"].values()
+        if "finding" in compared
+    ]
+    return findings[0]["class"] if findings else results.target.classes[0]
+
+
+def _importance(explained: _Explained, averaged: bool) -> Chart:
+    """The mean size of each column's SHAP values, of several classes the average over them."""
+    importance = explained.importance
+    first, last = importance["column"].iloc[0], importance["column"].iloc[-1]
+    of = "averaged over the classes" if averaged else explained.output
+    drawing = charts.bars(
+        importance.set_index("column")["mean_abs_shap"].head(MOST_BARS),
+        "shap",
+        f"mean size of the SHAP value: {of}",
+    )
+    return Chart(f"{first} moves the predictions most, {last} least", drawing, importance)
+
+
+def _swarm(explained: _Explained) -> Chart:
+    """The SHAP values row by row."""
+    top = explained.top(MOST_SWARMS)
+    return Chart(
+        f"How each column moves {explained.output}, row by row",
+        charts.swarm(top, explained.shap, explained.values, "swarm", explained.axis),
+        explained.shap[top].describe().rename_axis("of the SHAP values").reset_index(),
+    )
+
+
+def _dependence(explained: _Explained, column: str, name: str) -> Chart:
+    """How the SHAP value of a column depends on what the row holds; dates are shown by year."""
+    values, shap = explained.values[column], explained.shap[column]
+    words = not pd.api.types.is_numeric_dtype(values) and values.notna().any()
+    if words and (date_format := find_date_format(values)):
+        values = to_dates(values, date_format).dt.year.rename(values.name)
+    table = _mean_by_value(values, shap)
+    means = table["mean SHAP value"]
+    low, high = table.loc[means.idxmin()], table.loc[means.idxmax()]
     title = f"{column}: lowest at {_plain(low.iloc[0])}, highest at {_plain(high.iloc[0])}"
-    name = f"dependence-{number}"
-    if pd.api.types.is_numeric_dtype(held) and not pd.api.types.is_bool_dtype(held):
-        drawn = charts.cloud(held.to_numpy(float), moved.to_numpy(), name, (column, axis))
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+        axes = (column, explained.axis)
+        drawing = charts.scatter(values.to_numpy(float), shap.to_numpy(), name, axes)
     else:
-        drawn = charts.bars(
-            table.iloc[:, 0].astype(str).tolist(), table["mean SHAP value"].tolist(), name, axis
-        )
-    return chart(title, drawn, table)
+        labels = table.iloc[:, 0].astype(str)
+        drawing = charts.bars(means.set_axis(labels), name, explained.axis)
+    return Chart(title, drawing, table)
 
 
 def _plain(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _by_value(held: pd.Series, moved: pd.Series) -> pd.DataFrame:
+def _mean_by_value(values: pd.Series, shap: pd.Series) -> pd.DataFrame:
     """The mean SHAP value for each category, or for each tenth of the numbers."""
-    if pd.api.types.is_numeric_dtype(held) and held.nunique() > 12:
-        cuts = pd.qcut(held.astype(float), 10, duplicates="drop")
-        groups = cuts.map(lambda cut: f"{cut.left:.4g} to {cut.right:.4g}", na_action="ignore")
+    if pd.api.types.is_numeric_dtype(values) and values.nunique() > MOST_VALUES:
+        tenths = pd.qcut(values.astype(float), 10, duplicates="drop")
+        groups = tenths.map(lambda tenth: f"{tenth.left:.4g} to {tenth.right:.4g}", "ignore")
     else:
-        groups = held
-    groups = groups.astype(object).where(held.notna(), "(missing)")
-    means = moved.groupby(groups.to_numpy(), sort=False).agg(["mean", "size"])
-    order = held.groupby(groups.to_numpy(), sort=False).first()
-    if pd.api.types.is_numeric_dtype(held):
+        groups = values
+    groups = groups.astype(object).where(values.notna(), MISSING)
+    means = shap.groupby(groups.to_numpy(), sort=False).agg(["mean", "size"])
+    if pd.api.types.is_numeric_dtype(values):
+        order = values.groupby(groups.to_numpy(), sort=False).first()
         means = means.loc[order.sort_values().index]
     else:
-        means = means.sort_values("size", ascending=False).head(12)
+        means = means.sort_values("size", ascending=False).head(MOST_VALUES)
     means = means.rename(columns={"mean": "mean SHAP value", "size": "rows (of the test part)"})
-    return means.reset_index(names=str(held.name))
+    return means.reset_index(names=str(values.name))
 
 
-def _permutation(story: Story, shap: pd.DataFrame) -> str:
-    """The other importance: what is lost when a column is shuffled."""
-    metric = story.metrics["primary_metric"]
-    order = shap.sort_values("permutation_importance", ascending=False, kind="stable")
-    top, first = order.head(MOST_BARS), order["column"].iloc[0]
-    same = first == shap["column"].iloc[0]
-    title = f"{'Also for' if same else 'But for'} the score, {first} matters most"
-    drawn = charts.bars(
-        top["column"].tolist(),
-        top["permutation_importance"].tolist(),
+def _permutation(importance: pd.DataFrame, metric: str) -> Chart:
+    """The other importance: how much the score loses when a column is shuffled."""
+    order = importance.sort_values("permutation_importance", ascending=False, kind="stable")
+    first = order["column"].iloc[0]
+    same = first == importance["column"].iloc[0]
+    drawing = charts.bars(
+        order.set_index("column")["permutation_importance"].head(MOST_BARS),
         "permutation",
         f"how much {metric} gets worse when the column is shuffled",
     )
-    note = (
-        "SHAP asks what moves a prediction; shuffling asks what a good prediction needs. A column that moves "
-        "predictions but is not missed when shuffled moves them in vain, or others say the same."
-    )
-    return chart(title, drawn, order[["column", "permutation_importance"]], note) + text()
+    title = f"{'Also for' if same else 'But for'} the score, {first} matters most"
+    return Chart(title, drawing, order[["column", "permutation_importance"]])

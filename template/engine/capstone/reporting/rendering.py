@@ -1,0 +1,102 @@
+"""Render pages and Markdown from templates/, which hold the words and the markup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined, UndefinedError
+
+from capstone.core.errors import CapstoneError
+from capstone.core.text import number
+from capstone.runs.folder import Run
+
+LONGEST_CELL = 120  # characters
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart under a title that states what it shows, with the numbers behind it to unfold.
+
+    drawing  the HTML that a function of charts.py returns
+    """
+
+    title: str
+    drawing: str
+    numbers: pd.DataFrame
+
+
+def render_page(template: str, **values: object) -> str:
+    """Render a whole HTML page.
+
+    Parameters
+    ----------
+    template
+        The path of a file in templates/.
+    values
+        What the template shows. Every text is escaped, unless the template says that it is markup.
+
+    Returns
+    -------
+    str
+        The page: it opens offline and asks no other host for anything.
+
+    Raises
+    ------
+    jinja2.UndefinedError
+        When the template shows a value that there is not.
+    """
+    page = environment(autoescape=True)
+    page.filters["cell"] = cell
+    return page.get_template(template).render(**values)
+
+
+def environment(autoescape: bool) -> Environment:
+    """The templates of this room, with filters for numbers."""
+    made = Environment(
+        loader=PackageLoader("capstone.reporting", "templates"),
+        autoescape=autoescape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters |= {
+        "number": number,
+        "short": short,
+        "percent": "{:.0%}".format,
+        "count": "{:,}".format,
+    }
+    return made
+
+
+@contextmanager
+def made_by_this_version(run: Run) -> Iterator[None]:
+    """Turn what is missing in a run of another version into a CapstoneError."""
+    try:
+        yield
+    except (UndefinedError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise CapstoneError(
+            f"The run in {run.folder} can't be shown ({type(error).__name__}: {error}): "
+            "it was made by another version; make a new one with `capstone run`."
+        ) from None
+
+
+def cell(value: object) -> str:
+    """A value as it stands in a table: numbers short, missing ones blank, long texts cut."""
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return ""
+    if isinstance(value, float):
+        return short(value)
+    if isinstance(value, datetime):
+        return str(value).removesuffix(" 00:00:00")
+    words = str(value)
+    return words if len(words) <= LONGEST_CELL else f"{words[: LONGEST_CELL - 3]}..."
+
+
+def short(value: float | None) -> str:
+    """A number of any size in three digits: 71,708 or 0.897 or 0.00012."""
+    return number(value, ".3g")

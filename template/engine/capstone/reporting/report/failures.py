@@ -1,0 +1,140 @@
+"""Whom the model fails: groups of people first, then other slices of the table, then single rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from capstone.evaluation.error_analysis import FEWEST_IN_SLICE, row_errors
+from capstone.reporting import charts
+from capstone.reporting.rendering import Chart, short
+from capstone.runs.results import RunResults
+
+RULES = {
+    "demographic_parity": "a threshold per group, equally often chosen",
+    "equalized_odds": "a threshold per group, equal hits and false alarms",
+    "mean of each group": "shifted by each group's mean residual",
+}
+WORST_ROWS = 10
+
+
+@dataclass(frozen=True)
+class Groups:
+    """How the groups of one column fare.
+
+    equal_treatment  what rules that treat the groups alike would cost; None where rows are too few
+    """
+
+    chart: Chart
+    scores: pd.DataFrame
+    equal_treatment: pd.DataFrame | None
+
+
+def failures(results: RunResults) -> dict[str, object]:
+    """What the section "Whom does it fail?" shows; `groups` of the columns where some can be judged."""
+    average = results.metrics["slices"]["all"]["error"]
+    return {
+        "groups": {
+            name: Groups(
+                chart=_residuals(results, name, compared),
+                scores=_scores(name, compared["by_group"]),
+                equal_treatment=_equal_treatment(compared["equal_treatment"]),
+            )
+            for name, compared in results.metrics["groups"].items()
+            if "note" not in compared
+        },
+        "average_error": average,
+        "smallest_slice": FEWEST_IN_SLICE,
+        "slices": _slices(results.metrics["slices"]["worst"], average, results.problem),
+        "worst_rows": _worst_rows(results),
+    }
+
+
+def _residuals(results: RunResults, name: str, compared: dict[str, Any]) -> Chart:
+    """In which direction each group is predicted wrong."""
+    finding, label = compared["finding"], compared["finding"]["class"]
+    residuals = {line["group"]: line["residual"] for line in compared["by_group"] if line["judged"]}
+    drawing = charts.dots(
+        residuals,
+        f"gap-{_slug(name)}",
+        "truth minus prediction, with 95 % intervals: above 0, predicted too low",
+        highlighted=finding["group"] if finding["clear"] else "",
+        zero_line=True,
+    )
+    direction = "low" if finding["residual"]["value"] > 0 else "high"
+    title = (
+        f'"{label or results.target.name}" is predicted too {direction} for {finding["group"]}'
+        if finding["clear"]
+        else f"No clear difference by {name}"
+    )
+    numbers = pd.DataFrame(
+        [
+            {
+                name: line["group"],
+                "rows": line["rows"],
+                "truth minus prediction": line["residual"]["value"],
+                "from": line["residual"]["low"],
+                "to": line["residual"]["high"],
+            }
+            for line in compared["by_group"]
+            if line["judged"]
+        ]
+    )
+    return Chart(title, drawing, numbers)
+
+
+def _scores(name: str, groups: list[dict[str, Any]]) -> pd.DataFrame:
+    """A row for each group: how many rows it has, and each rate with its interval."""
+    lines = []
+    for group in groups:
+        line = {name: group["group"], "rows": f"{group['rows']:,}"}
+        for rate, score in group.items():
+            if isinstance(score, dict) and rate != "residual":
+                low, high = short(score["low"]), short(score["high"])
+                line[rate.replace("_", " ")] = f"{short(score['value'])} ({low} to {high})"
+        if not group["judged"]:
+            line["note"] = "too small to judge"
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def _equal_treatment(rules: list[dict[str, Any]]) -> pd.DataFrame | None:
+    if not rules:
+        return None
+    table = pd.DataFrame(rules)
+    table["rule"] = [RULES.get(rule, rule) for rule in table["rule"]]
+    return table.rename(columns=lambda name: str(name).replace("_", " "))
+
+
+def _slices(worst: list[dict[str, Any]], average: float, problem: str) -> Chart | None:
+    """The parts of the table with the largest errors; None where none stands out."""
+    if not worst:
+        return None
+    table = pd.DataFrame(worst)
+    drawing = charts.bars(
+        pd.Series([*table["error"], average], [*table["slice"], "all rows"]),
+        "slices",
+        "average error" if problem == "regression" else "share of wrong answers",
+        "all rows",
+    )
+    factor = worst[0]["error"] / average if average else float("inf")
+    title = f"Where {worst[0]['slice']}, errors are {factor:.1f} times as large as overall"
+    return Chart(title, drawing, table)
+
+
+def _worst_rows(results: RunResults) -> pd.DataFrame:
+    """The rows with the largest errors, or with the smallest probability of the true class."""
+    truth, prediction = results.truth(), results.prediction()
+    if results.problem == "regression":
+        errors = row_errors(truth, prediction, results.problem)
+    else:
+        errors = 1 - prediction[np.arange(len(truth)), truth]
+    worst = np.argsort(-errors, kind="stable")[:WORST_ROWS]
+    return results.rows.iloc[worst].drop(columns=["low", "high"], errors="ignore")
+
+
+def _slug(name: str) -> str:
+    return "".join(letter if letter.isalnum() else "-" for letter in name)

@@ -10,7 +10,7 @@ import pytest
 from capstone.core.errors import CapstoneError
 from capstone.core.settings import Decision
 from capstone.evaluation.decision_cost import cost_of_decisions
-from tests.helpers import Render
+from tests.support.helpers import Render
 
 
 @pytest.mark.parametrize("cost", [0, -1.0])

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from site_tools import decisions
 from tests.support.classes import Cohort, commit_all, git, tree
 from tests.support.helpers import PROBLEMS, ROOT, Capstone, Render, copy_template, must_run
 from tests.template.test_readme import bash, blocks, readme_of
 
 DOCS = ROOT / "docs"
-PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
+PAST = {f"decisions/{one.file}" for one in decisions.load() if one.by}  # speak of what was
+PAGES = sorted({path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")} - PAST)
 RUN_HERE = ["how-to/own-table.md", "how-to/graphics-card.md", "how-to/large-table.md"]
 RUN_HERE += ["how-to/bigger-than-memory.md", "how-to/transfer.md"]
 RUN_HERE += ["tutorial.md"]  # the last, since it puts another table into the project

@@ -97,9 +97,8 @@ def _table(standings: list[Standing], dirty: bool) -> None:
     counted = once(standings)  # a team's repository once
     behind = sum(one.behind > 0 for one in counted)
     known = sum(one.state == KNOWN for one in counted)
-    print(
-        f"{known:,} of {count_of(len(counted), 'repository')} read, {behind:,} behind. {_advice(standings)}".rstrip()
-    )
+    read = f"{known:,} of {count_of(len(counted), 'repository')} read, {behind:,} behind."
+    print(f"{read} {_advice(counted)}".rstrip())
 
 
 def _advice(standings: Sequence[Standing]) -> str:

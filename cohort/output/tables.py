@@ -85,15 +85,13 @@ def show(
     print_problems(roster.problems)
     counted = once(outcomes)  # a team's repository once
     counts = Counter(outcome.word for outcome in counted)
-    parts = [count_of_word(number, word) for word, number in counts.most_common()]
     requests = Counter(one.pull_request.state for one in counted if one.pull_request)
-    if requests:
-        print(f"Pull requests: {_sum(requests)}.")
-    print(f"{', '.join(parts) or 'No student'}. {advice}".rstrip())
+    pull_requests = f" Pull requests: {_sum(requests)}." if requests else ""
+    print(f"{_sum(counts) or 'No student'}.{pull_requests} {advice}".rstrip())
 
 
 def _sum(counts: Counter[str]) -> str:
-    return ", ".join(f"{number} {word}" for word, number in counts.most_common())
+    return ", ".join(count_of_word(number, word) for word, number in counts.most_common())
 
 
 def _used_columns(outcomes: Sequence[Outcome]) -> list[int]:

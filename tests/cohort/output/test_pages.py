@@ -176,7 +176,7 @@ def hostile_pages(folder: Path) -> dict[str, str]:
     row = full_row(0)
     for name in ("student", "author", "release", "against", "message"):
         setattr(row, name, HOSTILE)
-    row.pull_request = PullRequest(HOSTILE, why=HOSTILE)
+    row.pull_request = PullRequest(HOSTILE, "javascript:alert(1)", why=HOSTILE)
     row.scores = row.checks = row.changed = row.help = [HOSTILE]
     outcome = planned(HOSTILE, {HOSTILE: f"@@ -1 +1 @@\n+{HOSTILE}\n {HOSTILE}"})
     outcome.now = outcome.message = HOSTILE
@@ -269,7 +269,7 @@ def test_a_row_names_the_author_and_the_repository(
     assert found["ada"]["author"] == "Ada Lovelace", "the answers file knows best"
     assert found["bob"]["author"] == "Roberta Example"
     assert found["eve"]["author"] == "Eve", "else the roster"
-    assert found["ada"]["repository"] == "" and found["ada"]["pull_request"] is None
+    assert found["ada"]["repository"] == ""
     assert str(folder) not in (class_text := class_of(cohort, folder, tmp_path)), class_text
 
 

@@ -25,12 +25,16 @@ nox.options.sessions = ["tests"]
 def tests(session: nox.Session) -> None:
     """Run the tests, two files at a time; arguments after -- go to pytest."""
     install_for_tests(session)
-    # In the order of their names: xdist's own order starts the files with few tests last, and one
-    # of those, the README's commands, takes longer than any other.
+    # In the order given, for xdist's own starts the files with few tests last. Those of the template are first: one of
+    # them, the README's commands, takes longer than any other.
     two = ["--numprocesses", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
     # No .pyc files: template/ would fill with them.
     env = {"PYTHONDONTWRITEBYTECODE": "1"}
-    session.run("python", "-m", "pytest", *two, "-m", "not long", *session.posargs, env=env)
+    folders = [path.name for path in (HERE / "tests").iterdir() if path.is_dir()]
+    folders.sort(key=lambda name: (name != "template", name))
+    chosen = any(Path(argument.partition("::")[0]).exists() for argument in session.posargs)
+    where = [] if chosen else [f"tests/{name}" for name in folders]
+    session.run("python", "-m", "pytest", *two, "-m", "not long", *where, *session.posargs, env=env)
 
 
 @nox.session
@@ -74,7 +78,8 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure: `nox -s bench -- training first_run`; what is no benchmark's name goes to each of them."""
-    names = [path.stem for path in sorted((HERE / "benchmarks").glob("*.py"))]
+    files = sorted((HERE / "benchmarks").glob("bench_*.py"))
+    names = [path.stem.removeprefix("bench_") for path in files]
     chosen = [argument for argument in session.posargs if argument in names]
     if not chosen:
         session.error(f"Say which, after --: {', '.join(names)}")
@@ -83,7 +88,7 @@ def bench(session: nox.Session) -> None:
     options = [argument for argument in session.posargs if argument not in names]
     env = {"PYTHONPATH": os.pathsep.join([str(HERE / "template" / "engine"), str(HERE)])}
     for name in chosen:
-        session.run("python", f"benchmarks/{name}.py", *options, env=env)
+        session.run("python", f"benchmarks/bench_{name}.py", *options, env=env)
 
 
 @nox.session
@@ -99,9 +104,8 @@ def docs(session: nox.Session) -> None:
         session.run("mkdocs", "build", "--strict", "--quiet", "--site-dir", site, env=env)
         session.run("python", "-m", "site_tools.links", site, env=env)
         # The tests build their own; here they get this one.
-        tests = [str(path) for path in sorted((HERE / "tests").glob("test_si[mt]*.py"))]
         env["CAPSTONE_SITE"] = site
-        session.run("python", "-m", "pytest", *tests, "tests/test_concepts.py", env=env)
+        session.run("python", "-m", "pytest", "tests/site", env=env)
 
 
 @nox.session
@@ -110,7 +114,7 @@ def record(session: nox.Session) -> None:
     if len(session.posargs) != 1:
         session.error("Say which, after --: a tag such as v0.1.0")
     (name,) = session.posargs
-    parts = ("copier.yml", "questions", "licenses", "examples", "template")  # what Copier reads
+    parts = ("copier.yml", "includes", "template")  # what Copier reads
     with tempfile.TemporaryDirectory() as folder:
         clone, bundle = Path(folder) / "clone", HERE / "tests" / "releases" / f"{name}.bundle"
         session.run("git", "clone", "--quiet", str(HERE), str(clone), external=True)

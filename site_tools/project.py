@@ -13,7 +13,7 @@ import copier
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "my_capstone"  # of the default answers
-PARTS = ("copier.yml", "questions", "licenses", "examples", "template")  # what Copier reads
+PARTS = ("copier.yml", "includes", "template")  # what Copier reads
 LEAVINGS = shutil.ignore_patterns("__pycache__", ".*_cache", ".hypothesis")
 
 

@@ -12,8 +12,8 @@ import copier
 import pytest
 
 from cohort.cli import main as cohort_main
-from tests.classes import Cohort, Said, small_template
-from tests.helpers import (
+from tests.support.classes import Cohort, Said, small_template
+from tests.support.helpers import (
     PROBLEMS,
     SIMS,
     SMALL,

@@ -7,7 +7,7 @@ from typing import Any
 
 import litserve
 
-from benchmarks.load.peers import network
+from benchmarks.load.chapter import network
 
 
 class Service(litserve.LitAPI):

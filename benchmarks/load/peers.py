@@ -12,29 +12,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
-FEATURES = 20
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.load.chapter import network
 
 
 class Row(BaseModel):
     """What FastAPI checks each request against."""
 
     features: list[float]
-
-
-def network() -> Any:
-    """From a list of numbers to a number, by torch."""
-    import torch
-    from torch import nn
-
-    torch.set_num_threads(1)  # for one row the quickest
-    layers = [nn.Linear(FEATURES, 64), nn.ReLU(), nn.Dropout(0.2), nn.Linear(64, 32), nn.ReLU()]
-    model = nn.Sequential(*layers, nn.Dropout(0.2), nn.Linear(32, 1)).eval()
-
-    def predict(features: list[float]) -> float:
-        with torch.no_grad():
-            return float(model(torch.tensor([features])))
-
-    return predict
 
 
 def flask(port: int) -> None:
@@ -95,5 +81,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     main()

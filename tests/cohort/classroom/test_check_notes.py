@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.classes import Cohort, commit_all, git, make_class, write
-from tests.helpers import ROOT, Render, RunCapstone, must_run
+from tests.support.classes import Cohort, commit_all, git, make_class, write
+from tests.support.helpers import ROOT, Render, RunCapstone, must_run
 
 REF = "refs/notes/capstone/check"
 GITHUB = ROOT / "template" / ".github" / "workflows" / "ci.yml"

@@ -10,7 +10,7 @@ import pytest
 from cohort.classroom import ledger as ledgers
 from cohort.classroom.ledger import MIGRATIONS, Ledger
 from cohort.classroom.outcome import PullRequest
-from tests.classes import Cohort, make_projects
+from tests.support.classes import Cohort, make_projects
 
 # The tables as cohort 0.1 made them, without a version.
 UNVERSIONED = """

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.classes import Cohort, commit_all, git, make_class, write
+from tests.support.classes import Cohort, commit_all, git, make_class, write
 
 BRANCH = "template/v2.0.0"
 

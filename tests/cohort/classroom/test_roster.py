@@ -19,8 +19,8 @@ from cohort.classroom.roster import (
     read_roster,
 )
 from cohort.errors import CohortError
-from tests.classes import Cohort, git, make_class, write
-from tests.helpers import ROOT, must_run, run
+from tests.support.classes import Cohort, git, make_class, write
+from tests.support.helpers import ROOT, must_run, run
 
 BAD_ROWS = 'student,title\nada,A\n../eve,E\nbob\n"cem"x,C\nADA,Again\n,Nobody\ndee,D\n'
 BAD_LINES = ("line 3", "line 4", "line 5", "line 6", "line 7")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from cohort.classroom import stores
-from tests.classes import Cohort, git, make_class, snapshot, write
-from tests.helpers import ROOT, run, small_disk
+from tests.support.classes import Cohort, git, make_class, snapshot, write
+from tests.support.helpers import ROOT, run, small_disk
 
 BRANCH = "template/v2.0.0"
 COMMAND = (sys.executable, "-m", "cohort")

@@ -11,7 +11,7 @@ import pytest
 from capstone.reporting.card.model_card import card_block
 from cohort.commands.status import COLUMNS
 from cohort.output.tables import text_table
-from tests.classes import (
+from tests.support.classes import (
     Cohort,
     commit_all,
     edit_features,
@@ -22,7 +22,7 @@ from tests.classes import (
     tree,
     write,
 )
-from tests.helpers import ROOT, must_run, run
+from tests.support.helpers import ROOT, must_run, run
 
 NAMES = [f"student{number:02}" for number in range(30)]
 BRANCH = "template/v2.0.0"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cohort.forge.login import token_for
-from tests.classes import write
+from tests.support.classes import write
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs scripts of POSIX")
 NAMED = frozenset({"git.example.edu"})

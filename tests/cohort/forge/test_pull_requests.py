@@ -15,9 +15,9 @@ import pytest
 from cohort.classroom.outcome import PullRequest
 from cohort.forge import api, pull_requests
 from cohort.forge.github import GitHub
-from tests.classes import Cohort, commit_all, git, make_class, write
-from tests.helpers import ROOT
+from tests.support.classes import Cohort, commit_all, git, make_class, write
 from tests.support.forge_server import TOKEN, Fault, Forge, Proxy
+from tests.support.helpers import ROOT
 
 BRANCH = "template/v2.0.0"
 NAMES = ["ada", "bob"]

@@ -15,9 +15,9 @@ import pytest
 
 from cohort.errors import CohortError
 from cohort.git import network, process
-from tests.classes import Cohort, git, make_class, write
-from tests.helpers import must_run
+from tests.support.classes import Cohort, git, make_class, write
 from tests.support.forge_server import TOKEN, Fault, Forge, Proxy
+from tests.support.helpers import must_run
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs scripts of POSIX")
 BRANCH = "template/v2.0.0"

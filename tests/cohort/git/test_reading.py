@@ -16,7 +16,7 @@ from cohort.git.objects import LARGEST_LOOSE, Objects, Packed, open_loose, readi
 from cohort.git.process import make_bare, prepare
 from cohort.git.references import read_branch
 from cohort.projects import status
-from tests.classes import (
+from tests.support.classes import (
     Cohort,
     Marks,
     commit_all,
@@ -26,7 +26,7 @@ from tests.classes import (
     move_into,
     write,
 )
-from tests.helpers import must_run, run
+from tests.support.helpers import must_run, run
 
 ADA, EVE = "students/ada", "students/eve"
 ANSWERS = ".copier-answers.yml"

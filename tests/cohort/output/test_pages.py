@@ -12,7 +12,7 @@ from cohort.classroom.outcome import CLEAN, CONFLICT, CURRENT, OPEN, WORDS, Outc
 from cohort.output.links import web_address
 from cohort.output.plan_page import MOST, group_changes, write_plan_page
 from cohort.projects.report import Row, write_page
-from tests.classes import Cohort, commit_all, git, make_class, write
+from tests.support.classes import Cohort, commit_all, git, make_class, write
 
 HOSTILE = "</td></script><script>document.title='owned'</script>\u202e\x1b]0;x\x07\"'<img src=x onerror=alert(1)>"
 SAME = "@@ -1,3 +1,3 @@\n one\n-two\n+2\n three"

@@ -10,7 +10,7 @@ from cohort.classroom.outcome import CLEAN, CONFLICT, ERROR, Outcome, count_of_w
 from cohort.classroom.roster import Roster
 from cohort.output.tables import show, text_table
 from cohort.text import count_of
-from tests.classes import Cohort, commit_all, make_class, write
+from tests.support.classes import Cohort, commit_all, make_class, write
 
 
 @pytest.fixture

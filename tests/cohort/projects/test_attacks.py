@@ -13,7 +13,7 @@ from cohort.classroom.outcome import Outcome
 from cohort.projects import isolation
 from cohort.projects import workbench as work
 from cohort.template.answers import normalise
-from tests.classes import (
+from tests.support.classes import (
     Cohort,
     commit_all,
     git,
@@ -24,7 +24,7 @@ from tests.classes import (
     tree,
     write,
 )
-from tests.helpers import must_run
+from tests.support.helpers import must_run
 
 ADA, EVE = "students/ada", "students/eve"
 BRANCH = "template/v2.0.0"

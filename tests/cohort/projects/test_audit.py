@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.classes import Cohort, Marks, commit_all, git, make_class, move_into, write
-from tests.helpers import ROOT, run
+from tests.support.classes import Cohort, Marks, commit_all, git, make_class, move_into, write
+from tests.support.helpers import ROOT, run
 
 COPIER = """\
 _subdirectory: template

@@ -12,7 +12,6 @@ from cohort.git.writing import File
 from cohort.projects.sides import Entry, StudentFiles
 from cohort.projects.workbench import Job, Workbench
 from cohort.template.releases import Releases
-from tests.classes import make_class
 from tests.cohort.projects.histories import (
     EXECUTABLE,
     LATIN_1,
@@ -22,6 +21,7 @@ from tests.cohort.projects.histories import (
     write_project,
     write_template,
 )
+from tests.support.classes import make_class
 
 BRANCH = "template/v2.0.0"
 TEXT = "".join(f"line {number} of the engine\n" for number in range(1, 21))

@@ -14,8 +14,8 @@ import pytest
 
 from cohort.classroom import stores
 from cohort.classroom.ledger import alone
-from tests.classes import Cohort, commit_all, git, make_class, move_into, snapshot, write
-from tests.helpers import ROOT, run
+from tests.support.classes import Cohort, commit_all, git, make_class, move_into, snapshot, write
+from tests.support.helpers import ROOT, run
 
 BRANCH = "template/v2.0.0"
 NAMES = [f"student{number}" for number in range(6)]

@@ -21,7 +21,7 @@ from cohort.commands import create as create_command
 from cohort.projects import isolation, pool, report, status
 from cohort.projects import workbench as work
 from cohort.projects.isolation import OutOfTimeError, at_most
-from tests.classes import (
+from tests.support.classes import (
     Cohort,
     Marks,
     Said,
@@ -32,7 +32,7 @@ from tests.classes import (
     move_into,
     write,
 )
-from tests.helpers import ROOT, must_run, run
+from tests.support.helpers import ROOT, must_run, run
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such names and no pipes")
 NAMES = ["ada", "eve", "zoe"]

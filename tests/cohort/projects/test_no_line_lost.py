@@ -16,7 +16,6 @@ from cohort.git import process
 from cohort.projects.verify import VERIFIED, verify
 from cohort.projects.workbench import Job, Workbench
 from cohort.template.releases import Releases
-from tests.classes import Cohort, git, make_class
 from tests.cohort.projects.histories import (
     OWN,
     Files,
@@ -29,6 +28,7 @@ from tests.cohort.projects.histories import (
     write_project,
     write_template,
 )
+from tests.support.classes import Cohort, git, make_class
 
 BRANCH = "template/v2.0.0"
 STUDENTS = 5  # with the same template: a history of it costs more than one of a student's

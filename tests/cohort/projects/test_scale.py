@@ -11,8 +11,8 @@ import copier
 import pytest
 import yaml
 
-from tests.classes import Cohort, commit_all, git, make_class, write
-from tests.helpers import ROOT, copy_template, must_run, run, tool
+from tests.support.classes import Cohort, commit_all, git, make_class, write
+from tests.support.helpers import ROOT, copy_template, must_run, run, tool
 
 NAMES = [f"student{number}" for number in range(7)]
 BRANCH = "template/v2.0.0"

@@ -7,7 +7,7 @@ from pathlib import Path
 import copier
 import pytest
 
-from tests.classes import (
+from tests.support.classes import (
     EDITS,
     GONE,
     Cohort,

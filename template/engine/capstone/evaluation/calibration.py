@@ -113,8 +113,10 @@ def fit_intervals(
     quarters = 4 if len(truth) >= 4 * FEWEST_PER_WIDTH else 1
     edges = np.quantile(prediction, np.arange(1, quarters) / quarters)
     quarter = np.searchsorted(edges, prediction)
+    if np.bincount(quarter, minlength=quarters).min() < min(FEWEST_PER_WIDTH, len(truth)):
+        edges, quarter = edges[:0], np.zeros_like(quarter)  # too many predictions are the same
     widths = []
-    for number in range(quarters):
+    for number in range(len(edges) + 1):
         residuals = np.sort(np.abs(truth - prediction)[quarter == number])
         position = int(np.ceil((len(residuals) + 1) * level)) - 1
         widths.append(float(residuals[min(position, len(residuals) - 1)]))

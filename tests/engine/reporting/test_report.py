@@ -1,0 +1,293 @@
+"""The pages of a run: written by every run, read back, refused when a file is wrong, seen in a browser."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pandas as pd
+import pytest
+
+from capstone.reporting.report.report import report_page
+from capstone.reporting.report.sentences import verdict
+from capstone.runs.folder import read_run
+from capstone.runs.results import read_results
+from tests.support.helpers import Capstone, Render, RunCapstone
+
+Finished = Callable[[str], Path]
+
+
+@pytest.fixture(scope="module")
+def finished(
+    render: Render, run_capstone: RunCapstone, tmp_path_factory: pytest.TempPathFactory
+) -> Finished:
+    """`finished("binary")` gives a project with one quick run, made once: only read it."""
+    made: dict[str, Path] = {}
+
+    def run_once(problem: str) -> Path:
+        if problem not in made:
+            folder = tmp_path_factory.mktemp("finished") / "my-capstone"
+            shutil.copytree(render(problem=problem), folder)
+            # A network that has hardly learnt: on the numbers it must lose.
+            weak = ["--set", "network.members=1", "--set", "training.learning_rate=0.0001"]
+            options = weak if problem == "regression" else []
+            done = run_capstone(folder, "run", "--quick", *options)
+            assert (done.returncode, done.stderr) == (0, ""), done.stderr
+            made[problem] = folder
+        return made[problem]
+
+    return run_once
+
+
+@pytest.fixture
+def own(finished: Finished, tmp_path: Path) -> Finished:
+    """The same, as a copy of the test's own."""
+    return lambda problem: Path(shutil.copytree(finished(problem), tmp_path / "my-capstone"))
+
+
+def latest(project: Path) -> Path:
+    return project / "runs" / (project / "runs" / "LATEST").read_text(encoding="utf-8").strip()
+
+
+def report_of(project: Path) -> str:
+    return (latest(project) / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_answer_comes_first_and_a_defeat_before_it(finished: Finished) -> None:
+    html = report_of(finished("regression"))
+    info = json.loads((latest(finished("regression")) / "run.json").read_text(encoding="utf-8"))
+    headings = re.findall(r"<h2>(.+?)</h2>", html)
+    assert headings == [
+        "What to do",
+        "How sure are we?",
+        "Whom does it fail?",
+        "Why does it predict this?",
+        "What it can't tell",
+        "The details",
+        "Make it again",
+    ]
+    first = re.findall(r'<p class="lead">(.+?)</p>', html, re.DOTALL)[0]
+    assert re.match(r"The network loses to .*gradient boosting on the same data", first)
+    assert "On 600 rows that it had never seen" in first
+    for told in (latest(finished("regression")).name, info["data"]["sha256"], "capstone reproduce"):
+        assert told in html
+    assert html.count("<figure>") == html.count("The numbers behind this chart") > 10
+
+
+def test_a_page_asks_no_other_host_and_can_hold_its_script(
+    own: Finished, capstone: Capstone
+) -> None:
+    project = own("regression")
+    assert not re.search(r'(src|href)="(https?:)?//', report_of(project))
+    assert '<script src="../plotly.min.js">' in report_of(project)
+    code, said, _ = capstone(project, "report", "--standalone")
+    assert code == 0 and "report_standalone.html" in said
+    alone = (latest(project) / "report_standalone.html").read_text(encoding="utf-8")
+    assert len(alone) > 4_000_000 and "<script src=" not in alone
+
+
+@pytest.mark.parametrize(
+    ("file", "spoil"),
+    [
+        ("predictions.csv", lambda path: path.unlink()),
+        ("shap.csv", lambda path: path.unlink()),
+        ("shap_values.parquet", lambda path: path.write_bytes(path.read_bytes()[:500])),
+        ("model.json", lambda path: path.write_text(path.read_text()[:100])),
+        ("history.csv", lambda path: path.write_text("")),
+    ],
+)
+def test_a_file_that_is_missing_or_cut_short_is_named(
+    own: Finished, capstone: Capstone, file: str, spoil: Callable[[Path], Any]
+) -> None:
+    project = own("regression")
+    spoil(latest(project) / file)
+    code, _, said = capstone(project, "report")
+    assert (code, said.count("\n")) == (2, 1), said
+    assert file in said and "run again" in said
+
+
+def test_the_metrics_of_another_project_are_refused(
+    own: Finished, finished: Finished, capstone: Capstone
+) -> None:
+    project = own("regression")
+    foreign = latest(finished("binary")) / "metrics.json"
+    shutil.copy(foreign, latest(project) / "metrics.json")
+    code, _, said = capstone(project, "report")
+    assert (code, said.count("\n")) == (2, 1), said
+    assert "of another project" in said
+
+
+def test_a_run_of_another_version_is_named(own: Finished, capstone: Capstone) -> None:
+    project = own("regression")
+    path = latest(project) / "metrics.json"
+    metrics = json.loads(path.read_text(encoding="utf-8"))
+    del metrics["slices"]
+    path.write_text(json.dumps(metrics), encoding="utf-8")
+    code, _, said = capstone(project, "report")
+    assert (code, said.count("\n")) == (2, 1), said
+    assert latest(project).name in said and "another version" in said
+
+
+def test_a_row_is_explained_by_its_id(own: Finished, capstone: Capstone) -> None:
+    project = own("binary")
+    code, said, errors = capstone(project, "explain", "--row", "335052")
+    assert code == 0, errors
+    assert "Row 335052" in said and "probability of yes" in said
+    page = (latest(project) / "explain_335052.html").read_text(encoding="utf-8")
+    assert "waterfall" in page
+    code, _, said = capstone(project, "explain", "--row", "nobody")
+    assert (code, said.count("\n")) == (2, 1)
+    assert 'customer_id "nobody"' in said
+
+
+def test_shap_values_add_up_to_the_predictions_that_were_saved(finished: Finished) -> None:
+    folder = latest(finished("regression"))
+    values = pd.read_parquet(folder / "shap_values.parquet").set_index("row")
+    predicted = pd.read_csv(folder / "predictions.csv").set_index("row")["prediction"]
+    total = values["base"] + values.filter(regex="^shap of ").sum(axis=1)
+    gap = (total - predicted[total.index]).abs().max()
+    assert gap < 1e-3 * predicted.std()
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["explanation"]["additivity_error"] < 1e-3
+    assert len(values) == metrics["explanation"]["rows"] == 50
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "title", "tile", "sentence"),
+    [
+        (5.0, 30.0, "recommendations would have cost least", "", "saved (between"),
+        (
+            -5.0,
+            30.0,
+            "for all would have cost about as much",
+            "; it may be chance",
+            "may be chance",
+        ),
+        (-9.0, -2.0, "for all would have cost least", "", "Don't follow it"),
+    ],
+)
+def test_title_tile_and_sentence_say_the_same_about_money(
+    finished: Finished, low: float, high: float, title: str, tile: str, sentence: str
+) -> None:
+    run = read_run(finished("regression") / "runs")
+    decisions = run.metrics["decisions"]
+    for saved in decisions["saved_against"].values():
+        saved.update(low=low, high=high)
+    page = " ".join(unescape(report_page(read_results(run))).split())
+    what_to_do = page[page.index("<h2>What to do") : page.index("<h2>How sure")]
+    assert title in what_to_do and sentence in what_to_do
+    assert re.findall(r"against the better simple rule(.*?) ?</div>", page) == [tile]
+
+
+def test_a_tiny_test_part_is_enough(own: Finished, capstone: Capstone) -> None:
+    project = own("binary")
+    path = project / "data" / "raw" / "customer_churn.csv"
+    few = pd.read_csv(path).head(100)
+    few["age_group"] = few["age_group"].replace(
+        "65 and over", "</script><img src=x onerror=alert(1)>"
+    )
+    few.to_csv(path, index=False)
+    sizes = ("--set", "split.test=0.1", "--set", "split.validation=0.2")
+    code, said, errors = capstone(project, "run", "--quick", *sizes)
+    assert (code, errors) == (0, "")
+    assert "test 10 rows" in said and "too small to judge" in said
+    html = report_of(project)  # what was markup in the table is text
+    assert "onerror=alert(1)" in html and "<img" not in html
+    code, _, said = capstone(project, "run", "--quick", "--set", "data.sensitive=['nowhere']")
+    assert (code, said.count("\n")) == (2, 1)
+    assert 'no column "nowhere"' in said
+    code, _, said = capstone(project, "run", "--set", "decision.cost_false_positive=0.0")
+    assert (code, said.count("\n")) == (2, 1)
+    assert "[decision] cost_false_positive is 0.0" in said
+
+
+def test_seeds_and_runs_are_compared_in_one_table(own: Finished, capstone: Capstone) -> None:
+    project = own("binary")
+    code, said, _ = capstone(project, "run", "--quick", "--seeds", "2")
+    assert code == 0 and "Over 2 seeds" in said
+    table = pd.read_csv(project / "runs" / "seeds.csv")
+    assert set(table["model"]) == {"model", "dummy", "linear", "gradient_boosting"}
+    assert (table["seeds"] == 2).all()
+    code, said, _ = capstone(project, "compare")
+    assert code == 0 and "compare.html" in said
+    page = (project / "runs" / "compare.html").read_text(encoding="utf-8")
+    assert page.count(latest(project).name) > 2
+    assert "<td>seed</td>" in page
+
+
+def test_the_notebook_runs_from_top_to_bottom(own: Finished) -> None:
+    from nbclient import NotebookClient
+
+    project = own("regression")
+    notebook = nbformat.read(project / "notebooks" / "explore.ipynb", as_version=4)
+    assert all(not cell.get("outputs") for cell in notebook.cells)
+    paths = [str(project / name) for name in ("engine", "src")]
+    start = nbformat.v4.new_code_cell(f"import sys\nsys.path[:0] = {paths!r}")
+    notebook.cells.insert(0, start)
+    resources = {"metadata": {"path": str(project / "notebooks")}}
+    NotebookClient(notebook, timeout=120, kernel_name="python3", resources=resources).execute()
+    assert "living_area_m2" in str(notebook.cells[-1].outputs)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("Chromium is not installed")
+    off = ("background-networking", "component-update", "sync")
+    options = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+    options += [f"--disable-{name}" for name in off]
+    with playwright.sync_playwright() as started:
+        yield started.chromium.launch(executable_path=chromium, args=options)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("problem", "width", "scheme"),
+    [("regression", 1280, "light"), ("binary", 390, "dark")],
+)
+def test_the_report_can_be_read_on_a_desktop_a_phone_and_paper(
+    browser: Any, finished: Finished, problem: str, width: int, scheme: str
+) -> None:
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="axe is not installed"
+    )
+    shown = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    wrong: list[str] = []
+    shown.on("pageerror", lambda error: wrong.append(str(error)))
+    asked: list[str] = []
+    shown.on("request", lambda request: asked.append(request.url))
+    shown.goto((latest(finished(problem)) / "report.html").as_uri())
+    shown.wait_for_function("document.querySelectorAll('.main-svg').length > 20")
+    assert wrong == []
+    assert all(url.startswith(("file:", "data:", "blob:")) for url in asked), asked
+    assert shown.evaluate("document.documentElement.scrollWidth") <= width
+    assert shown.locator("h1").count() == 1
+    found = axe.Axe().run(shown).response["violations"]
+    assert [rule["id"] for rule in found if rule["impact"] in ("serious", "critical")] == []
+    shown.emulate_media(media="print")
+    assert len(shown.pdf(format="A4")) > 100_000
+    shown.close()
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["gradient_boosting"], "gradient boosting"),
+        (["linear", "gradient_boosting"], "a linear model and gradient boosting"),
+        (
+            ["dummy", "linear", "gradient_boosting"],
+            "a constant guess, a linear model and gradient boosting",
+        ),
+    ],
+)
+def test_simpler_models_are_listed_as_one_would_say_it(names: list[str], said: str) -> None:
+    assert (
+        verdict(dict.fromkeys(names, "better"))
+        == f"It is better than {said}, beyond what chance explains."
+    )

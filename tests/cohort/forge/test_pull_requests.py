@@ -465,7 +465,7 @@ def test_a_team_is_one_job(
     out = " ".join(cohort(classroom, "update", "--push").out.split())
     assert "2 merged cleanly" in out and "the same repository as ada" in out
     assert "Pull requests: 2 open." in out
-    assert "2 of 2 read; 2 behind." in cohort(classroom, "status").out
+    assert "2 of 2 repositories read, 2 behind." in cohort(classroom, "status").out
     assert cohort(classroom, "history", "dua").out.startswith("20")
     assert "2 projects" in cohort(classroom, "report", "--html", str(tmp_path / "c.html")).out
     said = cohort(classroom, "rollback", "--push", "--json")

@@ -155,7 +155,9 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def cohort(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cohort:
+def cohort(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Cohort:
     """`cohort(folder, "update")` runs the instructor's command on a class, in this process."""
 
     def command(folder: Path, *arguments: str) -> Said:
@@ -164,8 +166,7 @@ def cohort(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
             jobs = [] if arguments[0] in ("init", "adopt", "history") else ["--jobs", "1"]
             words = ["cohort", *arguments, *jobs, "--class", str(folder)]
             patch.setattr(sys, "argv", words)
-            if folder.is_dir():  # a page is written where the command is given
-                patch.chdir(folder)
+            patch.chdir(tmp_path)  # where a page without a name is written
             with pytest.raises(SystemExit) as ended:
                 cohort_main()
         printed = capsys.readouterr()

@@ -27,8 +27,7 @@ def show_history(options: Options, student: str) -> int:
         about = step["about"]
         word, commit = word_for(about["state"], written=bool(about["commit"])), about["commit"][:12]
         request = PullRequest(**about["pull_request"]) if about.get("pull_request") else ""
-        what = (step["command"], step["target"])
-        cells = (*what, word, commit, about["message"], str(request))
+        cells = (step["command"], step["target"], word, commit, about["message"], str(request))
         print(visible_text(f"{when}  {'  '.join(text for text in cells if text)}"))
     if not steps:
         print(f"Nothing has been done to {student} yet.")

@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from cohort.classroom.outcome import CLEAN, CONFLICT, CURRENT, OPEN, WORDS, Outcome, PullRequest
+from cohort.classroom.outcome import (
+    CLEAN,
+    CONFLICT,
+    CURRENT,
+    MISSING,
+    OPEN,
+    WORDS,
+    Outcome,
+    PullRequest,
+)
 from cohort.output.links import web_address
 from cohort.output.plan_page import MOST, group_changes, write_plan_page
 from cohort.projects.report import Row, write_page
@@ -269,7 +278,7 @@ def test_a_row_names_the_author_and_the_repository(
     assert found["ada"]["author"] == "Ada Lovelace", "the answers file knows best"
     assert found["bob"]["author"] == "Roberta Example"
     assert found["eve"]["author"] == "Eve", "else the roster"
-    assert found["ada"]["repository"] == ""
+    assert found["ada"]["repository"] == "" and found["ada"]["pull_request"] is None
     assert str(folder) not in (class_text := class_of(cohort, folder, tmp_path)), class_text
 
 
@@ -300,3 +309,10 @@ def test_no_other_address_becomes_a_link(tmp_path: Path, address: str) -> None:
     row = full_row(0)
     row.repository, row.pull_request = address, PullRequest(OPEN, address)
     assert Tags(class_page(tmp_path, [row])).count("a") == 0
+
+
+def test_a_row_names_the_team_and_why_a_pull_request_is_missing(tmp_path: Path) -> None:
+    row = full_row(0)
+    row.same_as, row.pull_request = "ada", PullRequest(MISSING, why="the server asked to wait")
+    text = class_page(tmp_path, [row])
+    assert "team of ada" in text and "Pull request missing: the server asked to wait" in text

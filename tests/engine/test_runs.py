@@ -18,7 +18,7 @@ from sklearn import datasets
 
 from capstone.commands.console import training_progress
 from capstone.training.history import Epoch
-from tests.support.helpers import PROBLEMS, SMALL, Capstone, Render, RunCapstone, run, run_of
+from tests.support.helpers import PROBLEMS, Capstone, Render, RunCapstone, run
 
 # Tables that come with scikit-learn, brought in as a student would bring them.
 REAL = {
@@ -260,16 +260,3 @@ def test_before_the_table_is_there_the_tests_say_so(copy_of: Render) -> None:
     done = run(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", cwd=project)
     assert done.returncode == 0, done.stdout
     assert "there is no table at data/raw/my_table.csv yet" in done.stdout
-
-
-def test_a_run_says_how_many_threads_trained_whatever_predicted(
-    copy_of: Render, capstone: Capstone, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        "capstone.training.model.use_threads_for", lambda rows: torch.set_num_threads(2)
-    )
-    project = copy_of(problem="binary")
-    small = [word for change in SMALL for word in ("--set", change)]
-    assert capstone(project, "run", "--quick", *small)[0] == 0
-    info = json.loads((run_of(project) / "run.json").read_text(encoding="utf-8"))
-    assert info["threads"] == 1

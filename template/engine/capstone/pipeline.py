@@ -27,6 +27,7 @@ from capstone.data.validation import (
     check_target,
 )
 from capstone.evaluation.analysis import PredictedRows, analyze
+from capstone.evaluation.calibration import calibrate
 from capstone.evaluation.evaluate import (
     baseline_predictions,
     evaluate_model,
@@ -47,7 +48,7 @@ from capstone.training.loop import CRITERIA, Callback, Trainer
 from capstone.training.model import TrainedModel
 from capstone.training.network import NetworkBuilder, encoding_of, members_of
 from capstone.training.seed import set_seed
-from capstone.training.target import Target
+from capstone.training.target import Target, rescale
 from capstone.training.training_data import TrainingData, data_for_ensemble, data_for_one
 from capstone.training.transfer import check_source
 
@@ -222,7 +223,10 @@ class CapstonePipeline:
         # What to choose by: rows that the networks were not fitted on, their truth and their predictions.
         held_out = "validation" if self.folds is None else "train"
         predictions = self.model.predict_matrix(self.matrices[held_out], self.folds)
-        predictions = self.model.calibrate(truth[held_out], predictions, settings.seed)
+        self.model.target = calibrate(
+            self.model.target, truth[held_out], predictions, settings.seed
+        )
+        predictions = rescale(predictions, self.model.target.temperature)
         validation = PredictedRows(
             self.table.loc[self.parts[held_out]], truth[held_out], predictions
         )

@@ -22,6 +22,7 @@ from capstone.evaluation.calibration import (
     choose_threshold,
     fit_intervals,
     judge_threshold,
+    losses,
     share,
 )
 from capstone.evaluation.decision_cost import cost_of_decisions
@@ -36,7 +37,6 @@ from capstone.evaluation.explanation import (
 )
 from capstone.training.model import TrainedModel
 from capstone.training.target import Target
-from capstone.training.temperature import losses
 
 LARGEST_ERROR = 1e-3  # of the additivity of SHAP values, as a share of the predictions' spread
 MOST_SLICED = 40  # columns that the worst slices are looked for in

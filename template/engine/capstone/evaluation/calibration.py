@@ -1,20 +1,67 @@
-"""How far a prediction can be trusted: threshold and intervals, fitted on validation rows.
+"""How far a prediction can be trusted: temperature, threshold and intervals, fitted on validation rows.
 
 Nothing here may be fitted on the test part: it only measures what was chosen before.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import minimize_scalar
 from scipy.stats import binomtest
 
 from capstone.core.settings import Decision
+from capstone.training.target import Target, rescale
 
 LEVEL = 0.9  # share of the truths that a prediction interval is meant to hold
+FOLDS = 5  # to find out whether a temperature helps
 FEWEST_PER_WIDTH = 50  # validation rows that one width is fitted on
+
+
+def calibrate(target: Target, truth: np.ndarray, predictions: np.ndarray, seed: int) -> Target:
+    """The target with the temperature that makes probabilities fit what happened, where one helps.
+
+    Parameters
+    ----------
+    target : Target
+        As training left it.
+    truth, predictions : ndarray
+        Of validation rows, shape (rows,) and (rows, classes).
+    seed : int
+        Divides the rows into folds, of which each is left out once.
+    """
+    if target.problem == "regression":
+        return target
+    return replace(target, temperature=fit_temperature(truth, predictions, seed))
+
+
+def fit_temperature(truth: np.ndarray, probabilities: np.ndarray, seed: int) -> float:
+    """The temperature with the lowest log loss, or 1 where rows kept out of the fit don't gain by it."""
+    fold = np.random.default_rng(seed).permutation(len(truth)) % FOLDS
+    gain = np.zeros(len(truth))
+    for number in range(FOLDS):
+        kept = fold == number
+        temperature = _best_temperature(truth[~kept], probabilities[~kept])
+        after = losses(truth[kept], rescale(probabilities[kept], temperature))
+        gain[kept] = losses(truth[kept], probabilities[kept]) - after
+    # A gain smaller than its own standard error may be chance: then leave the network as it is.
+    helps = gain.mean() > gain.std() / np.sqrt(len(gain))
+    return _best_temperature(truth, probabilities) if helps else 1.0
+
+
+def losses(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """-log(probability given to the true class), for each row."""
+    return -np.log(np.clip(probabilities[np.arange(len(truth)), truth], 1e-12, 1))
+
+
+def _best_temperature(truth: np.ndarray, probabilities: np.ndarray) -> float:
+    def loss(log_temperature: float) -> float:
+        return float(losses(truth, rescale(probabilities, np.exp(log_temperature))).mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-2, 2), method="bounded").x))
 
 
 def calibration_table(

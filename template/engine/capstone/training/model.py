@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,8 +21,7 @@ from capstone.training.devices import use_threads_for
 from capstone.training.health import describe_layers
 from capstone.training.network import build_model, encoding_of, members_of
 from capstone.training.piecewise_linear import PiecewiseLinear
-from capstone.training.target import Target
-from capstone.training.temperature import fit_temperature, rescale
+from capstone.training.target import Target, rescale
 
 WEIGHTS, ARCHITECTURE, PREPROCESSING = "model.safetensors", "model.json", "preprocessing.skops"
 
@@ -66,16 +65,6 @@ class TrainedModel:
             prediction = each.mean(axis=0) if folds is None else each[folds, np.arange(len(matrix))]
         if self.target.problem == "regression":
             return prediction
-        return rescale(prediction, self.target.temperature)
-
-    def calibrate(self, truth: np.ndarray, prediction: np.ndarray, seed: int) -> np.ndarray:
-        """Fit the temperature on validation rows, where that helps; predictions have it from now on.
-
-        Returns the predictions of these rows, as the model makes them now.
-        """
-        if self.target.problem == "regression":
-            return prediction
-        self.target = replace(self.target, temperature=fit_temperature(truth, prediction, seed))
         return rescale(prediction, self.target.temperature)
 
     def parameters(self) -> int:

@@ -24,7 +24,7 @@ class Target:
     mean: float = 0.0
     scale: float = 1.0
     temperature: float = (
-        1.0  # classes: how much less sure than the network says; see temperature.py
+        1.0  # classes: how much less sure than the network says; see evaluation/calibration.py
     )
 
     @classmethod
@@ -69,3 +69,10 @@ class Target:
     def columns(self, prediction: np.ndarray) -> dict[str, np.ndarray]:
         """The prediction as columns of a table: `prediction`, and `probability_<class>` for classes."""
         return as_columns(self, prediction)
+
+
+def rescale(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Less sure (temperature above 1) or surer probabilities; which class is likeliest stays."""
+    if temperature == 1:
+        return probabilities
+    return softmax(np.log(np.clip(probabilities, 1e-12, 1)) / temperature, axis=1)

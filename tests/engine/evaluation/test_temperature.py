@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.special import expit, softmax
 
-from capstone.evaluation.calibration import calibration_error
-from capstone.training.temperature import fit_temperature, rescale
+from capstone.evaluation.calibration import calibration_error, fit_temperature
+from capstone.training.target import rescale
 from tests.support.events import HAPPENED, PROBABILITY, SCORE, two_classes
 
 

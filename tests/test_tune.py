@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from capstone.commands.tune import patch, with_knobs
+from capstone.commands.tune import patch
 from capstone.core.settings_file import load_settings
 from tests.helpers import Capstone, Render
 
@@ -105,10 +105,3 @@ def test_knobs_are_written_where_they_belong() -> None:
     assert patch({"hidden": "64-32", "dropout": 0.12345}) == {
         "network": {"hidden": [64, 32], "dropout": 0.123}
     }
-
-
-def test_trials_are_not_compiled_each_anew(render: Render) -> None:
-    """Nor does dropout, which is searched, go with compiling."""
-    settings = load_settings(render(), ["training.compile=true"])
-    tried = with_knobs(settings, {"dropout": 0.3})
-    assert (tried.network.dropout, tried.training.compile) == (0.3, False)

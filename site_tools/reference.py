@@ -174,8 +174,17 @@ def _signature(name: str, thing: Any) -> str:
     is_protocol = getattr(thing, "_is_protocol", False)
     if is_protocol or (isinstance(thing, type) and issubclass(thing, Exception)):
         return ""
-    parameters = re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(inspect.signature(thing)))
+    signature = inspect.signature(thing)
+    plain = [_with_plain_default(parameter) for parameter in signature.parameters.values()]
+    shown = str(signature.replace(parameters=plain)).replace("= Ellipsis", "= ...")
+    parameters = re.sub(r"(: |-> )'([^']*)'", r"\1\2", shown)
     return f"```python\n{name}{parameters.removesuffix(' -> None')}\n```\n\n"
+
+
+def _with_plain_default(parameter: inspect.Parameter) -> inspect.Parameter:
+    """Objects and functions as defaults tell nobody anything: "..." stands for them."""
+    kinds = (str, int, float, tuple, type(None), type(inspect.Parameter.empty))
+    return parameter if isinstance(parameter.default, kinds) else parameter.replace(default=...)
 
 
 def _docstring(thing: Any) -> str:

@@ -20,7 +20,8 @@ from tests.support.helpers import PROBLEMS, ROOT, copy_template, files_of, must_
 BUNDLES = sorted((ROOT / "tests" / "releases").glob("*.bundle"))
 NONE_YET = pytest.mark.skip(reason="no release is recorded yet: `nox -s record` keeps one")
 RECORDED: list[object] = [bundle.stem for bundle in BUNDLES] or [pytest.param("", marks=NONE_YET)]
-NOW = "v0.1.0"  # what the working copy is called here; recorded releases are older
+# What the working copy is called here, and the two releases after it: recorded ones are older.
+NOW, NEXT, LATER = "v100.1.0", "v100.2.0", "v100.3.0"
 README = "README.md"
 FEATURES = "src/my_capstone/features.py"
 TABLE = "data/raw/house_prices.csv"
@@ -74,12 +75,12 @@ def release(repository: Path, number: int) -> None:
     (template / "docs" / f"news{number}.md").write_text("A new file for the student.\n")
     # As copier.yml asks for: a student's file that came later.
     insert(repository / "copier.yml", "    /notebooks\n    /src", f"    !/docs/news{number}.md\n")
-    commit(repository, f"Release {number}", f"v0.{number}.0")
+    commit(repository, f"Release {number}", f"v100.{number}.0")
 
 
 @pytest.fixture(scope="module")
 def releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The template as a repository: the recorded releases, the working copy as v0.1.0, and two more."""
+    """The template as a repository: the recorded releases, the working copy as NOW, and two more."""
     repository = tmp_path_factory.mktemp("releases") / "capstone-template"
     repository.mkdir()
     must_run("git", "init", "--quiet", cwd=repository)
@@ -100,7 +101,7 @@ def make(releases: Path, folder: Path, release: str) -> Path:
 @pytest.fixture(scope="module")
 def first(releases: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project made from the first release, committed."""
-    project = make(releases, tmp_path_factory.mktemp("first") / "my-capstone", "v0.1.0")
+    project = make(releases, tmp_path_factory.mktemp("first") / "my-capstone", NOW)
     must_run("git", "init", "--quiet", cwd=project)
     commit(project, "Start")
     return project
@@ -111,7 +112,7 @@ def project(first: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(first, tmp_path / "my-capstone"))
 
 
-def update(project: Path, to: str = "v0.2.0") -> None:
+def update(project: Path, to: str = NEXT) -> None:
     copier.run_update(project, vcs_ref=to, defaults=True, overwrite=True, quiet=True)
 
 
@@ -143,7 +144,7 @@ def test_an_update_gives_what_a_fresh_copy_gives(
     update(project)
     assert all((project / name).read_bytes() == content for name, content in before.items())
     assert (project / "docs" / "news2.md").is_file(), "a student's file of the new release comes"
-    same_as_fresh(project, make(releases, tmp_path / "fresh", "v0.2.0"))
+    same_as_fresh(project, make(releases, tmp_path / "fresh", NEXT))
 
 
 # A few for every day, and all that interact for a release; what doesn't interact takes turns.
@@ -415,7 +416,7 @@ def live_through(first: Path, folder: Path, before: list[str], between: list[str
     shutil.rmtree(folder, ignore_errors=True)
     project = Path(shutil.copytree(first, folder))
     expected: dict[str, str] = {}
-    for names, to in ((before, "v0.2.0"), (between, "v0.3.0")):
+    for names, to in ((before, NEXT), (between, LATER)):
         for what in names:
             done = HISTORY[what](project)
             expected |= done

@@ -296,14 +296,16 @@ def test_an_odd_repository_stops_no_command(
         assert time.monotonic() - started < 40, command
         if command == "update" and head.isalnum():
             write(classroom, {f"{EVE}/.git/refs/heads/{BRANCH}": f"{made}\n"})
-    for words in (("status",), ("plan", "--html", "plan.html"), ("report",), ("history", "eve")):
+    pages = classroom / "plan.html", classroom / "class.html"
+    plan, report = (("--html", str(page)) for page in pages)
+    for words in (("status",), ("plan", *plan), ("report", *report), ("history", "eve")):
         said = cohort(classroom, *words)
         assert said.code in (0, 2, 3, 4) and "Traceback" not in said.out + said.err
         assert "ada" in said.out or words[0] in ("report", "history")
         said.out.encode()
         assert not any(letter in said.out for letter in "\x1b\x07\u202e")
-    for page in ("plan.html", "class.html"):
-        text = (classroom / page).read_text(encoding="utf-8")
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
         assert "zoe" in text and not any(letter in text for letter in "\x1b\x07\u202e")
     said = cohort(classroom, "adopt", "eve", "--json")
     assert said.code in (0, 3, 4) and said.projects["eve"]["state"]

@@ -249,7 +249,7 @@ import torch, torch.distributed as dist
 from pathlib import Path
 from capstone.training.checkpoint import Checkpoint
 from capstone.training.distributed import DistributedTrainer, agree, joined
-from tests.test_processes import CASES, trained
+from tests.engine.training.test_processes import CASES, trained
 
 with joined("cpu") as rank:
     found = {"agreed": agree(rank == 0)}

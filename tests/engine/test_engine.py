@@ -18,7 +18,7 @@ from tests.support.helpers import ROOT, Render, must_run, python_path, run, tool
 
 ENGINE = ROOT / "template" / "engine" / "capstone"
 FILES = sorted(ENGINE.rglob("*.py"))
-# Lines of code and comments that each room may have; "" is what lies beside the rooms.
+# Lines of code that each room may have; "" is what lies beside the rooms.
 BUDGETS = {
     "": 400,
     "core": 900,
@@ -115,8 +115,14 @@ def lines_apart_from_docstrings(path: Path) -> int:
 @pytest.mark.parametrize("room", BUDGETS)
 def test_each_room_keeps_to_its_budget(room: str) -> None:
     files = (ENGINE / room).rglob("*.py") if room else ENGINE.glob("*.py")
-    lines = {path.name: lines_apart_from_docstrings(path) for path in files}
+    lines = {path.name: lines_apart_from_docstrings(path) - comment_lines(path) for path in files}
     assert sum(lines.values()) <= BUDGETS[room], lines
+
+
+def comment_lines(path: Path) -> int:
+    """Lines that only explain: they are to be there, so no budget may speak against them either."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return sum(line.lstrip().startswith("#") for line in lines)
 
 
 def test_every_room_has_a_budget() -> None:

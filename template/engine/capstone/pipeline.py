@@ -128,7 +128,9 @@ class CapstonePipeline:
             "[data] leave_out": data.leave_out,
             "[data] sensitive": data.sensitive,
         }
+        # A slip in capstone.toml is named here, before anything has taken time.
         check_named_columns(table, named, data.path)
+        # What is dropped here can leak into nothing: no later step has ever seen it.
         self.raw = table.drop(columns=data.leave_out)
         return description
 
@@ -144,12 +146,15 @@ class CapstonePipeline:
     @step
     def clean(self) -> str:
         """The student's clean(): mend what is wrong in the table; then drop copies of rows."""
+        # Your clean() in features.py sees the whole table, test rows too. So it may mend and drop, but must not
+        # learn anything from the values, such as a mean: that would be known in training before the exam.
         self.table, changes = clean_table(self.raw, self.root, self.settings.data)
         return "; ".join(changes) or "nothing dropped"
 
     @step
     def engineer(self) -> str:
         """The student's engineer(): new columns made from a row's own values."""
+        # Your engineer() makes new columns of a row from that row alone, for the same reason.
         self.table, changes = apply_step(
             "engineer", self.table, self.root, self.settings.data.target
         )
@@ -159,13 +164,18 @@ class CapstonePipeline:
     def split(self) -> str:
         """Divide the rows into training, validation and test parts that share nothing."""
         data = self.settings.data
+        # A row without a target teaches nothing and can't be marked, so it is left out of every part.
         check_enough_rows(self.table, len(self.raw))
         self.target = check_target(self.table[data.target], data)
         without_target = len(self.table) - len(self.target)
         self.table = self.table.loc[self.target.index]
         self.features = feature_columns(self.table, data)
         check_columns(self.table[self.features], data, self.place)
+        # Three parts: one to learn from, one to choose by (when to stop, which threshold), and one for the exam.
+        # Rows that belong together, such as copies, lie in one part: else the exam would ask what was taught.
         self.parts = split_rows(self.table, self.target, self.settings)
+        # With several networks there is no validation part: each leaves out a fold of the training rows and chooses
+        # by that.
         self.folds = assign_folds(self.table, self.target, self.parts["train"], self.settings)
         said = ", ".join(f"{part} {len(rows):,}" for part, rows in self.parts.items())
         unknown = f"; {without_target:,} rows without a target left out" if without_target else ""
@@ -178,11 +188,14 @@ class CapstonePipeline:
         """Fit the preprocessing on the training part, then train the network."""
         settings = self.settings
         self.device = choose_device(settings.training.device)
+        # Means, spreads and categories are learned from the training part alone, and then used on all parts.
         preprocessor, target = self.fit_preprocessing()
         self.matrices = {part: preprocessor.transform(self._features(part)) for part in self.parts}
         source = self._source(preprocessor)
+        # It knows how to build your network.py for these columns, as often as it takes, always with the same weights.
         builder = NetworkBuilder(self.root, settings, preprocessor, target, source)
         callbacks = [*self._checkpoints(), *self.callbacks]
+        # The next stop on the path: train_model in training/fit.py.
         with self.training_data(preprocessor, target) as data:
             self._tell(settings.training.notes(len(data.train)))
             self.model, self.history = train_model(
@@ -199,6 +212,7 @@ class CapstonePipeline:
         """Learn from the training part how columns become numbers, and what the target's are."""
         data = self.settings.data
         preprocessor = Preprocessor(self.settings.preprocessing.max_categories, data.date_format)
+        # "fit" is where leaks happen: it may see training rows and nothing else.
         preprocessor.fit(self._features("train"))
         self._tell(preprocessor.notes(len(self.parts["train"])))
         target = Target.fit(self.target[self.parts["train"]], data.problem, data.positive)
@@ -234,7 +248,9 @@ class CapstonePipeline:
         self.prediction = self.model.predict_matrix(self.matrices["test"])
         test = PredictedRows(self.table.loc[self.parts["test"]], truth["test"], self.prediction)
         train = (self.matrices["train"], truth["train"])
+        # A score means little by itself: would a mean, a straight line or boosted trees have done as well?
         baselines = baseline_predictions(*train, self.matrices["test"], problem, settings.seed)
+        # Each score gets an interval: with other test rows it would have come out a little different.
         self.metrics = evaluate_model(
             test.truth,
             {"model": test.prediction, **baselines},
@@ -260,6 +276,8 @@ class CapstonePipeline:
         info |= {"health": self.health, "quick": self.options.quick, **self.about}
         info["trained_from"] = self.checkpoint().digest()
         info["test_looks"] = count_test_looks(runs) + 1
+        # Everything is written into a folder beside, which gets its name when it is complete: there is never half a
+        # run.
         with new_run(runs) as folder:
             self.write_to(folder)
             rows = RunRows(self.raw, self.table, self.features, self.parts)

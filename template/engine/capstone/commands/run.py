@@ -50,6 +50,7 @@ def run(
     from capstone.pipeline import RunOptions
     from capstone.runs.folder import name_the_start
 
+    # "runs/LATEST" to start from is written down as the run that it is today, so that `capstone reproduce` finds it.
     settings, options = name_the_start(settings, root), RunOptions(quick, resume)
     one_run = run_as_json if json_lines else run_in_words
     if several:
@@ -87,6 +88,8 @@ def run_seeds(
     from capstone.core.files import write_csv
 
     in_words, results = one_run is run_in_words, []
+    # Another seed is another split, other first weights, another order of rows: what differs between these runs is
+    # luck.
     for number in range(seeds):
         seed = settings.seed + number
         if seeds > 1 and in_words:
@@ -145,6 +148,7 @@ def run_pipeline(pipeline: CapstonePipeline, show_epoch: Callable[[Epoch], objec
     from capstone.runs.folder import read_run
     from capstone.training.loop import EachEpoch
 
+    # The next stop on the path: pipeline.py, where each of these is a method.
     pipeline.load().clean().engineer().split()
     with tracking(pipeline.settings, pipeline.root, pipeline.say, show_epoch) as logs:
         pipeline.callbacks.append(EachEpoch(logs.epoch))

@@ -41,11 +41,13 @@ class Ensemble(nn.Module):
         # In a tuple, where PyTorch doesn't see it: its weights are none of the ensemble's.
         self.template = (copy.deepcopy(members[0]),)
         self.network = copy.deepcopy(members[0])
+        # Eight matrices of shape (64, 20) become one of shape (8, 64, 20): one optimizer step then moves all of them.
         weights, buffers = stack_module_state(members)
         for name, stack in weights.items():
             _set_weight(self.network, name, stack)
         for name, stack in buffers.items():
             _set_buffer(self.network, name, stack)
+        # Where a network is plain layers, one batched product computes all members, with the same bits as `vmap`.
         quicker = side_by_side(self.network, members, inputs)
         self.at_once = quicker is not None
         self.network = quicker or self.network
@@ -67,6 +69,8 @@ class Ensemble(nn.Module):
         if self.at_once:
             each = inputs if each_its_own else inputs.expand(self.size, -1, -1)
             return self.network(each).permute(1, 2, 0)
+        # `functional_call` runs the network with weights that are handed in; `vmap` does that for every layer of
+        # the stacks.
         stacks = {**dict(self.network.named_parameters()), **dict(self.network.named_buffers())}
 
         def one_member(weights: dict[str, Tensor], rows: Tensor) -> Tensor:
@@ -130,15 +134,18 @@ class EnsembleLoss(nn.Module):
         scores   shape (rows, members), or (rows, classes, members)
         targets  shape (rows, 2), the same for all, or (members, rows, 2), for each its own
         """
+        # Each row carries the number of its fold beside its target, so that the loss knows whom it must not teach.
         target, fold = targets.unbind(-1)
         if targets.dim() == 2:
             target, fold = target[:, None].expand(-1, len(self.numbers)), fold[:, None]
         else:
             target, fold = target.T, fold.T
         losses = self.each_row(scores, target)
+        # A row counts for every member but the one that is to be stopped by it: its gradient there is zero.
         if self.training:
             counts: Tensor = fold.ne(self.numbers)
             return (losses * counts).sum() / counts.sum()
+        # The other way round when we judge: each member on its own fold alone.
         counts = fold.eq(self.numbers)
         return (losses * counts).sum(dim=0) / counts.sum(dim=0)
 

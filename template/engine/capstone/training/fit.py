@@ -49,12 +49,16 @@ def train_model(
     """
     training = settings.training
     with matrix_products(training.precision, data.train.device):
+        # First question: does it help to cut numbers into pieces? A short training with and without says so.
         encoding, reason = choose_encoding(builder, data, settings, trainer_class)
+        # Then the network, once or as often as there are members, with fresh random weights.
         network = builder.build(encoding, data.members, data.train.device)
         architecture = builder.architecture(encoding, data.members)
         model = TrainedModel(builder.preprocessor, network, builder.target, architecture)
         say([reason, *describe(model, data.members)])
+        # Numbers are encoded once, not again in every batch of every epoch.
         network, data = encoded_once(network, data)
+        # The next stop on the path: Trainer in training/loop.py.
         trainer = trainer_class(network, data.criterion, training, settings.seed)
         history = trainer.fit(data.train, data.validation, callbacks)
     return model, history

@@ -60,10 +60,13 @@ class Trainer:
     def __init__(
         self, model: nn.Module, criterion: nn.Module, settings: Training, seed: int
     ) -> None:
+        # Two names for what is most often one thing: what is saved, and what computes. In 16-bit precision, and where
+        # several processes train together, the second is wrapped around the first.
         self.network = model  # whose weights are trained, saved and restored
         self.model = in_precision(model, settings.precision)  # what computes: most often the same
         self.criterion = criterion
         self.settings, self.seed = settings, seed
+        # The optimizer holds the weights and changes them; the model only uses them. They meet in train_step.
         self.optimizer = make_optimizer(model, settings)
         self.best = BestWeights(model)
         self.history = History()
@@ -94,6 +97,10 @@ class Trainer:
         CapstoneError
             When the loss is no longer a number.
         """
+        # "Early stopping": the training loss nearly always falls, but from some epoch on the network learns the
+        # training rows
+        # by heart, and the validation loss rises. We watch the latter, wait `patience` epochs for a better one, and
+        # go back.
         history, patience = self.history, self.settings.patience
         self._prepare(len(train))
         for callback in callbacks:
@@ -122,10 +129,13 @@ class Trainer:
         if self.settings.freeze == "body":  # transfer learning: at first only the head learns
             freeze(body_and_head(self.network)[0], self.settings.body_is_frozen(number))
         learning_rate = float(self.schedule.get_last_lr()[0])
+        # The learning rate changes after each epoch, not within one: first up, then slowly down to nothing.
         train_loss = self.train_epoch(train)
         self.schedule.step()
+        # Of an ensemble this is a loss for each member, on rows that this member has never learned from.
         losses = self.evaluate(validation)
         validation_loss = losses.mean().item()
+        # nan or infinite: a step was so large that the loss grew instead of falling, again and again.
         if not math.isfinite(train_loss + validation_loss):
             raise CapstoneError(
                 f"Training diverged in epoch {number}: the loss is no longer a number; lower [training] "
@@ -134,6 +144,7 @@ class Trainer:
         seconds = time.perf_counter() - start
         epoch = Epoch(number, self.epochs, train_loss, validation_loss, learning_rate, seconds)
         self.history.epochs.append(epoch)
+        # Weights are copied while they are good: those of the last epoch are seldom the best.
         if self.best.update(self.network, losses):
             self.history.best_epoch = number
             self.history.best_loss = self.best.loss.mean().item()
@@ -145,7 +156,9 @@ class Trainer:
         self.criterion.train()
         self.loss_sum.zero_()
         rows = 0
+        # A batch is a compromise: the gradient of all rows would be exact and slow, that of one row quick and wild.
         for inputs, targets in train.make_batches(self.batch_size):
+            # `take_step` is `train_step` below. Only on an NVIDIA card it plays back a recording of it.
             self.take_step(inputs, targets)
             rows += len(inputs)
         return self.loss_sum.item() / rows
@@ -160,6 +173,8 @@ class Trainer:
         targets : Tensor
             Shape (rows,), or (rows, 2) with each row's fold for an ensemble.
         """
+        # These five lines are deep learning; everything else in this project prepares them or looks at what they did.
+        # PyTorch adds new gradients to old ones, so the first line is not optional: leave it out and watch the loss.
         self.optimizer.zero_grad()  # 1. forget the gradients of the batch before
         predictions = self.model(inputs).squeeze(1)  # 2. forward pass: what the network says now
         loss = self.criterion(predictions, targets)  # 3. how wrong that is, as one number
@@ -171,6 +186,7 @@ class Trainer:
     @torch.inference_mode()
     def evaluate(self, rows: Batch) -> Tensor:
         """The loss over rows, without learning from them: shape (), or (members,) of an ensemble."""
+        # No dropout, no gradients: the network is asked, not taught. `inference_mode` saves what backward() would need.
         self.model.eval()
         self.criterion.eval()
         inputs, targets = rows

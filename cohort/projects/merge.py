@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from cohort.git.merging import Place, Text, Three, merge_texts
 from cohort.git.objects import blob_id
-from cohort.git.writing import File
+from cohort.git.writing import Changes, File
 from cohort.projects import conflict_words as words
 from cohort.projects.line_ends import three_way, with_ends, with_unix_ends
 from cohort.projects.renames import Trio, match
@@ -46,9 +46,9 @@ class Merged:
         self.conflicts.append(Conflict(path, what, marked))
 
 
-def merge(sides: Sides, place: Place) -> Merged:
-    """Merge the template's changes into the student's files."""
-    merged = Merged()
+def merge(sides: Sides, place: Place, settled: Changes | None = None) -> Merged:
+    """Merge the template's changes into the student's files. `settled`: those that need no merge, and make room."""
+    merged = Merged(dict(settled or {}))
     hard = _settle_by_name(sides, merged)
     trios = match(hard, sides, place) if hard else []
     for trio in trios:

@@ -63,8 +63,7 @@ class Planner:
             is_own=lambda path: new.is_students(path) or old.is_students(path),
             release=to,
         )
-        merged = merge(sides, self.place)
-        merged.changes |= {path: sides.theirs.get(path) for path in whole}
+        merged = merge(sides, self.place, {path: sides.theirs.get(path) for path in whole})
         _renew_answers(merged, new, objects, tree)
         state = CONFLICT if merged.conflicts else CLEAN
         return Plan(state, head, now, to, merged.changes, merged.conflicts, [*notes, *merged.notes])

@@ -167,7 +167,7 @@ def cohort(
             jobs = [] if arguments[0] in ("init", "adopt", "history") else ["--jobs", "1"]
             words = ["cohort", *arguments, *jobs, "--class", str(folder)]
             patch.setattr(sys, "argv", words)
-            patch.chdir(tmp_path)  # where a page without a name is written
+            patch.chdir(folder if folder.is_dir() else tmp_path)  # pages are written here
             with pytest.raises(SystemExit) as ended:
                 cohort_main()
         printed = capsys.readouterr()

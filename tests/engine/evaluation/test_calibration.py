@@ -27,7 +27,7 @@ def test_the_table_has_a_line_for_each_tenth_that_holds_rows() -> None:
     table = calibration_table(happened, probability)
     assert table["from"].tolist() == [0.0, 0.3, 0.9]  # a probability of 1 is in the last tenth
     assert table["rows"].tolist() == [2, 2, 2]
-    np.testing.assert_allclose(table["said"], [0.025, 0.33, 0.9995])
+    np.testing.assert_allclose(table["predicted"], [0.025, 0.33, 0.9995])
     np.testing.assert_allclose(table["happened"], [0, 0.5, 1])
     assert calibration_error(happened, probability) == pytest.approx(
         (0.025 + 0.17 + 0.0005) * 2 / 6

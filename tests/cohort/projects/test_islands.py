@@ -672,6 +672,8 @@ def test_a_stopped_command_leaves_no_process(classroom: Path) -> None:
     """Ctrl-C: one sentence, and every process is gone."""
     code = (
         "import os, signal, sys, time\nfrom cohort.projects import workbench\n"
+        # A shell that starts tests in the background lets them ignore Ctrl-C.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def slow(*_):\n    os.kill(os.getppid(), signal.SIGINT); time.sleep(60)\n"
         "workbench.Workbench.do = slow\n"
         f"sys.argv = ['cohort', 'plan', '--class', {str(classroom)!r}]\n"

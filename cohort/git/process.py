@@ -107,19 +107,22 @@ def run(
     home: Path,
     *arguments: str,
     git_dir: Path | None = None,
-    cwd: Path | None = None,
     stdin: bytes = b"",
     seconds: float = SECONDS,
     codes: tuple[int, ...] = (0,),
     env: dict[str, str] | None = None,
 ) -> bytes:
-    """Run one git command to its end; returns what it printed. Raises GitError, also when it hangs."""
+    """Run one git command to its end; returns what it printed. Raises GitError, also when it hangs.
+
+    It runs in the work tree, where `env` names one (GIT_WORK_TREE).
+    """
+    env = env or {}
     what = f"git {arguments[0]}"
     try:
         done = subprocess.run(
             [executable(), *arguments],
-            cwd=cwd or home,
-            env=environment(home, git_dir) | (env or {}),
+            cwd=env.get("GIT_WORK_TREE", home),
+            env=environment(home, git_dir) | env,
             input=stdin,
             capture_output=True,
             timeout=seconds,

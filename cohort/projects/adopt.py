@@ -15,7 +15,7 @@ from cohort.projects.workbench import Workbench
 from cohort.template import answers as answers_file
 from cohort.template.answers import FILE
 from cohort.template.releases import Release
-from cohort.template.rendering import Rendering
+from cohort.template.rendering import Answers, Rendering
 
 ADOPTED, VALID = "adopted", "valid"
 FURTHEST = 2_000  # commits looked back
@@ -97,7 +97,7 @@ def _fit(
         key: value for key, value in answers.items() if key in release.shared["questions_data"]
     }
     try:
-        made = Rendering(release, bench.class_.template_url, known, operation="copy")
+        made = Rendering(release, bench.class_.template_url, Answers(known), "copy")
     except CohortError:
         return 0.0, None
     paths = [path for path in made.sources if path != answers_file.FILE]

@@ -16,7 +16,7 @@ from cohort.git import process
 from cohort.git.writing import File, write_commit, write_files
 from cohort.projects.workbench import Workbench
 from cohort.template.releases import Release
-from cohort.template.rendering import Rendering
+from cohort.template.rendering import Answers, Rendering
 
 CREATED, EXISTS = "created", "exists"
 
@@ -31,7 +31,7 @@ def render(
     """A student's project. The roster's answers go before earlier ones, and raise CohortError if they don't fit."""
     given, url = student.answers(release.shared["questions_data"]), bench.class_.template_url
     try:
-        return Rendering(release, url, earlier, given=given, operation=operation)
+        return Rendering(release, url, Answers(earlier or {}, given), operation)
     except RefusedError:
         raise
     except CohortError as error:
@@ -90,7 +90,6 @@ def _create_local(
                 bench.class_.home,
                 *command,
                 git_dir=folder,
-                cwd=beside,
                 env={"GIT_WORK_TREE": str(beside)},
             )
         beside.rename(target)

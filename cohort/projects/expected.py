@@ -22,7 +22,7 @@ from cohort.projects.create import render
 from cohort.projects.past import Past
 from cohort.projects.workbench import Workbench
 from cohort.template.answers import FILE
-from cohort.template.rendering import Rendering
+from cohort.template.rendering import Answers, Rendering
 
 # Where Python looks for modules, beside the engine's own folder: a module and a package of the first level there.
 SEARCHED = ("", "src/")
@@ -55,7 +55,9 @@ class Expected:
         self._trusted = self.made.remembered
         # What is not protected follows the answers as they are now.
         same = self._last == self._trusted
-        self._now = self.made if same else Rendering(release, bench.class_.template_url, last)
+        self._now = (
+            self.made if same else Rendering(release, bench.class_.template_url, Answers(last))
+        )
 
     @cached_property
     def files(self) -> dict[str, Entry]:

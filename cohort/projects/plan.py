@@ -18,7 +18,7 @@ from cohort.projects.sides import RenderedFiles, Sides, StudentFiles
 from cohort.template import answers as answers_file
 from cohort.template.answers import FILE
 from cohort.template.releases import Release, Releases
-from cohort.template.rendering import Rendering
+from cohort.template.rendering import Answers, Rendering
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Planner:
         if state:
             return Plan(state, head, now, to)
         url = last["_src_path"]
-        new = Rendering(target, url, last)
+        new = Rendering(target, url, Answers(last))
         old = self.old_rendering(now, target, new, last)
         ours = StudentFiles(objects, tree)
         paths, notes = _leave_students(_can_differ(old, new), old, new, ours)
@@ -94,8 +94,8 @@ class Planner:
         given = {name: value for name, value in last.items() if not name.startswith("_")}
         release, exclude = self.releases.get(now), target.shared["exclude"]
         if release.includes == target.includes and given == new.remembered:
-            return Rendering(release, last["_src_path"], exclude=exclude, answered=new)
-        return Rendering(release, last["_src_path"], last, given=given, exclude=exclude)
+            return Rendering(release, last["_src_path"], Answers(same_as=new), exclude=exclude)
+        return Rendering(release, last["_src_path"], Answers(last, given), exclude=exclude)
 
     def message(self, plan: Plan) -> str:
         """The message of the update's commit: the same for the same update."""

@@ -201,7 +201,6 @@ def is_dirty(class_: Class, store: Local, commit: str) -> bool | None:
             class_.home,
             *("status", "--porcelain", "--ignore-submodules=all", "--no-renames"),
             git_dir=mine,
-            cwd=store.folder.parent,
             env={
                 "GIT_WORK_TREE": str(store.folder.parent),
                 "GIT_OBJECT_DIRECTORY": str(store.objects),

@@ -63,9 +63,7 @@ def _clone(home: Path, clone: Path, store: Store, head: str) -> Path:
     (git_dir / "HEAD").write_text("ref: refs/heads/main\n", encoding="ascii")
     (git_dir / "refs" / "heads" / "main").write_text(f"{head}\n", encoding="ascii")
     (git_dir / "objects" / "info" / "alternates").write_text(f"{store.objects}\n", encoding="utf-8")
-    process.run(
-        home, "read-tree", "-u", "--reset", head, git_dir=git_dir, cwd=clone, env=_tree_env(clone)
-    )
+    process.run(home, "read-tree", "-u", "--reset", head, git_dir=git_dir, env=_tree_env(clone))
     return git_dir
 
 
@@ -113,11 +111,11 @@ def _where_the_template_is(releases: Releases) -> dict[str, str]:
 
 def _conflicted(home: Path, clone: Path, git_dir: Path) -> list[str]:
     command = ("diff", "--name-only", "--diff-filter=U", "-z")
-    said = process.run(home, *command, git_dir=git_dir, cwd=clone, env=_tree_env(clone))
+    said = process.run(home, *command, git_dir=git_dir, env=_tree_env(clone))
     return sorted({path for path in said.decode("utf-8", "surrogateescape").split("\0") if path})
 
 
 def _tree(home: Path, clone: Path, git_dir: Path) -> str:
-    process.run(home, "add", "--all", git_dir=git_dir, cwd=clone, env=_tree_env(clone))
-    said = process.run(home, "write-tree", git_dir=git_dir, cwd=clone, env=_tree_env(clone))
+    process.run(home, "add", "--all", git_dir=git_dir, env=_tree_env(clone))
+    said = process.run(home, "write-tree", git_dir=git_dir, env=_tree_env(clone))
     return said.decode().strip()

@@ -201,9 +201,7 @@ class Releases:
         everything = ("checkout-index", "--all", "--force", f"--prefix={beside}/")
         process.run(self.class_.home, "read-tree", commit, git_dir=self.store, env=index)
         work_tree = {"GIT_WORK_TREE": str(beside)}
-        process.run(
-            self.class_.home, *everything, git_dir=self.store, cwd=beside, env=index | work_tree
-        )
+        process.run(self.class_.home, *everything, git_dir=self.store, env=index | work_tree)
         Path(index["GIT_INDEX_FILE"]).unlink(missing_ok=True)
         listing = process.run(self.class_.home, "ls-tree", "-r", "-z", commit, git_dir=self.store)
         files = {}

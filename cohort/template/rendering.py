@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -102,6 +102,19 @@ def _combined(answers: AnswersMap) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class Answers:
+    """What a project answers.
+
+    `last`: earlier answers, dropped where they don't fit; `given`: answers that must fit; `same_as`: where the same
+    questions were answered before.
+    """
+
+    last: Mapping[str, Any] = field(default_factory=dict)
+    given: Mapping[str, Any] = field(default_factory=dict)
+    same_as: Rendering | None = None
+
+
 class Rendering:
     """What one release makes of one project's answers."""
 
@@ -109,37 +122,33 @@ class Rendering:
         self,
         release: Release,
         url: str,
-        last: Mapping[str, Any] | None = None,
+        answers: Answers,
         operation: Literal["copy", "update"] = "update",
-        given: Mapping[str, Any] | None = None,
         exclude: tuple[str, ...] = (),
-        answered: Rendering | None = None,
     ) -> None:
-        """`last`: earlier answers, dropped where they don't fit; `given`: answers that must fit;
-        `answered`: where the same questions were answered before."""
         self.release, self.operation = release, operation
         self.worker = Memory(
             src_path=url,
             dst_path=Path("project"),
-            data=dict(given or {}),
+            data=dict(answers.given),
             settings=SettingsModel(),  # not the instructor's own defaults
             exclude=exclude,
             defaults=True,
             quiet=True,
         )
         project = Subproject(local_abspath=Path("/project"))
-        project.__dict__["last_answers"] = dict(last or {})
+        project.__dict__["last_answers"] = dict(answers.last)
         self.worker.__dict__.update(
             template=release.template(url), jinja_env=release.environment, subproject=project
         )
         token = _operation.set(operation)
         try:
             with Phase.use(Phase.PROMPT):
-                if answered is None:
+                if answers.same_as is None:
                     self.worker._ask()
                 else:
-                    self.worker.answers = replace(answered.worker.answers)
-                    self.worker.answers.hidden = answered.worker.answers.hidden
+                    self.worker.answers = replace(answers.same_as.worker.answers)
+                    self.worker.answers.hidden = answers.same_as.worker.answers.hidden
                     self.worker.answers.metadata = self.worker.template.metadata
             with Phase.use(Phase.RENDER):
                 self.worker.__dict__["_settled"] = self.worker._render_context()

@@ -298,7 +298,8 @@ def derive_name(name: str) -> str:
 
     Where letters have no such form, or the name is long, a part of its fingerprint makes it the student's own.
     """
-    marked = normalize("NFKD", normalize("NFC", name).casefold().translate(LATIN))
+    name = normalize("NFC", name)
+    marked = normalize("NFKD", name.casefold().translate(LATIN))
     plain = "".join(letter for letter in marked if not combining(letter))
     words = re.findall(r"[a-z0-9]+", plain)
     derived = "-".join(words)[:LONGEST_DERIVED].strip("-") or "student"

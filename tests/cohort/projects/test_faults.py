@@ -134,7 +134,8 @@ def test_a_full_disk_leaves_no_half_branch(classroom: Path, blocks: int) -> None
     assert done.returncode in (0, 2, 3), done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     whole(classroom, before)
-    assert run(*COMMAND, "update", "--class", classroom, cwd=ROOT).returncode == 0
+    again = run(*COMMAND, "update", "--class", classroom, cwd=ROOT)
+    assert again.returncode == 0, again.stdout
 
 
 def test_two_at_once_are_refused(cohort: Cohort, classroom: Path) -> None:

@@ -73,8 +73,8 @@ def unify_text(
     Series or ndarray, shape (rows,)
         Of the same kind as the column that was given.
     """
-    kept = {other: word for word, others in spellings.items() for other in others}
-    kept |= dict.fromkeys(missing)
+    kept: dict[str, str | None] = dict.fromkeys(missing)
+    kept |= {other: word for word, others in spellings.items() for other in others}
     return _text_for_text(column, lambda text: kept.get(text, text))
 
 

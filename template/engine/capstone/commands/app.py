@@ -24,6 +24,7 @@ from capstone.commands.reproduce import reproduce
 from capstone.commands.run import run
 from capstone.commands.start import start
 from capstone.commands.tune import tune
+from capstone.commands.use import use
 from capstone.core.errors import CapstoneError
 from capstone.export.command import export
 from capstone.serving.command import serve
@@ -37,7 +38,7 @@ app = typer.Typer(
     help="From a table of data to a trained, evaluated and saved model.",
 )
 COMMANDS: tuple[Callable[..., None], ...] = (
-    *(start, data, run, reproduce, compare, explain, report, card, check),
+    *(start, use, data, run, reproduce, compare, explain, report, card, check),
     *(serve, export, tune, predict, doctor),
 )
 for command in COMMANDS:

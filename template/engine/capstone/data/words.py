@@ -41,7 +41,7 @@ TARGETS = _words(
     """
 )
 IDS = _words(
-    "id | ids | nr | no | number | key | code | index | uuid | guid | nummer | numéro | numero | num | kennung | identifier"
+    "id | nr | no | number | key | code | index | uuid | guid | nummer | numéro | numero | num | kennung | identifier"
 )
 SENSITIVE = _words(
     """

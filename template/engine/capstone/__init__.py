@@ -10,7 +10,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from capstone.columns import Table, tidy_text  # at once: a service needs these two of all names
+# At once: a service needs these of all names.
+from capstone.columns import Table, tidy_text, to_date, to_number, unify_text
 
 if TYPE_CHECKING:  # for editors and type checkers
     from capstone.core.errors import CapstoneError
@@ -41,6 +42,9 @@ __all__ = [
     "read_table",
     "set_seed",
     "tidy_text",
+    "to_date",
+    "to_number",
+    "unify_text",
 ]
 
 # Where each name is, the same as above.

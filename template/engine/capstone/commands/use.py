@@ -16,11 +16,12 @@ from capstone.core.errors import CapstoneError, did_you_mean
 if TYPE_CHECKING:  # heavy libraries are imported where they are used
     import pandas as pd
 
+    from capstone.data.suggestions import Problem
     from capstone.drafts.choices import Choices, Looked
     from capstone.drafts.files import Draft
 
 NONE = "-"  # the answer for "no column"
-PROBLEMS = {
+PROBLEMS: dict[Problem, str] = {
     "regression": "a number",
     "binary": "one of two classes",
     "multiclass": "one of several classes",
@@ -129,7 +130,8 @@ def ask(looked: Looked, choices: Choices, reasons: dict[str, str], target_known:
         if target != choices.target:
             choices, reasons = suggested(looked, choices.path, target)
     kinds = ", ".join(f"{name} ({words})" for name, words in PROBLEMS.items())
-    problem = one_of(f"What kind of problem is that: {kinds}?", list(PROBLEMS), choices.problem)
+    answer = one_of(f"What kind of problem is that: {kinds}?", list(PROBLEMS), choices.problem)
+    problem = next(name for name in PROBLEMS if name == answer)
     choices = replace(
         choices, problem=problem, positive=choices.positive if problem == "binary" else ""
     )

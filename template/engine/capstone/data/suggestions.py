@@ -9,7 +9,17 @@ import pandas as pd
 from capstone.core.settings import Data
 from capstone.data.kinds import column_kind, looks_like_id
 from capstone.data.leaks import suspected_leaks
-from capstone.data.words import IDS, NO, SENSITIVE, SHORT_NO, SHORT_YES, TARGETS, YES, words_in
+from capstone.data.words import (
+    AMOUNTS,
+    IDS,
+    NO,
+    SENSITIVE,
+    SHORT_NO,
+    SHORT_YES,
+    TARGETS,
+    YES,
+    words_in,
+)
 
 Problem = Literal["regression", "binary", "multiclass"]
 MOST_CODES = 5  # so many different whole numbers from 0 or 1 on may be codes of classes
@@ -26,7 +36,11 @@ def suggest_target(table: pd.DataFrame) -> str:
     able = [str(name) for name in table if _may_be_target(table[name])] or [str(table.columns[-1])]
     by_name = [name for name in able if words_in(name) in TARGETS]
     by_word = [name for name in able if set(words_in(name).split()) & TARGETS]
-    return (by_name or by_word or able)[-1]
+    if by_name or by_word:
+        return (by_name or by_word)[-1]
+    amounts = [name for name in able if words_in(name) in AMOUNTS]
+    # Tables end with the answer more often than not; one of two words is one more often than an amount.
+    return able[-1] if table[able[-1]].nunique() == 2 or not amounts else amounts[-1]
 
 
 def suggest_problem(target: pd.Series) -> Problem:

@@ -10,7 +10,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 YES = _words(
-    "yes | true | ja | wahr | oui | vrai | si | sí | sim | tak | ano | áno | да | igen | evet | kyllä | はい | 是"
+    "yes | true | ja | wahr | oui | vrai | si | sí | sì | sim | tak | ano | áno | да | igen | evet | kyllä | はい | 是"
 )
 NO = _words(
     "no | false | nein | falsch | non | faux | não | nao | nie | ne | нет | nem | hayır | nej | nee | ei | いいえ | 否"
@@ -31,13 +31,18 @@ PLACEHOLDERS = _words(
     """
 )
 
-# Names of columns that usually hold the answer, what names a row, and groups of people to look after.
+# Names of columns: those that hold the answer, those that may hold it, what names a row, groups of people.
 TARGETS = _words(
     """
     target | label | class | outcome | result | y | response | churn | churned | default | survived | diagnosis
-    | price | salary | cost | rent | grade | score | quality | status | cancelled | canceled | left | exited | attrition
-    | ziel | zielgröße | ergebnis | kündigung | gekündigt | kuendigung | gekuendigt | preis | miete | note | abbruch
-    | objetivo | resultado | precio | abandono | cible | résultat | prix | esito | prezzo | wynik | cena | doel | prijs
+    | cancelled | canceled | exited | attrition | ziel | zielgröße | zielvariable | ergebnis | kündigung | gekündigt
+    | kuendigung | gekuendigt | abbruch | objetivo | resultado | abandono | cible | résultat | esito | wynik | doel
+    """
+)
+AMOUNTS = _words(
+    """
+    price | salary | cost | rent | grade | score | quality | income | sales | revenue | demand | preis | miete | note
+    | gehalt | umsatz | precio | prix | prezzo | loyer | cena | prijs | salaire | sueldo | preço
     """
 )
 IDS = _words(

@@ -1,0 +1,195 @@
+"""`capstone use`: from a file on someone's disk to an honest run, with one command and one more."""
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from capstone import apply_step, load_settings, read_run, read_table
+from capstone.drafts.choices import Looked
+from tests.conftest import Capstone, Render
+from tests.support.helpers import SMALL, must_run, tool
+from tests.support.messy_tables import TABLES
+
+ANSWERS = {"data_source": "own"}
+
+
+@pytest.fixture
+def project(copy_of: Render) -> Path:
+    """A project for an own table, as `capstone start` leaves it: everything committed."""
+    folder = copy_of(**ANSWERS)
+    must_run("git", "init", "--quiet", cwd=folder)
+    must_run("git", "add", "--all", cwd=folder)
+    must_run("git", "commit", "--quiet", "--message", "Start", cwd=folder)
+    return folder
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_draft_is_tidy_code_that_does_what_was_said(
+    name: str, project: Path, tmp_path: Path, capstone: Capstone
+) -> None:
+    messy = TABLES[name]()
+    code, out, err = capstone(project, "use", str(messy.write(tmp_path, name)), "--yes")
+    assert code == 0, err
+    data = load_settings(project).data
+    assert data.path == f"data/raw/{name}.csv"
+    assert (data.target, data.problem, data.positive) == (
+        *(messy.expected.target, messy.expected.problem, messy.expected.positive),
+    )
+    source = project / "src"
+    for check in (["check"], ["format", "--check"]):
+        done = subprocess.run(
+            [tool("ruff"), *check, str(source)], cwd=project, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + (source / "my_capstone/features.py").read_text()
+    # What clean() makes of the table is what was looked at when the target and its class were suggested.
+    raw, _ = read_table(project / data.path, data)
+    seen = Looked.at(raw).clean.drop(columns=[*data.leave_out, *([data.id] if data.id else [])])
+    monkey = pytest.MonkeyPatch()
+    with monkey.context() as patch:
+        patch.syspath_prepend(str(source))
+        for module in [module for module in sys.modules if module.startswith("my_capstone")]:
+            del sys.modules[module]
+        cleaned, _ = apply_step("clean", raw.drop(columns=data.leave_out), project, data.target)
+        apply_step("engineer", cleaned, project, data.target)
+    pd.testing.assert_frame_equal(cleaned[list(seen)], seen, check_dtype=False)
+
+
+@pytest.mark.parametrize("name", ["germany", "united_states", "great_britain"])
+def test_one_command_more_and_there_is_a_run(
+    name: str, project: Path, tmp_path: Path, capstone: Capstone
+) -> None:
+    path = TABLES[name]().write(tmp_path, name)
+    assert capstone(project, "use", str(path), "--yes")[0] == 0
+    smaller = [part for change in SMALL for part in ("--set", change)]
+    code, out, err = capstone(project, "run", "--quick", *smaller)
+    assert code == 0, out + err
+    assert "CHANGED" not in out
+    run = read_run(project / "runs")
+    assert run.metrics["problem"] == TABLES[name]().expected.problem
+
+
+def test_every_answer_counts(
+    project: Path, tmp_path: Path, capstone: Capstone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = TABLES["with_a_leak"]().write(tmp_path, "table")
+    answer(monkeypatch, "status", "binary", "left", "-", "-", "usage", "y")
+    code, out, err = capstone(project, "use", str(path))
+    assert code == 0, out + err
+    assert "exit_code nearly determines the target by itself" in out
+    data = load_settings(project).data
+    assert (data.positive, data.leave_out, data.sensitive) == ("left", [], ["usage"])
+
+
+def test_an_answer_that_names_no_column_is_asked_for_again(
+    project: Path, tmp_path: Path, capstone: Capstone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = TABLES["with_a_leak"]().write(tmp_path, "table")
+    answer(monkeypatch, "statsu", "status", "", "", "", "exit_cod", "exit_code", "", "y")
+    code, out, err = capstone(project, "use", str(path))
+    assert code == 0, out + err
+    assert 'There is no "statsu"; did you mean "status"?' in out
+    assert load_settings(project).data.leave_out == ["exit_code"]
+
+
+def test_nothing_is_written_that_was_not_agreed_to(
+    project: Path, tmp_path: Path, capstone: Capstone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = TABLES["with_a_leak"]().write(tmp_path, "table")
+    answer(monkeypatch, "", "", "", "", "", "", "n")
+    assert capstone(project, "use", str(path))[0] == 0
+    assert (
+        must_run(
+            "git",
+            "status",
+            "--porcelain",
+            "--",
+            "src",
+            "capstone.toml",
+            "data/README.md",
+            cwd=project,
+        )
+        == ""
+    )
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_file_that_someone_has_worked_on_is_kept(
+    committed: bool, project: Path, tmp_path: Path, capstone: Capstone
+) -> None:
+    features = project / "src" / "my_capstone" / "features.py"
+    features.write_text(features.read_text() + "\nMINE = 1\n")
+    if committed:
+        must_run("git", "commit", "--quiet", "--all", "--message", "Mine", cwd=project)
+    before = {
+        path: path.read_bytes()
+        for path in project.rglob("*")
+        if path.is_file() and ".git" not in path.parts
+    }
+    path = TABLES["with_a_leak"]().write(tmp_path, "table")
+    code, _, err = capstone(project, "use", str(path), "--yes")
+    assert code == 2
+    assert "You have worked on src/my_capstone/features.py: nothing was written" in err
+    assert before == {path: path.read_bytes() for path in before}
+    assert not (project / "data" / "raw" / "table.csv").exists()
+    assert capstone(project, "use", str(path), "--yes", "--overwrite")[0] == 0
+    assert "MINE" not in features.read_text()
+
+
+def test_a_table_of_the_same_name_is_not_replaced(
+    project: Path, tmp_path: Path, capstone: Capstone
+) -> None:
+    there = project / "data" / "raw" / "table.csv"
+    there.parent.mkdir(parents=True, exist_ok=True)
+    there.write_text("a,b\n1,2\n")
+    path = TABLES["with_a_leak"]().write(tmp_path, "table")
+    code, _, err = capstone(project, "use", str(path), "--yes")
+    assert code == 2
+    assert "data/raw/table.csv is there already and differs" in err
+    assert there.read_text() == "a,b\n1,2\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["missing.csv", "--yes"], "missing.csv does not exist"),
+        (["capstone.toml", "--yes"], "capstone.toml"),
+        (
+            ["TABLE", "--yes", "--target", "statuss"],
+            'has no column "statuss"; did you mean "status"?',
+        ),
+        (["TABLE"], "There is no one to answer the questions: add --yes"),
+    ],
+)
+def test_what_can_not_be_used_is_one_sentence(
+    arguments: list[str],
+    words: str,
+    project: Path,
+    tmp_path: Path,
+    capstone: Capstone,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = TABLES["with_a_leak"]().write(tmp_path, "table")
+    answer(monkeypatch)
+    code, _, err = capstone(
+        project, "use", *(str(path) if word == "TABLE" else word for word in arguments)
+    )
+    assert code == 2
+    assert words in err and err.count("\n") == 1
+
+
+def test_used_twice_the_second_draft_changes_nothing(
+    project: Path, tmp_path: Path, capstone: Capstone
+) -> None:
+    path = TABLES["germany"]().write(tmp_path, "table")
+    assert capstone(project, "use", str(path), "--yes")[0] == 0
+    code, out, _ = capstone(project, "use", "data/raw/table.csv", "--yes")
+    assert code == 0
+    assert "Written: nothing that differs" in out

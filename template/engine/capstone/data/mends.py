@@ -34,6 +34,8 @@ class Mend:
     ----------
     column : str
         Its name.
+    kind : str
+        What is mended: "numbers", "dates", "words" or "unknown".
     reason : str
         What is wrong, as a sentence without the column's name.
     code : str
@@ -43,6 +45,7 @@ class Mend:
     """
 
     column: str
+    kind: str
     reason: str
     code: str
     result: pd.Series
@@ -100,6 +103,7 @@ def numbers_in_text(column: pd.Series) -> Mend | None:
     lost = f"; the rest becomes missing: {_counted(rest)}" if len(rest) else ""
     return Mend(
         str(column.name),
+        "numbers",
         f"{share_in_words(share * len(known) / len(texts))} are numbers written as {quoted(example)}{lost}",
         f"to_number(table[{quoted(column.name)}]{form})",
         to_number(column, decimal),
@@ -151,6 +155,7 @@ def spellings_and_placeholders(column: pd.Series) -> Mend | None:
         reasons.append(f"{_counted(texts[texts.isin(missing)])} stands for a missing value")
     return Mend(
         str(column.name),
+        "words",
         "; ".join(reasons),
         _unify_code(str(column.name), spellings, missing),
         unify_text(column, spellings, missing),
@@ -220,6 +225,7 @@ def dates_in_several_ways(column: pd.Series) -> Mend | None:
     ways = f"[{', '.join(map(quoted, chosen))}]"
     return Mend(
         str(column.name),
+        "dates",
         f"dates written in {len(chosen)} ways, such as {quoted(texts.iloc[0])}{odd}"
         if len(chosen) > 1
         else f"dates, most of them written as {quoted(texts.iloc[0])}{odd}",
@@ -248,6 +254,7 @@ def numbers_for_unknown(column: pd.Series) -> Mend | None:
     test = f"{table} != {found[0]:g}" if len(found) == 1 else f"~np.isin({table}, [{numbers}])"
     return Mend(
         str(column.name),
+        "unknown",
         f'{numbers} ({times} times) stands for "unknown": the others lie between {rest.min():g} and {rest.max():g}',
         f"np.where({test}, {table}, np.nan)",
         column.where(~column.isin(found)).astype("float64"),

@@ -20,18 +20,20 @@ ENGINE = ROOT / "template" / "engine" / "capstone"
 FILES = sorted(ENGINE.rglob("*.py"))
 # Lines of code that each room may have; "" is what lies beside the rooms.
 BUDGETS = {
-    "": 400,
+    "": 480,
     "core": 900,
-    "data": 1300,
+    "data": 1450,
+    "profiling": 700,
     "training": 1750,
     "evaluation": 1500,
     "runs": 600,
-    "reporting": 2000,
+    "reporting": 2150,
     "serving": 2400,
     "export": 1300,
     "streaming": 1100,
     "checks": 900,
-    "commands": 1900,
+    "drafts": 400,
+    "commands": 2150,
 }
 # From the command to the update of a weight, in the order in which they are read.
 PATH = ("commands/run", "pipeline", "training/fit", "training/loop", "training/ensemble")

@@ -36,7 +36,7 @@ def test_the_draft_is_tidy_code_that_does_what_was_said(
     name: str, project: Path, tmp_path: Path, capstone: Capstone
 ) -> None:
     messy = TABLES[name]()
-    code, out, err = capstone(project, "use", str(messy.write(tmp_path, name)), "--yes")
+    code, _, err = capstone(project, "use", str(messy.write(tmp_path, name)), "--yes")
     assert code == 0, err
     data = load_settings(project).data
     assert data.path == f"data/raw/{name}.csv"

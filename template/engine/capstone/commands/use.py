@@ -16,9 +16,9 @@ from capstone.core.errors import CapstoneError, did_you_mean
 if TYPE_CHECKING:  # heavy libraries are imported where they are used
     import pandas as pd
 
-    from capstone.data.suggestions import Problem
     from capstone.drafts.choices import Choices, Looked
     from capstone.drafts.files import Draft
+    from capstone.profiling.suggestions import Problem
 
 NONE = "-"  # the answer for "no column"
 PROBLEMS: dict[Problem, str] = {
@@ -164,7 +164,7 @@ def ask(looked: Looked, choices: Choices, reasons: dict[str, str], target_known:
 
 def ask_class(target: pd.Series, suggestion: str) -> str:
     """Which of two classes is to be detected."""
-    from capstone.data.suggestions import class_to_detect
+    from capstone.profiling.suggestions import class_to_detect
 
     names = sorted(target.dropna().astype(str).unique())
     if len(names) != 2:

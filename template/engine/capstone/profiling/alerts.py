@@ -19,9 +19,9 @@ from capstone.data.kinds import (
     looks_like_id,
 )
 from capstone.data.leaks import suspected_leaks
-from capstone.data.mends import column_mends
 from capstone.data.splitting import duplicate_groups
 from capstone.data.validation import check_target
+from capstone.profiling.mends import column_mends
 
 # "stop": no run is possible, or its result would be wrong; "mend": a line for clean(); "look": decide.
 Level = Literal["stop", "mend", "look"]

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from capstone.columns import number_pattern, parse_number, tidy_text, to_date, to_number, unify_text
+from capstone.columns import parse_number, tidy_text, to_date, to_number, unify_text
 from capstone.core.errors import short_list
 from capstone.data.kinds import DATE_FORMATS, read_as_dates
-from capstone.data.words import NO, PLACEHOLDERS, SHORT_NO, SHORT_YES, YES
+from capstone.data.spellings import MOSTLY, number_format, same_words
+from capstone.data.words import PLACEHOLDERS
 
-MOSTLY = 0.6  # share of the cells that has to be of one kind, for the others to be slips
 LONGEST_LINE = 100
 INDENT = "    "
 # Numbers that stand for "unknown" where they lie far from all others.
@@ -110,28 +109,6 @@ def numbers_in_text(column: pd.Series) -> Mend | None:
     )
 
 
-def number_format(texts: pd.Series) -> tuple[str, float] | None:
-    """The decimal sign with which most of these texts are numbers, and their share; None when most are none."""
-    best: tuple[float, str] = (0.0, ".")
-    counts = texts.value_counts()
-    for decimal in (".", ","):
-        matches = {text: number_pattern(decimal).fullmatch(text) for text in counts.index}
-        found = {text: match for text, match in matches.items() if match}
-        around = {
-            match["before"].strip() + match["after"].strip().lower() for match in found.values()
-        }
-        if len(around - {""}) > 1:
-            continue  # "5a" and "7b" are house numbers, not amounts
-        best = max(best, (float(counts[list(found)].sum()) / max(len(texts), 1), decimal))
-    share, decimal = best
-    if share < MOSTLY:
-        return None
-    # "1,234" may be read either way: three digits after every comma are thousands.
-    if decimal == "." and not any(re.search(r",(?!\d{3}(\D|$))", text) for text in counts.index):
-        return ".", share
-    return decimal, share
-
-
 def spellings_and_placeholders(column: pd.Series) -> Mend | None:
     """Categories that are spelt in several ways, and words that mean "unknown"."""
     texts = _texts(column)
@@ -160,42 +137,6 @@ def spellings_and_placeholders(column: pd.Series) -> Mend | None:
         _unify_code(str(column.name), spellings, missing),
         unify_text(column, spellings, missing),
     )
-
-
-def same_words(counts: pd.Series) -> list[list[str]]:
-    """Words that mean the same, in groups, each with its most frequent spelling first.
-
-    Parameters
-    ----------
-    counts : Series of int
-        How often each word occurs, the most frequent first.
-    """
-    answers = yes_or_no(counts.index)
-    groups: dict[str, list[str]] = {}
-    for word in counts.index:
-        groups.setdefault(answers.get(word) or _key(word), []).append(word)
-    if (
-        answers
-    ):  # a whole word is a better name than "j" or "1"; "nein" goes with "ja", "Nein" with "Ja"
-        short = SHORT_YES | SHORT_NO
-        small = next(word for word in counts.index if word.casefold() not in short).islower()
-        for words in groups.values():
-            words.sort(key=lambda word: (word.casefold() in short, word.islower() != small))
-    return list(groups.values())
-
-
-def yes_or_no(words: Iterable[str]) -> dict[str, str]:
-    """Each word as "yes" or "no", in whichever language it is written; nothing when some word is neither."""
-    names = list(words)
-    whole = {name: name.casefold() for name in names}
-    answers = {}
-    for name, word in whole.items():
-        if word in YES or word in SHORT_YES:
-            answers[name] = "yes"
-        elif word in NO or word in SHORT_NO:
-            answers[name] = "no"
-    complete = len(answers) == len(names) and set(answers.values()) == {"yes", "no"}
-    return answers if complete and set(whole.values()) & (YES | NO) else {}
 
 
 def dates_in_several_ways(column: pd.Series) -> Mend | None:
@@ -234,7 +175,6 @@ def dates_in_several_ways(column: pd.Series) -> Mend | None:
     )
 
 
-UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "æ": "ae", "å": "aa"})
 ISO_DATES = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y%m%d")
 
 
@@ -309,14 +249,6 @@ def _counted(texts: pd.Series) -> str:
     """ "k.A." (12 times), "-" (3 times)."""
     counts = texts.value_counts()
     return short_list([f"{quoted(word)} ({count} times)" for word, count in counts.items()], most=3)
-
-
-def _key(word: str) -> str:
-    """What spellings of one word share: letters without accents and capitals, one space between."""
-    umlauts = word.casefold().translate(UMLAUTS)
-    plain = unicodedata.normalize("NFKD", umlauts)
-    plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
-    return re.sub(r"(?<=[^\W\d])[\s_.\-]+(?=[^\W\d])", " ", plain).strip()
 
 
 def _unify_code(name: str, spellings: dict[str, list[str]], missing: list[str]) -> str:

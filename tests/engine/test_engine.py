@@ -180,7 +180,8 @@ def test_the_names_to_import_are_the_same_for_python_and_for_editors() -> None:
         for alias in node.names
     }
     assert imported == capstone._MODULES
-    assert set(capstone.__all__) == {*imported, "Table", "tidy_text"}
+    at_once = {"Table", "tidy_text", "to_date", "to_number", "unify_text"}
+    assert set(capstone.__all__) == {*imported, *at_once}
     assert dir(capstone) == sorted(capstone.__all__, key=lambda name: (name.islower(), name))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = capstone.nothing

@@ -200,7 +200,9 @@ def _add_threshold(
 def _add_slices(analysis: Analysis, settings: Settings, test: PredictedRows) -> None:
     """Where the errors are largest: slices of the features and of the sensitive columns."""
     data = settings.data
-    errors = row_errors(test.truth, test.prediction, data.problem)
+    errors = row_errors(
+        test.truth, test.prediction, data.problem, analysis.context.get("threshold")
+    )
     columns = [name for name in test.table if name not in (data.target, data.id)][:MOST_SLICED]
     analysis.metrics["slices"] = {
         "measure": "mae" if data.problem == "regression" else "share wrong",

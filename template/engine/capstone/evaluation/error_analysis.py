@@ -10,17 +10,39 @@ import pandas as pd
 from scipy.stats import norm
 from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
 
+from capstone.core.settings import Decision
 from capstone.core.text import MISSING, number
 
 FEWEST_IN_SLICE = 30
 MOST_POINTS = 200  # of a curve: more can't be seen
 
 
-def row_errors(truth: np.ndarray, prediction: np.ndarray, problem: str) -> np.ndarray:
-    """How wrong each row is: the absolute error, or 1 where the likeliest class is a wrong one."""
+def row_errors(
+    truth: np.ndarray, prediction: np.ndarray, problem: str, threshold: float | None = None
+) -> np.ndarray:
+    """How wrong each row is: the absolute error, or 1 where the class that is decided for is a wrong one."""
     if problem == "regression":
         return np.abs(truth - prediction)
-    return (prediction.argmax(axis=1) != truth).astype(float)
+    return (decided_class(prediction, threshold) != truth).astype(float)
+
+
+def decided_class(prediction: np.ndarray, threshold: float | None = None) -> np.ndarray:
+    """The number of the class that is decided for.
+
+    Parameters
+    ----------
+    prediction : ndarray, shape (rows, classes)
+        Probabilities.
+    threshold : float, optional
+        Of two classes, the probability from which on the second one is acted on. Without it the likeliest counts.
+
+    Returns
+    -------
+    ndarray of int, shape (rows,)
+    """
+    if threshold is None:
+        return prediction.argmax(axis=1)
+    return (prediction[:, 1] >= threshold).astype(int)
 
 
 def confusion(truth: np.ndarray, chosen: np.ndarray, classes: list[str]) -> pd.DataFrame:
@@ -43,6 +65,27 @@ def precision_points(happened: np.ndarray, probability: np.ndarray) -> pd.DataFr
     precision, recall, thresholds = precision_recall_curve(happened, probability)
     thresholds = np.append(thresholds, 1.0)
     return _thinned({"recall": recall, "precision": precision, "threshold": thresholds})
+
+
+def cost_points(happened: np.ndarray, probability: np.ndarray, costs: Decision) -> pd.DataFrame:
+    """What acting from each threshold on would have cost, from 0 (act on all) to 1 (on nearly none)."""
+    thresholds = np.linspace(0, 1, MOST_POINTS + 1)
+    acting, missing = np.sort(probability[~happened]), np.sort(probability[happened])
+    alarms = len(acting) - np.searchsorted(acting, thresholds, side="left")
+    missed = np.searchsorted(missing, thresholds, side="left")
+    cost = alarms * costs.cost_false_positive + missed * costs.cost_false_negative
+    return pd.DataFrame({"threshold": thresholds, "cost": cost})
+
+
+def gain_points(happened: np.ndarray, probability: np.ndarray) -> pd.DataFrame:
+    """Of the rows with the highest probabilities, what share of all cases is among them."""
+    found = np.concatenate([[0], np.cumsum(happened[np.argsort(-probability, kind="stable")])])
+    return _thinned(
+        {
+            "share of the rows": np.arange(len(found)) / max(len(happened), 1),
+            "share of the cases": found / max(happened.sum(), 1),
+        }
+    )
 
 
 def error_by_decile(truth: np.ndarray, prediction: np.ndarray) -> pd.DataFrame:

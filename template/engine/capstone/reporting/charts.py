@@ -12,6 +12,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from capstone.core.text import number
+
 SCRIPT = "plotly.min.js"  # once in runs/, for all pages
 BLUE, ORANGE, GREY = "#3b82f6", "#ea7a0c", "#8b8b8b"  # seen well on white and on black
 COLOURS = (BLUE, ORANGE, "#14a38b", "#a855f7", "#dc4c64", "#7c8a1c", GREY)
@@ -120,11 +122,18 @@ def bars(values: pd.Series, name: str, axis: str, highlighted: str = "") -> str:
         go.Bar(
             x=values.tolist(),
             y=[wrapped(label) for label in labels],
+            text=[number(value, ".3g") for value in values],
+            textposition="outside",
+            cliponaxis=False,
             orientation="h",
             marker_color=[ORANGE if label == highlighted else BLUE for label in labels],
             hovertemplate="%{y}: %{x:.4g}<extra></extra>",
         )
     )
+    # Room for the figures beside the bars, on whichever side they point.
+    ends = min(0.0, float(values.min())), max(0.0, float(values.max()))
+    room = 0.18 * ((ends[1] - ends[0]) or 1)
+    figure.update_xaxes(range=[ends[0] - room * (ends[0] < 0), ends[1] + room])
     height = 110 + 16 * sum(1 + len(wrap(label, 26)) for label in labels)
     return _with_labels(figure, name, axis, height)
 
@@ -136,10 +145,18 @@ def _with_labels(figure: go.Figure, name: str, axis: str, height: int) -> str:
     return drawing(figure, name, height)
 
 
-def lines(curves: dict[str, tuple[pd.Series, pd.Series]], name: str, axes: tuple[str, str]) -> str:
-    """A line for each name; one whose name stands in brackets is a reference, dotted and grey."""
+def lines(
+    curves: dict[str, tuple[pd.Series, pd.Series]],
+    name: str,
+    axes: tuple[str, str],
+    marked: Mapping[str, float] | None = None,
+) -> str:
+    """A line for each name; one whose name stands in brackets is a reference, dotted and grey.
+
+    marked  places on the x axis to mark, each with its words
+    """
     figure = go.Figure()
-    for number, (label, (x, y)) in enumerate(curves.items()):
+    for place, (label, (x, y)) in enumerate(curves.items()):
         dotted = label.startswith("(")
         figure.add_scatter(
             x=x,
@@ -147,13 +164,41 @@ def lines(curves: dict[str, tuple[pd.Series, pd.Series]], name: str, axes: tuple
             mode="lines+markers" if len(x) < 15 and not dotted else "lines",
             name=label.strip("()"),
             line={
-                "color": GREY if dotted else COLOURS[number % len(COLOURS)],
+                "color": GREY if dotted else COLOURS[place % len(COLOURS)],
                 "dash": "dot" if dotted else "solid",
             },
+        )
+    for words, place in (marked or {}).items():
+        figure.add_vline(
+            place, line_color=GREY, line_dash="dash", annotation_text=words, annotation_font_size=12
         )
     figure.update_xaxes(title=axes[0])
     figure.update_yaxes(title=axes[1])
     return drawing(figure, name, 360)
+
+
+def histogram(
+    groups: Mapping[str, np.ndarray], name: str, axes: tuple[str, str], bins: int = 30
+) -> str:
+    """How numbers are spread, one over the other for several groups; counted here, so that no page holds the rows."""
+    together = np.concatenate(list(groups.values()))
+    edges = np.histogram_bin_edges(together[np.isfinite(together)], bins=bins)
+    figure = go.Figure()
+    for place, (label, values) in enumerate(groups.items()):
+        counts, _ = np.histogram(values, bins=edges)
+        figure.add_bar(
+            x=(edges[1:] + edges[:-1]) / 2,
+            y=counts,
+            width=np.diff(edges),
+            name=label,
+            opacity=0.6 if len(groups) > 1 else 1,
+            marker_color=COLOURS[place % len(COLOURS)],
+            hovertemplate="%{x:.4g}: %{y}<extra></extra>",
+        )
+    figure.update_layout(barmode="overlay", bargap=0, showlegend=len(groups) > 1)
+    figure.update_xaxes(title=axes[0])
+    figure.update_yaxes(title=axes[1])
+    return drawing(figure, name)
 
 
 def scatter(
@@ -182,7 +227,9 @@ def swarm(
     for position, column in enumerate(columns):
         x, held = shap[column].to_numpy(), values[column]
         width = 0.38 * np.clip(density(x), 0.1, 1)
-        rank = held.rank(pct=True) if pd.api.types.is_numeric_dtype(held) else None
+        types = pd.api.types
+        ordered = types.is_numeric_dtype(held) or types.is_datetime64_any_dtype(held)
+        rank = held.rank(pct=True) if ordered else None
         figure.add_scatter(
             x=x,
             y=position + rng.uniform(-1, 1, len(x)) * width,
@@ -230,12 +277,13 @@ def waterfall(labels: list[str], moves: list[float], base: float, name: str, axi
 def confusion_grid(counts: pd.DataFrame, name: str) -> str:
     """The confusion matrix: darker where more of a true class's rows went."""
     shares = counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
+    words = counts.astype(str) + "<br>" + shares.map("{:.0%}".format)
     figure = go.Figure(
         go.Heatmap(
             z=shares.to_numpy(),
             x=[f"predicted {label}" for label in counts.columns],
             y=[f"true {label}" for label in counts.index],
-            text=counts.to_numpy() if len(counts) <= 12 else None,
+            text=words.to_numpy() if len(counts) <= 12 else None,
             texttemplate="%{text}" if len(counts) <= 12 else None,
             colorscale=[[0, "rgba(59,130,246,0.03)"], [1, "rgba(59,130,246,0.75)"]],
             showscale=False,

@@ -34,8 +34,8 @@ class Run:
 
     @property
     def id(self) -> str:
-        """The folder's name."""
-        return self.folder.name
+        """The folder's name, which it has even before it is finished."""
+        return self.folder.name.removeprefix(PARTIAL)
 
 
 def name_the_start(settings: Settings, root: Path) -> Settings:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from capstone.core.settings import Settings
+from capstone.evaluation.error_analysis import decided_class
 from capstone.runs.folder import Run
 from capstone.runs.verify import (
     check_whole,
@@ -63,6 +64,11 @@ class RunResults:
     def truth(self) -> np.ndarray:
         """The true numbers, or the number of each row's class, shape (rows,)."""
         return truth_and_prediction(self.rows, self.target.classes)[0]
+
+    def decided(self) -> np.ndarray:
+        """The number of the class decided for: of two, at the threshold of the decisions; else the likeliest."""
+        threshold = self.metrics["threshold"]["value"] if self.problem == "binary" else None
+        return decided_class(self.prediction(), threshold)
 
     def prediction(self) -> np.ndarray:
         """The predicted numbers, shape (rows,), or the probabilities, shape (rows, classes)."""

@@ -17,10 +17,11 @@ from capstone.evaluation.error_analysis import (
 )
 from capstone.reporting import charts
 from capstone.reporting.rendering import Chart, short
-from capstone.reporting.report.sentences import MEANINGS, better
+from capstone.reporting.report.sentences import MEANINGS, METRIC_NAMES, better
 from capstone.runs.results import RunResults
 
 MOST_CURVES = 7  # of one chart
+MOST_BARS = 12
 MOST_POINTS = 40  # of a curve, in the numbers behind its chart
 DIAGONAL = (pd.Series([0.0, 1.0]), pd.Series([0.0, 1.0]))
 
@@ -41,7 +42,7 @@ def _scores(results: RunResults) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "metric": name,
+                "metric": METRIC_NAMES[name],
                 "meaning": MEANINGS[name],
                 "better": better(name),
                 MODELS["model"]: short(score["value"]),
@@ -74,8 +75,22 @@ def _regression_charts(results: RunResults) -> dict[str, Chart]:
             charts.scatter(prediction, residuals, "residuals", (axes[1], "prediction minus truth")),
             summary.reset_index(name="value"),
         ),
+        "errors": _errors(residuals, name),
         "deciles": _error_by_decile(deciles),
     }
+
+
+def _errors(residuals: np.ndarray, name: str) -> Chart:
+    """How the errors are spread."""
+    half = float(np.median(np.abs(residuals)))
+    quantiles = [0.05, 0.25, 0.5, 0.75, 0.95]
+    return Chart(
+        f"Half of the predictions are off by less than {short(half)}",
+        charts.histogram({name: residuals}, "errors", ("prediction minus truth", "test rows")),
+        pd.DataFrame(
+            {"share of the rows": quantiles, "error below": np.quantile(residuals, quantiles)}
+        ),
+    )
 
 
 def _error_by_decile(deciles: pd.DataFrame) -> Chart:
@@ -101,7 +116,8 @@ def _class_charts(results: RunResults) -> dict[str, Chart]:
     calibration = {name: calibration_table(*of_class) for name, of_class in rows.items()}
     worst = max(errors, key=lambda name: errors[name])
     return {
-        "confusion": _confusion(confusion(truth, prediction.argmax(axis=1), classes)),
+        "confusion": _confusion(results),
+        "errors": _errors_by_class(results),
         "roc": Chart(
             f"ROC curve: the area under it is {model['roc_auc']['value']:.3f}, guessing gives 0.5",
             charts.lines(
@@ -133,13 +149,27 @@ def _class_charts(results: RunResults) -> dict[str, Chart]:
     }
 
 
-def _confusion(counts: pd.DataFrame) -> Chart:
+def _confusion(results: RunResults) -> Chart:
+    """The matrix of what is decided for: of two classes at the threshold of decisions, else the likeliest."""
+    counts = confusion(results.truth(), results.decided(), results.target.classes)
     wrong = counts.mask(np.eye(len(counts), dtype=bool))
     true, predicted = wrong.stack().idxmax()
+    title = f'Most often confused: true "{true}" predicted as "{predicted}"'
+    if not np.nansum(wrong.to_numpy()):
+        title = "No row is classified wrongly"
+    return Chart(title, charts.confusion_grid(counts, "confusion"), counts.reset_index())
+
+
+def _errors_by_class(results: RunResults) -> Chart:
+    """Which of the true classes are missed most."""
+    truth, classes = results.truth(), results.target.classes
+    wrong = pd.Series((results.decided() != truth).astype(float))
+    shares = wrong.groupby(truth).mean().reindex(range(len(classes))).set_axis(classes).dropna()
+    worst = shares.sort_values(ascending=False, kind="stable").head(MOST_BARS)
     return Chart(
-        f'Most often confused: true "{true}" predicted as "{predicted}"',
-        charts.confusion_grid(counts, "confusion"),
-        counts.reset_index(),
+        f'Of those that are "{worst.index[0]}", {worst.iloc[0]:.0%} are classified wrongly',
+        charts.bars(worst, "errors", "share classified wrongly, by true class"),
+        worst.rename_axis("true class").reset_index(name="share classified wrongly"),
     )
 
 
@@ -170,7 +200,9 @@ def _threshold_scores(threshold: dict[str, Any] | None) -> pd.DataFrame | None:
 
 
 def _training(results: RunResults) -> Chart:
+    """The losses, with the place where the drawn validation loss is lowest."""
     history, info = results.history, results.run.info
+    lowest = int(history.loc[history["validation_loss"].idxmin(), "epoch"])
     drawing = charts.lines(
         {
             "training rows": (history["epoch"], history["train_loss"]),
@@ -178,6 +210,7 @@ def _training(results: RunResults) -> Chart:
         },
         "history",
         ("epoch", "loss"),
+        {f"lowest: epoch {lowest}": lowest},
     )
-    title = f"Training ended after {info['epochs']} epochs; epoch {info['best_epoch']} was the best"
+    title = f"Training ended after {info['epochs']} epochs; the validation loss is lowest at epoch {lowest}"
     return Chart(title, drawing, _thinned(history))

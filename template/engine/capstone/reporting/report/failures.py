@@ -16,7 +16,7 @@ from capstone.runs.results import RunResults
 RULES = {
     "demographic_parity": "a threshold per group, equally often chosen",
     "equalized_odds": "a threshold per group, equal hits and false alarms",
-    "mean of each group": "shifted by each group's mean residual",
+    "mean of each group": "shifted by each group's average error",
 }
 WORST_ROWS = 10
 

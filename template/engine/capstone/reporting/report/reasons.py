@@ -9,7 +9,7 @@ import pandas as pd
 from capstone.core.text import MISSING
 from capstone.data.kinds import find_date_format, to_dates
 from capstone.reporting import charts
-from capstone.reporting.rendering import Chart
+from capstone.reporting.rendering import Chart, cell
 from capstone.runs.results import RunResults
 
 MOST_BARS, MOST_SWARMS, MOST_DEPENDENCE = 20, 10, 3
@@ -24,12 +24,14 @@ class _Explained:
     shap        a column for each column of the table, a row for each explained row
     values      what the table held there
     output      what is explained, as people would call it
+    base        what is predicted on average
     """
 
     importance: pd.DataFrame
     shap: pd.DataFrame
     values: pd.DataFrame
     output: str
+    base: float
 
     @property
     def axis(self) -> str:
@@ -52,6 +54,7 @@ def reasons(results: RunResults) -> dict[str, Chart | list[Chart]] | None:
             _dependence(explained, column, f"dependence-{number}")
             for number, column in enumerate(explained.top(MOST_DEPENDENCE))
         ],
+        "typical": _typical(explained),
         "permutation": _permutation(explained.importance, results.metrics["primary_metric"]),
     }
 
@@ -67,8 +70,9 @@ def _explained(results: RunResults) -> _Explained | None:
     return _Explained(
         importance=results.shap,
         shap=_columns_after("shap of ", table),
-        values=_columns_after("value of ", table),
+        values=_columns_after("value of ", table).apply(_dates_as_dates),
         output=f'the probability of "{shown}"' if shown else f'"{results.target.name}"',
+        base=float(table["base"].iloc[0]),
     )
 
 
@@ -111,12 +115,37 @@ def _swarm(explained: _Explained) -> Chart:
     )
 
 
+def _typical(explained: _Explained) -> Chart:
+    """Of the explained rows the one whose prediction lies in the middle: from the average to what is predicted."""
+    total = explained.shap.sum(axis=1)
+    row = (total - total.median()).abs().idxmin()
+    moves = explained.shap.loc[row].sort_values(key=abs, ascending=False, kind="stable")
+    shown = moves.head(MOST_SWARMS)
+    labels = [f"{name} = {cell(explained.values.loc[row, name])}" for name in shown.index]
+    sizes = shown.tolist()
+    if len(moves) > len(shown):
+        labels.append(f"{len(moves) - len(shown)} other columns")
+        sizes.append(float(moves.sum() - shown.sum()))
+    drawing = charts.waterfall(
+        labels, sizes, explained.base, "typical", f"prediction of {explained.output}"
+    )
+    numbers = pd.DataFrame({"column": labels, "SHAP value": sizes})
+    return Chart(f"A typical row: {shown.index[0]} moves it most", drawing, numbers)
+
+
+def _dates_as_dates(column: pd.Series) -> pd.Series:
+    """A column of dates written as text as dates, so that early ones can be told from late ones."""
+    if pd.api.types.is_numeric_dtype(column) or not column.notna().any():
+        return column
+    shape = find_date_format(column)
+    return to_dates(column, shape) if shape else column
+
+
 def _dependence(explained: _Explained, column: str, name: str) -> Chart:
     """How the SHAP value of a column depends on what the row holds; dates are shown by year."""
     values, shap = explained.values[column], explained.shap[column]
-    words = not pd.api.types.is_numeric_dtype(values) and values.notna().any()
-    if words and (date_format := find_date_format(values)):
-        values = to_dates(values, date_format).dt.year.rename(values.name)
+    if pd.api.types.is_datetime64_any_dtype(values):
+        values = values.dt.year.rename(values.name)
     table = _mean_by_value(values, shap)
     means = table["mean SHAP value"]
     low, high = table.loc[means.idxmin()], table.loc[means.idxmax()]

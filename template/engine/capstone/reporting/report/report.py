@@ -12,10 +12,11 @@ from capstone.core.text import MODELS
 from capstone.reporting import charts
 from capstone.reporting.charts import Plotly
 from capstone.reporting.rendering import Chart, made_by_this_version, render_page
+from capstone.reporting.report.decisions import decision_charts
 from capstone.reporting.report.details import details
 from capstone.reporting.report.failures import failures
 from capstone.reporting.report.reasons import reasons
-from capstone.reporting.report.sentences import MEANINGS, better, better_rule, verdict
+from capstone.reporting.report.sentences import MEANINGS, METRIC_NAMES, better, better_rule, verdict
 from capstone.runs.folder import Run
 from capstone.runs.provenance import what_was_sampled
 from capstone.runs.results import RunResults, read_results
@@ -71,42 +72,14 @@ def report_page(results: RunResults, standalone: bool = False) -> str:
         verdict=verdict(metrics["beats"]),
         better_rule=better_rule(metrics["decisions"]),
         meanings=MEANINGS,
-        costs=_costs(metrics["decisions"]),
+        metric_names=METRIC_NAMES,
+        decided=decision_charts(results),
         models=_models(metrics, metrics["primary_metric"]),
         plotly=charts.plotly_inside() if standalone else Plotly(path=f"../{charts.SCRIPT}"),
         reasons=reasons(results),
         **failures(results),
         **details(results),
     )
-
-
-def _costs(decisions: dict[str, Any]) -> Chart:
-    """What following decisions.py would have cost, beside the two simple rules."""
-    cost, unit = decisions["cost"], decisions["unit"]
-    table = pd.DataFrame(
-        {
-            "rule": [
-                "following decisions.py",
-                f"all: {decisions['nothing']}",
-                f"all: {decisions['everyone']}",
-            ],
-            f"cost in {unit}": [cost["followed"], cost["nothing"], cost["everyone"]],
-        }
-    )
-    rule = better_rule(decisions)
-    saved = decisions["saved_against"][rule]
-    title = f'"{decisions[rule]}" for all would have cost about as much'
-    if saved["low"] > 0:
-        title = "Following the recommendations would have cost least"
-    elif saved["high"] < 0:
-        title = f'"{decisions[rule]}" for all would have cost least'
-    drawing = charts.bars(
-        table.set_index("rule")[f"cost in {unit}"],
-        "costs",
-        f"cost on the test rows, {unit}",
-        table["rule"].iloc[0],
-    )
-    return Chart(title, drawing, table)
 
 
 def _models(metrics: dict[str, Any], metric: str) -> Chart:
@@ -116,14 +89,14 @@ def _models(metrics: dict[str, Any], metric: str) -> Chart:
     drawing = charts.dots(
         scores,
         "models",
-        f"{metric} on the test rows, with 95 % intervals ({better(metric)} is better)",
+        f"{METRIC_NAMES[metric]} on the test rows, with 95 % intervals ({better(metric)} is better)",
         highlighted=MODELS["model"],
     )
     outcomes = list(metrics["beats"].values())
     table = pd.DataFrame(
         {
             "model": list(scores),
-            metric: [score["value"] for score in scores.values()],
+            METRIC_NAMES[metric]: [score["value"] for score in scores.values()],
             "95 % interval from": [score["low"] for score in scores.values()],
             "to": [score["high"] for score in scores.values()],
             "your network is": ["-", *outcomes],

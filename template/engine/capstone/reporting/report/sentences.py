@@ -8,16 +8,28 @@ from typing import Any
 from capstone.core.text import MODELS
 from capstone.evaluation.metrics import LOWER_IS_BETTER
 
+# What people call each metric.
+METRIC_NAMES = {
+    "r2": "R²",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "roc_auc": "ROC AUC",
+    "pr_auc": "PR AUC",
+    "accuracy": "accuracy",
+    "f1": "F1",
+    "log_loss": "log loss",
+    "brier": "Brier score",
+}
 # What each metric says, for readers who never heard of it.
 MEANINGS = {
     "r2": "share of the differences between rows that is explained (1 is perfect)",
     "rmse": "typical error, large errors counting more",
-    "mae": "average error",
+    "mae": "average size of an error",
     "roc_auc": "chance to rank a random case above a random other one (0.5 is guessing)",
     "pr_auc": "average precision: how few false alarms the found cases cost (1 is perfect)",
-    "accuracy": "share of right answers",
-    "f1": "balance of precision and recall (1 is perfect)",
-    "log_loss": "punishment for being sure and wrong (0 is perfect)",
+    "accuracy": "share classified correctly (at a probability of 0.5)",
+    "f1": "balance of precision and recall, at 0.5 (1 is perfect)",
+    "log_loss": "penalty for being confident and wrong (0 is perfect)",
     "brier": "squared error of the probabilities (0 is perfect)",
 }
 

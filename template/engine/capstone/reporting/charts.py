@@ -168,9 +168,9 @@ def lines(
                 "dash": "dot" if dotted else "solid",
             },
         )
-    for words, place in (marked or {}).items():
+    for words, at in (marked or {}).items():
         figure.add_vline(
-            place, line_color=GREY, line_dash="dash", annotation_text=words, annotation_font_size=12
+            at, line_color=GREY, line_dash="dash", annotation_text=words, annotation_font_size=12
         )
     figure.update_xaxes(title=axes[0])
     figure.update_yaxes(title=axes[1])

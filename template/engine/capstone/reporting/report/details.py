@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from capstone.core.text import MODELS
+from capstone.core.text import MODELS, number
 from capstone.evaluation.calibration import calibration_table
 from capstone.evaluation.error_analysis import (
     confusion,
@@ -23,6 +23,16 @@ from capstone.runs.results import RunResults
 MOST_CURVES = 7  # of one chart
 MOST_BARS = 12
 MOST_POINTS = 40  # of a curve, in the numbers behind its chart
+# What metrics.json keeps of a threshold, in the words of the report, and how the number is written.
+AT_A_THRESHOLD = {
+    "true_positives": ("found (true positives)", ".0f"),
+    "false_negatives": ("missed (false negatives)", ".0f"),
+    "false_positives": ("false alarms (false positives)", ".0f"),
+    "true_negatives": ("rightly left alone (true negatives)", ".0f"),
+    "recall": ("recall: share of the cases that is found", ".3f"),
+    "precision": ("precision: share of the alarms that is right", ".3f"),
+    "cost": ("cost", ".3g"),
+}
 DIAGONAL = (pd.Series([0.0, 1.0]), pd.Series([0.0, 1.0]))
 
 
@@ -42,16 +52,14 @@ def _scores(results: RunResults) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "metric": METRIC_NAMES[name],
-                "meaning": MEANINGS[name],
-                "better": better(name),
-                MODELS["model"]: short(score["value"]),
-                "95 % interval": f"{short(score['low'])} to {short(score['high'])}",
+                "metric": f"{METRIC_NAMES[name]}: {MEANINGS[name]}; {better(name)} is better",
+                MODELS["model"]: number(score["value"]),
+                "95 % interval": f"{number(score['low'])} to {number(score['high'])}",
                 **{
-                    MODELS[other]: short(scores[name]["value"])
+                    MODELS[other]: number(scores[name]["value"])
                     for other, scores in metrics["baselines"].items()
                 },
-                "validation": short(metrics["validation"][name]),
+                "on validation rows": number(metrics["validation"][name]),
             }
             for name, score in metrics["model"].items()
         ]
@@ -195,8 +203,17 @@ def _threshold_scores(threshold: dict[str, Any] | None) -> pd.DataFrame | None:
     """What acting from the threshold on comes to, beside 0.5; only of two classes."""
     if threshold is None:
         return None
-    scores = {"at the threshold": threshold["test"], "at 0.5": threshold["test_at_half"]}
-    return pd.DataFrame(scores).rename_axis("on the test rows").reset_index()
+    chosen, half = threshold["test"], threshold["test_at_half"]
+    return pd.DataFrame(
+        [
+            {
+                "on the test rows": words,
+                "at the threshold": number(chosen[name], form),
+                "at 0.5": number(half[name], form),
+            }
+            for name, (words, form) in AT_A_THRESHOLD.items()
+        ]
+    )
 
 
 def _training(results: RunResults) -> Chart:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from capstone.core.text import MISSING, number
 from capstone.evaluation.error_analysis import FEWEST_IN_SLICE, row_errors
 from capstone.reporting import charts
-from capstone.reporting.rendering import Chart, short
+from capstone.reporting.rendering import Chart
 from capstone.runs.results import RunResults
 
 RULES = {
@@ -40,7 +41,7 @@ def failures(results: RunResults) -> dict[str, object]:
         "groups": {
             name: Groups(
                 chart=_residuals(results, name, compared),
-                scores=_scores(name, compared["by_group"]),
+                scores=_scores(name, _in_order(compared["by_group"])),
                 equal_treatment=_equal_treatment(compared["equal_treatment"]),
             )
             for name, compared in results.metrics["groups"].items()
@@ -56,7 +57,8 @@ def failures(results: RunResults) -> dict[str, object]:
 def _residuals(results: RunResults, name: str, compared: dict[str, Any]) -> Chart:
     """In which direction each group is predicted wrong."""
     finding, label = compared["finding"], compared["finding"]["class"]
-    residuals = {line["group"]: line["residual"] for line in compared["by_group"] if line["judged"]}
+    by_group = _in_order(compared["by_group"])
+    residuals = {line["group"]: line["residual"] for line in by_group if line["judged"]}
     drawing = charts.dots(
         residuals,
         f"gap-{_slug(name)}",
@@ -79,11 +81,29 @@ def _residuals(results: RunResults, name: str, compared: dict[str, Any]) -> Char
                 "from": line["residual"]["low"],
                 "to": line["residual"]["high"],
             }
-            for line in compared["by_group"]
+            for line in by_group
             if line["judged"]
         ]
     )
     return Chart(title, drawing, numbers)
+
+
+def _in_order(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Quarters of a number from low to high; other groups as they are, the largest first."""
+    starts = [_start(group["group"]) for group in groups]
+    if any(start is None for start in starts):
+        return groups
+    return sorted(groups, key=lambda group: _start(group["group"]) or 0.0)
+
+
+def _start(label: str) -> float | None:
+    """Where a range such as "1,200 to 3,400" begins; infinity for missing values; None for what is no range."""
+    if label == MISSING:
+        return float("inf")
+    try:
+        return float(label.split(" to ")[0].replace(",", "")) if " to " in label else None
+    except ValueError:
+        return None
 
 
 def _scores(name: str, groups: list[dict[str, Any]]) -> pd.DataFrame:
@@ -93,12 +113,12 @@ def _scores(name: str, groups: list[dict[str, Any]]) -> pd.DataFrame:
         line = {name: group["group"], "rows": f"{group['rows']:,}"}
         for rate, score in group.items():
             if isinstance(score, dict) and rate != "residual":
-                low, high = short(score["low"]), short(score["high"])
-                line[rate.replace("_", " ")] = f"{short(score['value'])} ({low} to {high})"
+                low, high = number(score["low"]), number(score["high"])
+                line[rate.replace("_", " ")] = f"{number(score['value'])} ({low} to {high})"
         if not group["judged"]:
             line["note"] = "too small to judge"
         lines.append(line)
-    return pd.DataFrame(lines)
+    return pd.DataFrame(lines).fillna("")
 
 
 def _equal_treatment(rules: list[dict[str, Any]]) -> pd.DataFrame | None:

@@ -29,10 +29,11 @@ from capstone.training.history import Epoch
 def results_table(metrics: dict[str, Any]) -> Table:
     """The test part's metrics: one row per metric, one column per model."""
     baselines = metrics["baselines"]
+    detected = list(metrics["calibration"]["ece"]) if metrics["problem"] == "binary" else []
     table = Table(
         *("metric", "better", MODELS["model"], "95 % interval"),
         *(MODELS[name] for name in baselines),
-        title="On the test part",
+        title="On the test part" + "".join(f', to detect "{name}"' for name in detected),
         box=SIMPLE,
         padding=(0, 1, 0, 0),  # seven columns fit into 80 characters
     )

@@ -164,7 +164,7 @@ def ask(looked: Looked, choices: Choices, reasons: dict[str, str], target_known:
 
 def ask_class(target: pd.Series, suggestion: str) -> str:
     """Which of two classes is to be detected."""
-    from capstone.profiling.suggestions import class_to_detect
+    from capstone.data.spellings import class_to_detect
 
     names = sorted(target.dropna().astype(str).unique())
     if len(names) != 2:

@@ -37,7 +37,7 @@ class Data(Section):
     path: str
     target: str = Field(min_length=1)
     problem: Literal["regression", "binary", "multiclass"]
-    positive: str | bool | int | float = ""  # binary: the class to detect; "" is the last in order
+    positive: str | bool | int | float = ""  # binary: the class to detect; "" for the likely one
     id: str = ""
     leave_out: list[str] = []
     sensitive: list[str] = []

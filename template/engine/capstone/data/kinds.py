@@ -10,6 +10,7 @@ import pandas as pd
 from capstone.core.errors import CapstoneError
 from capstone.core.settings import Data
 from capstone.core.text import MISSING
+from capstone.data.spellings import class_to_detect
 
 Kind = Literal["number", "boolean", "date", "category", "text", "empty"]
 ID_LIKE = 0.98  # share of different values
@@ -67,8 +68,10 @@ def to_dates(column: pd.Series, date_format: str | None) -> pd.Series:
 
 
 def class_names(target: pd.Series, positive: object = "") -> list[str]:
-    """The classes as text, in order; the positive one, when named, goes last."""
+    """The classes as text, in order; of two, the one to detect goes last: the one named, or the likely one."""
     names = [str(value) for value in sorted(target.unique())]
+    if len(names) == 2 and positive == "":
+        positive = class_to_detect(target)[0]
     if positive != "":
         names.sort(key=lambda name: name == str(positive))
     return names

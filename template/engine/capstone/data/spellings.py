@@ -79,3 +79,28 @@ def _key(word: str) -> str:
     plain = unicodedata.normalize("NFKD", umlauts)
     plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
     return re.sub(r"(?<=[^\W\d])[\s_.\-]+(?=[^\W\d])", " ", plain).strip()
+
+
+def class_to_detect(target: pd.Series) -> tuple[str, str]:
+    """Of two classes the one that someone looks for, and why.
+
+    Parameters
+    ----------
+    target : Series
+        With two different values; missing ones don't count.
+
+    Returns
+    -------
+    tuple of str and str
+        The class as text, and the reason: it means yes, or it is the rarer one.
+    """
+    counts = target.dropna().astype(str).value_counts()
+    counts = counts.sort_index().sort_values(
+        kind="stable"
+    )  # the rarer first; of two alike the first in order
+    words = [name.removesuffix(".0").casefold() for name in counts.index]
+    for name, word, other in zip(counts.index, words, reversed(words), strict=True):
+        if word in YES or (word in SHORT_YES and other in NO | SHORT_NO):
+            return str(name), f'"{name}" means yes'
+    rarer = str(counts.index[0])
+    return rarer, f'"{rarer}" is the rarer one'

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from capstone.core.settings import Data
+from capstone.data.spellings import class_to_detect
 from capstone.profiling.mends import Mend, find_mends
 from capstone.profiling.suggestions import (
     Problem,
-    class_to_detect,
     suggest_id,
     suggest_leave_out,
     suggest_problem,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +20,11 @@ from capstone.profiling.mends import Mend, quoted
 
 COMMENT_WIDTH = 110
 IMPORTS = ("to_date", "to_number", "unify_text")
+# What Copier fills in where nobody has asked a question of their own.
+GIVEN_QUESTIONS = (
+    r"How well can .+ be predicted from the other columns\?|What will a house sell for\?"
+    r"|Which customers will leave\?|How will a student fare in the first year\?|"
+)
 OPEN = "[More Information Needed]"
 
 
@@ -33,6 +39,9 @@ def draft_settings(text: str, choices: Choices) -> str:
         What goes into section [data], and the way to split that suits the problem.
     """
     document = tomlkit.parse(text)
+    project = _section(document, "project")
+    if re.fullmatch(GIVEN_QUESTIONS, str(project.get("question", ""))):
+        project["question"] = f"How well can {choices.target} be predicted from the other columns?"
     data = _section(document, "data")
     for key, value in asdict(choices).items():
         data[key] = value

@@ -12,12 +12,8 @@ from capstone.data.leaks import suspected_leaks
 from capstone.data.words import (
     AMOUNTS,
     IDS,
-    NO,
     SENSITIVE,
-    SHORT_NO,
-    SHORT_YES,
     TARGETS,
-    YES,
     words_in,
 )
 
@@ -53,31 +49,6 @@ def suggest_problem(target: pd.Series) -> Problem:
         return "multiclass"
     codes = (values % 1 == 0).all() and values.min() in (0, 1) and different <= MOST_CODES
     return "multiclass" if codes and values.max() - values.min() == different - 1 else "regression"
-
-
-def class_to_detect(target: pd.Series) -> tuple[str, str]:
-    """Of two classes the one that someone looks for, and why.
-
-    Parameters
-    ----------
-    target : Series
-        With two different values; missing ones don't count.
-
-    Returns
-    -------
-    tuple of str and str
-        The class as text, and the reason: it means yes, or it is the rarer one.
-    """
-    counts = target.dropna().astype(str).value_counts()
-    counts = counts.sort_index().sort_values(
-        kind="stable"
-    )  # the rarer first; of two alike the first in order
-    words = [name.removesuffix(".0").casefold() for name in counts.index]
-    for name, word, other in zip(counts.index, words, reversed(words), strict=True):
-        if word in YES or (word in SHORT_YES and other in NO | SHORT_NO):
-            return str(name), f'"{name}" means yes'
-    rarer = str(counts.index[0])
-    return rarer, f'"{rarer}" is the rarer one'
 
 
 def suggest_id(table: pd.DataFrame, target: str) -> str:

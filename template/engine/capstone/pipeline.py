@@ -14,6 +14,7 @@ from capstone.core.files import PARTIAL, write_csv, write_json, write_text
 from capstone.core.project import package_name
 from capstone.core.settings import Settings
 from capstone.core.step import step
+from capstone.core.text import say
 from capstone.data.kinds import feature_columns
 from capstone.data.preprocessing import Preprocessor
 from capstone.data.reading import fingerprint, read_table
@@ -106,7 +107,7 @@ class CapstonePipeline:
         settings: Settings,
         root: Path | str = ".",
         options: RunOptions = DEFAULTS,
-        say: Callable[[str], object] = print,
+        say: Callable[[str], object] = say,
     ) -> None:
         self.settings, self.root = settings, Path(root)
         self.options, self.say = options, say

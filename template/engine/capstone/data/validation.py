@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from capstone.core.errors import CapstoneError, did_you_mean
+from capstone.core.errors import CapstoneError, did_you_mean, short_list
 from capstone.core.settings import Data
+from capstone.core.text import quoted
 from capstone.data.kinds import DATE_FORMATS, column_kind, read_as_dates
 
 MOST_CLASSES = 100
@@ -68,7 +69,7 @@ def check_target(target: pd.Series, data: Data) -> pd.Series:
     counts = target.value_counts()
     if len(counts) == 1:
         raise CapstoneError(
-            f'Target "{name}" is {counts.index[0]!r} in every row: nothing to learn.'
+            f'Target "{name}" is {quoted(counts.index[0])} in every row: nothing to learn.'
         )
     if len(counts) > MOST_CLASSES:
         raise CapstoneError(
@@ -82,13 +83,13 @@ def check_target(target: pd.Series, data: Data) -> pd.Series:
         )
     if counts.iloc[-1] < FEWEST_PER_CLASS:
         raise CapstoneError(
-            f'Target "{name}": class {counts.index[-1]!r} has {counts.iloc[-1]} row(s), but each class '
+            f'Target "{name}": class {quoted(counts.index[-1])} has {counts.iloc[-1]} row(s), but each class '
             f"needs {FEWEST_PER_CLASS} or more: merge it with another or drop it in clean()."
         )
     if data.positive != "" and str(data.positive) not in map(str, counts.index):
         raise CapstoneError(
             f'[data] positive is "{data.positive}", but the classes of "{name}" are '
-            f"{', '.join(map(str, counts.index))}."
+            f"{short_list([quoted(name) for name in counts.index])}."
         )
     return target
 
@@ -104,7 +105,7 @@ def check_parts(parts: dict[str, pd.Index], target: pd.Series, problem: str) -> 
             absent = set(target) - set(target[rows])
             if absent:
                 raise CapstoneError(
-                    f"The {part} part has no row of class {min(map(str, absent))}: give it a larger share "
+                    f"The {part} part has no row of class {quoted(min(map(str, absent)))}: give it a larger share "
                     'in [split], use method "stratified", or merge rare classes in clean().'
                 )
 
@@ -131,7 +132,7 @@ def _refuse_mixed(column: pd.Series, place: str) -> None:
     if numbers.mean() >= 0.5:
         odd = numbers.idxmin()
         raise CapstoneError(
-            f'Column "{column.name}" mixes numbers with text such as "{present[odd][:25]}" (row {odd}): '
+            f'Column "{column.name}" mixes numbers with text such as {quoted(present[odd])} (row {odd}): '
             f"mend it in clean() ({place}), e.g. with pd.to_numeric(..., errors='coerce')."
         )
     if not present.head(50).str.contains(r"\d").all():
@@ -142,7 +143,7 @@ def _refuse_mixed(column: pd.Series, place: str) -> None:
         odd = shapes[main].idxmin()
         raise CapstoneError(
             f'Column "{column.name}" holds dates in several shapes, such as '
-            f'"{present[shapes[main].idxmax()]}" and "{present[odd][:25]}" (row {odd}): '
+            f"{quoted(present[shapes[main].idxmax()])} and {quoted(present[odd])} (row {odd}): "
             f"bring them to one in clean() ({place})."
         )
 
@@ -153,7 +154,7 @@ def to_numbers(target: pd.Series) -> pd.Series:
     if numbers.isna().any() or pd.api.types.is_bool_dtype(target):
         odd = numbers.isna().idxmax()
         raise CapstoneError(
-            f'Target "{target.name}" is "{target[odd]}" in row {odd}, but regression needs numbers: '
+            f'Target "{target.name}" is {quoted(target[odd])} in row {odd}, but regression needs numbers: '
             'mend it in clean(), or set [data] problem = "multiclass".'
         )
     numbers = numbers.astype("float64")

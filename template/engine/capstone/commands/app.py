@@ -56,7 +56,7 @@ def main() -> None:
     0 when all is well, 2 for what a user can mend, 130 after Ctrl-C, 1 for a fault of the engine itself.
     """
     arguments = [word for word in sys.argv[1:] if word != TRACEBACK]
-    with lasting_streams():
+    with lasting_streams() as output:
         try:
             code = app(arguments or ["--help"], standalone_mode=False)
         except Exception as error:  # the last net: each kind is told, none is hidden
@@ -65,15 +65,23 @@ def main() -> None:
             if TRACEBACK in sys.argv:
                 for line in "".join(traceback.format_exception(error)).splitlines():
                     print(printable(line), file=sys.stderr)
-            rank = os.environ.get("RANK", "0")  # of several processes that torchrun has started
-            who = f" in process {rank}" if rank != "0" else ""
-            print(f"Error{who}: {one_line(sentence)}", file=sys.stderr)
+            _print_error(sentence)
         if code == INTERRUPTED:
             _end_undisturbed()
             kept = (Path("runs") / "checkpoint.pt").exists()
             how = "; `capstone run --resume` goes on with the training that was begun" * kept
             print(f"Stopped. No run was saved{how}.", file=sys.stderr)
+        output.flush()
+        if output.lost and not code:
+            code = 2
+            _print_error(f"What is printed can't be written ({output.lost}); all else was done.")
     sys.exit(code or 0)
+
+
+def _print_error(sentence: str) -> None:
+    rank = os.environ.get("RANK", "0")  # of several processes that torchrun has started
+    who = f" in process {rank}" if rank != "0" else ""
+    print(f"Error{who}: {one_line(sentence)}", file=sys.stderr)
 
 
 def end_of(error: Exception) -> tuple[int, str]:

@@ -116,9 +116,8 @@ def epoch_as_json(epoch: Epoch) -> None:
 
 
 @contextmanager
-def training_progress() -> Iterator[Callable[[Epoch], None]]:
+def training_progress(console: Console) -> Iterator[Callable[[Epoch], None]]:
     """A function to call after each epoch; it draws a bar in a terminal and nothing in a log or in CI."""
-    console = terminal()
     # Some CI pretends to be a terminal, for the colours.
     quiet = not console.is_terminal or os.environ.get("CI", "").lower() not in ("", "0", "false")
     columns = (

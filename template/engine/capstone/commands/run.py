@@ -110,12 +110,12 @@ def run_seeds(
 
 def run_in_words(settings: Settings, root: Path, options: RunOptions) -> dict[str, Any]:
     """One run, printed for people; returns its metrics."""
-    from capstone.commands.console import show_results, training_progress
+    from capstone.commands.console import show_results, terminal, training_progress
     from capstone.core.text import say, verdict_sentence
     from capstone.streaming.pipeline import open_pipeline
 
     pipeline = open_pipeline(settings, root, options)
-    with training_progress() as show_epoch:
+    with training_progress(terminal()) as show_epoch:
         run_pipeline(pipeline, show_epoch)
     say()
     show_results(pipeline.metrics)

@@ -19,7 +19,7 @@ SCRIPT = "plotly.min.js"  # once in runs/, for all pages
 BLUE, ORANGE, GREY = "#3b82f6", "#ea7a0c", "#8b8b8b"  # seen well on white and on black
 COLOURS = (BLUE, ORANGE, "#14a38b", "#a855f7", "#dc4c64", "#7c8a1c", GREY)
 MOST_DOTS = 2000  # in a scatter plot
-LONGEST_LABEL = 120  # characters
+LONGEST_LABEL = 60  # characters
 
 
 Curve = tuple[pd.Series, pd.Series]
@@ -73,7 +73,7 @@ def drawing(figure: go.Figure, name: str, height: int = 320) -> str:
         full_html=False,
         include_plotlyjs=False,
         div_id=name,
-        config={"displayModeBar": False, "responsive": True},
+        config={"displayModeBar": False, "responsive": True, "typesetMath": False},
     )
     return html
 

@@ -40,6 +40,8 @@ def run(
     from capstone.core.settings_file import QUICK, load_settings
 
     root = find_root()
+    # Defaults, then capstone.toml, then --set: the later one counts. What came out is kept with the run, in
+    # settings.toml.
     settings = load_settings(root, [*(QUICK if quick else ()), *(set_ or ())])
 
     several = "TORCHELASTIC_RUN_ID" in os.environ  # torchrun has started several processes
@@ -118,6 +120,7 @@ def run_in_words(settings: Settings, root: Path, options: RunOptions) -> dict[st
     with training_progress(terminal()) as show_epoch:
         run_pipeline(pipeline, show_epoch)
     say()
+    # Look at the intervals before the scores: where two of them overlap widely, the better score may be luck.
     show_results(pipeline.metrics)
     say(verdict_sentence(pipeline.metrics))
     if options.quick:
@@ -146,9 +149,11 @@ def run_pipeline(pipeline: CapstonePipeline, show_epoch: Callable[[Epoch], objec
     from capstone.training.loop import EachEpoch
 
     # The next stop on the path: pipeline.py, where each of these is a method.
+    # Nothing is learned in the first four steps: what they print is worth a look before training takes its time.
     pipeline.load().clean().engineer().split()
     with tracking(pipeline.settings, pipeline.root, pipeline.say, show_epoch) as logs:
         pipeline.callbacks.append(EachEpoch(logs.epoch))
+        # train() learns from one part of the rows and evaluate() asks about another: that is what the split is for.
         pipeline.train().evaluate().save()
         logs.finish(read_run(pipeline.root / "runs", pipeline.folder.name))
 

@@ -16,7 +16,22 @@ LARGEST = 1e100  # beyond it, squares overflow; infinite values are larger too
 
 
 def check_named_columns(table: pd.DataFrame, named: dict[str, list[str]], path: str) -> None:
-    """Every column that capstone.toml names must be in the table."""
+    """Every column that capstone.toml names must be in the table.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As it was read.
+    named : dict of lists of str
+        The names by where they stand, such as {"[data] id": ["customer"]}.
+    path : str
+        The table's file, for the sentence.
+
+    Raises
+    ------
+    CapstoneError
+        For the first name that is no column.
+    """
     for key, names in named.items():
         for name in names:
             if name not in table:
@@ -27,7 +42,20 @@ def check_named_columns(table: pd.DataFrame, named: dict[str, list[str]], path: 
 
 
 def check_enough_rows(table: pd.DataFrame, loaded: int) -> None:
-    """Refuse a table too small to be divided; `loaded` is how many rows the file had."""
+    """Refuse a table too small to be divided.
+
+    Parameters
+    ----------
+    table : DataFrame
+        After clean() and engineer().
+    loaded : int
+        How many rows the file had.
+
+    Raises
+    ------
+    CapstoneError
+        For fewer than 20 rows.
+    """
     if len(table) < FEWEST_ROWS:
         raise CapstoneError(
             f"{len(table)} of the {loaded} rows loaded are left after clean() and engineer(), but "
@@ -36,7 +64,22 @@ def check_enough_rows(table: pd.DataFrame, loaded: int) -> None:
 
 
 def check_columns(table: pd.DataFrame, data: Data, place: str) -> None:
-    """Refuse the features that no step could use rightly; `place` says where to mend them."""
+    """Refuse the features that no step could use rightly.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The features alone.
+    data : Data
+        Section [data] of the settings.
+    place : str
+        Where clean() is, for the sentence.
+
+    Raises
+    ------
+    CapstoneError
+        For a column that mixes numbers or dates with text, or holds a number that no network can use.
+    """
     for name in table:
         column = table[name]
         kind = column_kind(column, data.date_format)
@@ -49,7 +92,22 @@ def check_columns(table: pd.DataFrame, data: Data, place: str) -> None:
 def check_target(target: pd.Series, data: Data) -> pd.Series:
     """The target without its missing rows, as numbers (regression) or as classes.
 
-    Raises CapstoneError when the column doesn't suit the problem.
+    Parameters
+    ----------
+    target : Series
+        The column, with its name.
+    data : Data
+        Section [data] of the settings: it names the problem and the positive class.
+
+    Returns
+    -------
+    Series
+        The rows whose target is known.
+
+    Raises
+    ------
+    CapstoneError
+        When the column doesn't suit the problem.
     """
     name, problem = target.name, data.problem
     target = target.dropna()
@@ -95,7 +153,22 @@ def check_target(target: pd.Series, data: Data) -> pd.Series:
 
 
 def check_parts(parts: dict[str, pd.Index], target: pd.Series, problem: str) -> None:
-    """Every part has rows and, in classification, every class."""
+    """Every part has rows and, in classification, every class.
+
+    Parameters
+    ----------
+    parts : dict of Index
+        The row numbers of each part by its name.
+    target : Series
+        As `check_target` returns it.
+    problem : str
+        "regression", "binary" or "multiclass".
+
+    Raises
+    ------
+    CapstoneError
+        For a part that is empty or lacks a class.
+    """
     for part, rows in parts.items():
         if len(rows) == 0:
             raise CapstoneError(
@@ -149,7 +222,23 @@ def _refuse_mixed(column: pd.Series, place: str) -> None:
 
 
 def to_numbers(target: pd.Series) -> pd.Series:
-    """A target of which none is missing, as numbers. Raises CapstoneError when some value is none."""
+    """A target of which none is missing, as numbers.
+
+    Parameters
+    ----------
+    target : Series
+        The column, with its name.
+
+    Returns
+    -------
+    Series
+        As float64.
+
+    Raises
+    ------
+    CapstoneError
+        When a value is no number, or one so large that its square overflows.
+    """
     numbers = pd.to_numeric(target, errors="coerce")
     if numbers.isna().any() or pd.api.types.is_bool_dtype(target):
         odd = numbers.isna().idxmax()

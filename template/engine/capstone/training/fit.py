@@ -54,6 +54,7 @@ def train_model(
         encoding, reason = choose_encoding(builder, data, settings, trainer_class)
         # Then the network, once or as often as there are members, with fresh random weights.
         network = builder.build(encoding, data.members, data.train.device)
+        # Weights mean nothing without the network they belong to: this writes down how to build the same one again.
         architecture = builder.architecture(encoding, data.members)
         model = TrainedModel(builder.preprocessor, network, builder.target, architecture)
         say([reason, *describe(model, data.members)])

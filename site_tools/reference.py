@@ -217,8 +217,8 @@ on standard error; `--traceback` behind any command shows the whole story.
 | 130 | Ctrl-C ended it |
 | 1 | a fault of the template's engine, not of your work: show your instructor what `--traceback` prints |
 
-Names of columns, values and files are shown as they are. What a terminal would obey, or nobody could see, stands there as
-Python writes it: `\\x1b`, `\\n`, `\\u202e`. In `--json` and in files every letter is kept.
+Names of columns, values and files are shown as they are. What a terminal would obey, or nobody could see, stands there
+as Python writes it: `\\x1b`, `\\n`, `\\u202e`. In `--json` and in files every letter is kept.
 """
 IN_A_CLASS = """Run these in the folder of `class.toml`. [A class with `cohort`](../cohort.md) says when.
 """

@@ -132,7 +132,7 @@ def _target_table(target: pd.Series, data: Data) -> pd.DataFrame:
     counts = target.value_counts(dropna=False)
     shares = [f"{count / len(target):.1%}" for count in counts]
     return pd.DataFrame(
-        {"class": counts.index.astype(str), "rows": counts.to_numpy(), "share": shares}
+        {"class": [*map(cell_text, counts.index)], "rows": counts.to_numpy(), "share": shares}
     )
 
 

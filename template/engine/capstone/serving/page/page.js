@@ -8,11 +8,14 @@ let key = "";
 // What nobody sees, or what turns the direction of writing: as `printable` of core/text.py.
 const UNSEEN = /(?! )[\p{C}\p{Z}\u034f\u115f\u1160\u2800\u3164\uffa0]/gu;
 
-/** A name or value as it is, with what can't be seen as Python writes it: \\u202e. */
+/** A name or value as it is, with what can't be seen as Python writes it: \n, \x1b, \u202e. */
 function shown(text) {
+  const short = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
   return String(text).replace(UNSEEN, (letter) => {
     const number = letter.codePointAt(0).toString(16);
-    return number.length > 4 ? `\\U${number.padStart(8, "0")}` : `\\u${number.padStart(4, "0")}`;
+    if (letter in short) return short[letter];
+    if (number.length < 3) return `\\x${number.padStart(2, "0")}`;
+    return number.length < 5 ? `\\u${number.padStart(4, "0")}` : `\\U${number.padStart(8, "0")}`;
   });
 }
 

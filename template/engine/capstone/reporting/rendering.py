@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, UndefinedError
-from markupsafe import Markup
 
 from capstone.core.errors import CapstoneError
 from capstone.core.text import cell_text, cut, number, printable, short
@@ -76,7 +75,7 @@ def environment(autoescape: bool) -> Environment:
 
 def _printable(value: object) -> object:
     """What a template shows: of a text nothing is obeyed or hidden, unless it is markup of our own."""
-    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return printable(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 @contextmanager

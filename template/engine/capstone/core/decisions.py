@@ -10,7 +10,7 @@ import numpy as np
 
 from capstone.core.errors import CapstoneError
 from capstone.core.project import call_student, load_attribute, package_name
-from capstone.core.text import LONGEST_VALUE, cut
+from capstone.core.text import setting_text
 
 ROOM = "decisions"
 PROBABILITY = "probability_"  # how the name of a column begins that holds a class's probabilities
@@ -106,7 +106,7 @@ def ask(
     for answer in answers:
         if not isinstance(answer, dict) or not {"action", "sure", "cost"} <= set(answer):
             raise CapstoneError(
-                f"recommend_action() in {place(root)} returned {cut(str(answer), LONGEST_VALUE)}: "
+                f"recommend_action() in {place(root)} returned {setting_text(answer)}: "
                 'return {"action": ..., "sure": ..., "cost": ...}.'
             )
     return answers

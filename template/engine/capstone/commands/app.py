@@ -99,9 +99,8 @@ def end_of(error: Exception) -> tuple[int, str]:
     """
     if isinstance(error, CapstoneError):
         return 2, str(error)
-    if isinstance(
-        error, TyperException
-    ):  # an option that there is not, or a value that does not suit
+    if isinstance(error, TyperException):
+        # An option that there is not, or a value that does not suit.
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "capstone"
         return 2, f"{error.format_message().rstrip('.')}; see `{command} --help`."

@@ -44,9 +44,8 @@ def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]
     """
     table = Table(title=_shown(title), box=SIMPLE, padding=(0, 1, 0, 0))
     for name in columns:
-        table.add_column(
-            _shown(name), overflow="fold"
-        )  # too wide a cell goes on below: nothing is lost
+        # Too wide a cell goes on below: nothing of it is lost.
+        table.add_column(_shown(name), overflow="fold")
     for row in rows:
         table.add_row(*map(_shown, row))
     terminal().print(table)

@@ -143,14 +143,12 @@ def quoted(value: object) -> str:
 
 
 def setting_text(value: object) -> str:
-    """A value of capstone.toml as one would write it there: "adam", true, [64, 32]."""
+    """A value of capstone.toml, or of a student's function, as JSON and TOML write it: "adam", true, [64, 32]."""
     try:
         return cut(json.dumps(value, ensure_ascii=False, default=str), 4 * LONGEST_VALUE)
-    except (
-        ValueError,
-        RecursionError,
-    ):  # a number of thousands of digits, or lists in lists in lists
-        return f"a {type(value).__name__} too large to show"
+    except (TypeError, ValueError, RecursionError):
+        # A number of thousands of digits, lists in lists in lists, a dictionary of what is no text.
+        return f"a {type(value).__name__} that can't be shown"
 
 
 def verdict_sentence(metrics: dict[str, Any], subject: str = MODELS["model"]) -> str:

@@ -119,6 +119,11 @@ def printed_by(code: str) -> str:
     return out.getvalue()
 
 
+def checkpoints_of(project: Path) -> list[Path]:
+    """The checkpoints of its trainings that were stopped."""
+    return sorted((project / "runs" / "checkpoints").glob("*.pt"))
+
+
 def run_of(project: Path) -> Path:
     """The folder of its newest run."""
     return project / "runs" / (project / "runs" / "LATEST").read_text(encoding="utf-8").strip()

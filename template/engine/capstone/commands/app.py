@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import typer
 
@@ -24,7 +23,7 @@ from capstone.commands.reproduce import reproduce
 from capstone.commands.run import run
 from capstone.commands.start import start
 from capstone.commands.tune import tune
-from capstone.core.errors import CapstoneError
+from capstone.core.errors import CapstoneError, Stopped
 from capstone.export.command import export
 from capstone.serving.command import serve
 
@@ -63,13 +62,12 @@ def main() -> None:
         who = f" in process {rank}" if rank != "0" else ""
         print(f"Error{who}: {sentence}", file=sys.stderr)
         sys.exit(2)
-    except (KeyboardInterrupt, SystemExit) as ended:
+    except (Stopped, KeyboardInterrupt, SystemExit) as ended:
         if isinstance(ended, SystemExit) and ended.code != 130:  # 130: Ctrl-C, as Typer hands it on
             raise
         _end_undisturbed()
-        kept = (Path("runs") / "checkpoint.pt").exists()
-        how = "; `capstone run --resume` goes on with the training that was begun" * kept
-        print(f"Stopped. No run was saved{how}.", file=sys.stderr)
+        sentence = str(ended) if isinstance(ended, Stopped) else "Stopped. No run was saved."
+        print(sentence, file=sys.stderr)
         sys.exit(130)
 
 

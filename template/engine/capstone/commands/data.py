@@ -38,6 +38,5 @@ def data() -> None:
     for note in overview.notes or ["Nothing odd was found."]:
         print(f"- {note}")
     target = root / "runs" / "data.html"
-    target.parent.mkdir(exist_ok=True)
     write_text(target, data_page(overview, settings))
     print(f"\nThe same as a page: {target.relative_to(root)}")

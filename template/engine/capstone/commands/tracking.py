@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from capstone.core.errors import CapstoneError
+from capstone.core.files import cant_write, check_writable, move, os_error_in, told
 from capstone.core.settings import Settings, flatten
 from capstone.runs.folder import Run
 from capstone.training.history import Epoch
@@ -84,11 +87,15 @@ def tracking(
         logs.logs.append(TensorBoard(settings, root))
     if settings.tracking.mlflow:
         logs.logs.append(MLflow(settings, root))
+    usual = threading.excepthook
+    threading.excepthook = lambda args: None if _is_told(args.thread) else usual(args)
     try:
         yield logs
     except BaseException as error:
         logs.stop(interrupted=isinstance(error, KeyboardInterrupt))
         raise
+    finally:
+        threading.excepthook = usual
 
 
 class TensorBoard:
@@ -102,18 +109,13 @@ class TensorBoard:
         except ImportError:
             raise _missing("tensorboard") from None
         # The run gets its name when it is saved; until then the folder is called after its beginning.
-        self.folder = (
-            root / "runs" / "tensorboard" / f"unfinished-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-        )
-        try:
-            self.writer = SummaryWriter(str(self.folder), flush_secs=5)
-        except OSError as error:
-            raise CapstoneError(
-                f"TensorBoard's log can't be written to {self.folder} ({error.strerror}): free some "
-                "space or mend the folder, or set [tracking] tensorboard = false."
-            ) from None
+        name = f"unfinished-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+        self.folder = root / "runs" / "tensorboard" / name
         lines = [f"    {name} = {value}" for name, value in logged_settings(settings).items()]
-        self.writer.add_text("settings", "\n".join(lines))
+        with told(self.folder, "or set [tracking] tensorboard = false"):
+            self.writer = SummaryWriter(str(self.folder), flush_secs=5)
+            self.writer.add_text("settings", "\n".join(lines))
+            self.writer.flush()
 
     def epoch(self, epoch: Epoch) -> None:
         for name, value in epoch_metrics(epoch).items():
@@ -123,7 +125,7 @@ class TensorBoard:
         for name, value in result_metrics(run).items():
             self.writer.add_scalar(name, value, run.info["best_epoch"])
         self.writer.close()
-        os.replace(self.folder, self.folder.with_name(run.id))
+        move(self.folder, self.folder.with_name(run.id))
 
     def stop(self, interrupted: bool) -> None:
         self.writer.close()
@@ -150,9 +152,10 @@ class MLflow:
         for talkative in ("mlflow", "alembic"):
             logging.getLogger(talkative).setLevel(logging.WARNING)
         address, files = settings.tracking.mlflow, None
+        store, otherwise = root / "runs" / "mlflow.db", '[tracking] mlflow = ""'
         if address == "local":
-            (root / "runs").mkdir(exist_ok=True)
-            address = f"sqlite:///{(root / 'runs' / 'mlflow.db').resolve().as_posix()}"
+            check_writable(store)
+            address = f"sqlite:///{store.resolve().as_posix()}"
             files = (root / "runs" / "mlflow").resolve().as_uri()
         name = settings.project.name
         try:
@@ -165,9 +168,10 @@ class MLflow:
             for key, value in logged_settings(settings).items():
                 self.client.log_param(self.run_id, key, str(value)[:LONGEST_VALUE])
         except Exception as error:  # no server, a damaged file, another version's tables, no rights
+            if files and (reason := os_error_in(error)):
+                raise cant_write(store, reason, f"or set {otherwise}") from None
             raise CapstoneError(
-                f"MLflow can't be used at {address} ({_reason(error)}): start or mend it, or set "
-                '[tracking] mlflow = "".'
+                f"MLflow can't be used at {address} ({_reason(error)}): start or mend it, or set {otherwise}."
             ) from None
         self.waiting: list[Any] = []
         self.sent = time.monotonic()
@@ -231,6 +235,11 @@ def _missing(library: str) -> CapstoneError:
         f"[tracking] {library} needs a library that is not installed: run `uv sync --extra tracking` "
         '(or `pip install -e ".[tracking]"`).'
     )
+
+
+def _is_told(thread: threading.Thread | None) -> bool:
+    """Whether what ends a thread, such as a full disk, is raised once more where the log is written to."""
+    return type(thread).__name__ == "_AsyncWriterThread"  # TensorBoard's
 
 
 def _reason(error: Exception) -> str:

@@ -12,6 +12,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from capstone.core.files import write_text
+
 SCRIPT = "plotly.min.js"  # once in runs/, for all pages
 BLUE, ORANGE, GREY = "#3b82f6", "#ea7a0c", "#8b8b8b"  # seen well on white and on black
 COLOURS = (BLUE, ORANGE, "#14a38b", "#a855f7", "#dc4c64", "#7c8a1c", GREY)
@@ -41,7 +43,7 @@ def write_script(runs: Path) -> None:
     """
     path, code = runs / SCRIPT, get_plotlyjs()
     if not path.exists() or path.stat().st_size != len(code.encode()):
-        path.write_text(code, encoding="utf-8", newline="\n")
+        write_text(path, code)
 
 
 def drawing(figure: go.Figure, name: str, height: int = 320) -> str:

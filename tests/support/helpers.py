@@ -83,7 +83,8 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        subprocess.run(["umount", str(folder)], check=True)
+        # Lazily: a library in this process may still have a file open there.
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def call(project: Path, *arguments: str) -> int:

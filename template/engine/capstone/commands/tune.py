@@ -10,7 +10,7 @@ import typer
 
 from capstone.commands.options import SetOption
 from capstone.core.errors import CapstoneError
-from capstone.core.files import CantWrite, check_writable, told
+from capstone.core.files import CantWrite, database, told
 from capstone.core.text import number
 
 if TYPE_CHECKING:  # heavy libraries are imported where they are used
@@ -140,10 +140,9 @@ def _study(root: Path, settings: Settings, sha256: str) -> optuna.Study:
     name = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
     store = root / "runs" / STORE
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    check_writable(store)
     storage = f"sqlite:///{store.resolve().as_posix()}"
     try:
-        with told(store):
+        with database(store):
             study = optuna.create_study(study_name=name, storage=storage, load_if_exists=True)
     except CapstoneError:
         raise

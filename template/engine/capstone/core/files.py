@@ -232,6 +232,20 @@ def told(path: Path, then: str = AGAIN, inside: Path | None = None) -> Iterator[
         raise cant_write(path, reason, then) from error
 
 
+@contextmanager
+def database(path: Path, then: str = AGAIN) -> Iterator[None]:
+    """For a library that keeps a database in a file: as `told`, and nothing is left of one that can't be begun."""
+    check_writable(path)
+    is_new = not path.exists()
+    try:
+        with told(path, then):
+            yield
+    except BaseException:
+        if is_new:
+            remove(path)
+        raise
+
+
 def cant_write(path: Path, reason: OSError, then: str = AGAIN) -> CantWrite:
     """The one sentence: what, where, why, and what to do."""
     why = reason.strerror or str(reason) or type(reason).__name__

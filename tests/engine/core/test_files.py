@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import time
@@ -506,39 +505,55 @@ def test_a_read_only_disk_is_one_sentence(read_only: Path, command: str) -> None
 
 @pytest.mark.parametrize("command", ["reproduce", "check"])
 def test_a_full_disk_for_temporary_files_is_one_sentence(
-    with_run: Callable[[str], Path], full: Path, monkeypatch: pytest.MonkeyPatch, command: str
+    with_run: Callable[[str], Path],
+    full: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
 ) -> None:
+    project = Path(shutil.copytree(with_run("binary"), tmp_path / "my-capstone"))
+    must_run("git", "init", "--quiet", cwd=project)
     monkeypatch.setattr(tempfile, "tempdir", str(full.parent))
     words = ("reproduce",) if command == "reproduce" else ("check", "--only", "secrets")
-    ended = keep_promise(with_run("binary"), *words)
-    assert (
-        f"{full.parent} can't be written (No space left on device): free" in ended.out + ended.err
-    )
+    ended = keep_promise(project, *words)
+    said = f"{full.parent} can't be written (No space left on device): free some space"
+    assert said in ended.out + ended.err
     assert ended.code == (2 if command == "reproduce" else 0)  # a rule that is open, and no more
 
 
 # ---- Several runs at once ------------------------------------------------------------------------
 
+# Imports everything once, then forks a process for each run.
+AT_ONCE = """
+import os, sys
+import capstone.pipeline, skops.io
+from capstone.commands.app import main
 
+def begin(seed):
+    child = os.fork()
+    if child == 0:
+        sys.argv = ["capstone", *WORDS, "--set", f"seed={seed}"]
+        try:
+            main()
+        except SystemExit as ended:
+            os._exit(int(ended.code or 0))
+        os._exit(0)
+    return child
+
+children = [begin(seed) for seed in SEEDS]
+assert [os.waitpid(child, 0)[1] for child in children] == [0] * len(SEEDS)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks processes")
 def test_runs_at_the_same_time_all_finish(copy_of: Render) -> None:
     """Two of the same training, which share a checkpoint, and one of another."""
     project = copy_of(problem="binary")
-    seeds = (1, 1, 2)
-    words = [*QUICK, "--set", "training.checkpoint_seconds=0"]
-    environment = {**os.environ, "PYTHONPATH": python_path(project), "OMP_NUM_THREADS": "1"}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-B", "-m", "capstone", *words, "--set", f"seed={seed}"],
-            cwd=project,
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for seed in seeds
-    ]
-    said = [process.communicate()[1] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0, 0], said
+    seeds, words = (1, 1, 2), (*QUICK, "--set", "training.checkpoint_seconds=0")
+    head = f"SEEDS, WORDS = {seeds!r}, {words!r}\n"
+    paths = {"PYTHONPATH": python_path(project), "OMP_NUM_THREADS": "1"}
+    must_run(sys.executable, "-B", "-c", head + AT_ONCE, cwd=project, **paths)
     runs = list_runs(project / "runs")
     assert sorted(run.info["seed"] for run in runs) == list(seeds)
     assert read_run(project / "runs").id in [run.id for run in runs]

@@ -141,6 +141,28 @@ def test_a_new_run_says_that_an_old_one_was_stopped(stopped: Path, capstone: Cap
     assert ".pt is of a run that was stopped; this one starts anew" in said
 
 
+def test_other_runs_leave_a_stopped_training_alone(stopped: Path, capstone: Capstone) -> None:
+    [path] = checkpoints_of(stopped)
+    before = path.read_bytes()
+    quick = ("run", "--quick", *EVERY_EPOCH[2:], "--set", "training.epochs=2")
+    assert capstone(stopped, *quick)[0] == 0
+    assert checkpoints_of(stopped) == [path] and path.read_bytes() == before
+    code, said, error = capstone(stopped, "run", "--resume", *EVERY_EPOCH)
+    assert code == 0, error
+    assert "going on after epoch 5" in said
+
+
+def test_a_checkpoint_of_version_0_1_0_goes_on(stopped: Path, capstone: Capstone) -> None:
+    [path] = checkpoints_of(stopped)
+    former = path.rename(stopped / "runs" / "checkpoint.pt")
+    said = refused(capstone, stopped, *EVERY_EPOCH, "--set", "network.dropout=0.5")
+    assert "runs/checkpoint.pt is of other settings or data (network.dropout)" in said
+    code, said, error = capstone(stopped, "run", "--resume", *EVERY_EPOCH)
+    assert code == 0, error
+    assert f"going on after epoch 5, from runs/checkpoints/{path.name}" in said
+    assert not former.exists() and not checkpoints_of(stopped)
+
+
 def refused(capstone: Capstone, project: Path, *options: str) -> str:
     code, _, said = capstone(project, "run", "--resume", *(options or EVERY_EPOCH))
     assert (code, said.count("\n")) == (2, 1), said

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from capstone.commands.run import run_seeds
 from capstone.core import files
 from capstone.core.errors import CapstoneError
 from capstone.core.files import (
@@ -28,8 +29,19 @@ from capstone.core.files import (
     writing,
     writing_folder,
 )
+from capstone.core.settings_file import load_settings
+from capstone.pipeline import RunOptions
 from capstone.runs.folder import LATEST, count_test_looks, list_runs, new_run, read_run
-from tests.support.helpers import ROOT, SMALL, Render, files_of, must_run, python_path, small_disk
+from tests.support.helpers import (
+    ROOT,
+    SMALL,
+    Render,
+    files_of,
+    must_run,
+    python_path,
+    run,
+    small_disk,
+)
 from tests.support.promise import Outcome, keep_promise
 
 ENGINE = ROOT / "template" / "engine" / "capstone"
@@ -501,6 +513,52 @@ def test_a_full_disk_is_one_sentence(full: Path, command: str) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_read_only_disk_is_one_sentence(read_only: Path, command: str) -> None:
     held(read_only, *COMMANDS[command], said=("Read-only file system",))
+
+
+def test_a_full_disk_for_caches_and_bytecode_does_not_matter(full: Path) -> None:
+    """Python's bytecode, fonts, kernels: what libraries would like to keep for the next time."""
+    kept = ("HOME", "XDG_CACHE_HOME", "MPLCONFIGDIR", "TMPDIR")
+    done = run(
+        *(sys.executable, "-m", "capstone", "compare"),
+        cwd=full,
+        PYTHONPATH=python_path(full),
+        PYTHONDONTWRITEBYTECODE="",
+        **{name: str(full.parent / "caches") for name in kept},
+    )
+    assert done.returncode == 2
+    said = (
+        r"Error: runs/compare.html can't be written \(No space left on device\): free some .*\.\n"
+    )
+    assert re.fullmatch(said, done.stderr), done.stderr
+
+
+def test_the_table_over_seeds_is_printed_though_its_file_is_in_use(
+    with_run: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "runs" / "seeds.csv").mkdir(parents=True)
+    settings = load_settings(with_run("binary"))
+    scores = {"model": {"r2": {"value": 0.75}}, "baselines": {}}
+    with pytest.raises(CantWrite, match=r"seeds.csv can't be written"):
+        run_seeds(settings, tmp_path, RunOptions(), 2, lambda *_: scores)
+    assert '"mean": 0.75' in capsys.readouterr().out
+
+
+LONG_NAME = "x" * 300
+
+
+@pytest.mark.parametrize(
+    ("to", "words"),
+    [
+        (LONG_NAME, "take a shorter name"),
+        (f"{LONG_NAME}/service", "take a shorter name"),
+        ("capstone.toml/service", "capstone.toml is no folder: move it away"),
+        ("/proc/service", "/proc"),
+    ],
+)
+def test_an_export_to_a_place_that_there_can_not_be(
+    with_run: Callable[[str], Path], to: str, words: str
+) -> None:
+    keep_promise(with_run("binary"), "export", "--to", to, names=(words,), code=2)
 
 
 @pytest.mark.parametrize("command", ["reproduce", "check"])

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from capstone.core.errors import CapstoneError
-from capstone.core.files import write_bytes, writing, writing_folder
+from capstone.core.files import told, write_bytes, writing, writing_folder
 from capstone.core.project import package_name
 from capstone.export.bundle.imports import Dependencies, follow_imports
 from capstone.export.bundle.libraries import find_libraries
@@ -70,9 +70,12 @@ def export_service(root: Path, run: str, to: Path | None, as_zip: bool) -> Expor
     model = ServedModel.load(folder, root)
     _check_steps(model, root)
     target = to or root / "dist" / folder.name
+    if target.name in ("", ".."):  # ".", "..": whose place is another folder's business
+        target = target.resolve()
     if as_zip:
         target = target.with_name(target.name.removesuffix(".zip") + ".zip")
-    _check_target(target)
+    with told(target):
+        _check_target(target)
     on_arrays = model.serving["steps"]["tables"] == "arrays"
     files, notes, libraries = _contents(root, folder, on_arrays)
     if as_zip:

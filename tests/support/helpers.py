@@ -83,7 +83,8 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        subprocess.run(["umount", str(folder)], check=True)
+        # Lazily: a library in this process may still have a file open there.
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def call(project: Path, *arguments: str) -> int:
@@ -117,6 +118,11 @@ def printed_by(code: str) -> str:
     with contextlib.redirect_stdout(out):
         exec(compile(code, "code", "exec"), {"__name__": "code"})
     return out.getvalue()
+
+
+def checkpoints_of(project: Path) -> list[Path]:
+    """The checkpoints of its trainings that were stopped."""
+    return sorted((project / "runs" / "checkpoints").glob("*.pt"))
 
 
 def run_of(project: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ from capstone.evaluation.evaluate import (
 )
 from capstone.export.onnx.export import ModelExport, RunRows
 from capstone.reporting.report.report import write_report
-from capstone.runs.folder import Run, count_test_looks, new_run, newest_run, read_run
+from capstone.runs.folder import Run, count_test_looks, finished_trainings, new_run, read_run
 from capstone.runs.provenance import describe_run, resolved_toml, training_identity
 from capstone.runs.verify import predictions_table
 from capstone.training.batches import Batch
@@ -283,13 +284,13 @@ class CapstonePipeline:
         info["rows"] = {part: len(rows) for part, rows in self.parts.items()}
         info["seconds"] = {name: round(seconds, 3) for name, seconds in self.seconds.items()}
         info |= {"health": self.health, "quick": self.options.quick, **self.about}
-        info["trained_from"] = self.checkpoint().digest()
+        info["trained_from"] = self.checkpoint.digest()
         # Every look at the test part tempts to try again, so the looks are counted, and the report tells how many
         # there were.
         info["test_looks"] = count_test_looks(runs) + 1
         # Everything is written into a folder beside, which gets its name when it is complete: there is never half a
         # run.
-        with new_run(runs) as folder:
+        with new_run(runs, self.checkpoint.how_to_go_on()) as folder:
             self.write_to(folder)
             rows = RunRows(self.raw, self.table, self.features, self.parts)
             export = ModelExport(self.root, self.settings, self.model, rows)
@@ -297,7 +298,7 @@ class CapstonePipeline:
             self._tell(notes)
             write_json(folder / "run.json", info)
             write_report(Run(folder, info, self.metrics))
-        self.checkpoint().remove()
+        self.checkpoint.remove()
         self.folder = runs / folder.name.removeprefix(PARTIAL)
         return str(self.folder.relative_to(self.root))
 
@@ -316,21 +317,23 @@ class CapstonePipeline:
         write_json(folder / "schema.json", schema)
         self.model.save(folder)
 
+    @cached_property
     def checkpoint(self) -> Checkpoint:
         """Where unfinished training is kept."""
-        identity = training_identity(self.root, self.settings, self.sha256)
         seconds = self.settings.training.checkpoint_seconds
-        path = self.root / "runs" / "checkpoint.pt"
-        return Checkpoint(path, identity, seconds, self.options.resume)
+        identity, resume = self.training_identity(), self.options.resume
+        return Checkpoint.among(self.root / "runs", identity, seconds, resume)
+
+    def training_identity(self) -> dict[str, Any]:
+        """What the weights depend on."""
+        return training_identity(self.root, self.settings, self.sha256)
 
     def _checkpoints(self) -> list[Callback]:
         """The checkpoint, if one is kept."""
         if not self.options.keep_checkpoints:
             return []
-        checkpoint, finished = self.checkpoint(), newest_run(self.root / "runs")
-        trained_from = finished.info.get("trained_from") if finished else None
-        self._tell(checkpoint.notes(finished.id if finished else "", trained_from))
-        return [checkpoint]
+        self._tell(self.checkpoint.prepare(finished_trainings(self.root / "runs")))
+        return [self.checkpoint]
 
     def _source(self, preprocessor: Preprocessor) -> TrainedModel | None:
         """The model of the earlier run to start from, if one is set (transfer learning)."""

@@ -351,7 +351,7 @@ def test_a_disk_that_fills_up_while_saving_keeps_the_earlier_run(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("capstone.training.model.save_file", full)
+    monkeypatch.setattr("capstone.training.model.save", full)
     code, _, said = capstone(own, "run", "--quick")
     assert code == 2
     assert "No space left on device" in said

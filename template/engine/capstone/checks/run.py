@@ -156,10 +156,7 @@ def _changes(project: ProjectState) -> list[str]:
     ]
     if project.run.info["data"]["sha256"] != project.sha256:
         changed.append(f"the bytes of {project.settings.data.path}")
-    if (
-        not changed
-        and project.run.info.get("trained_from") != project.pipeline.checkpoint().digest()
-    ):
+    if not changed and project.run.info.get("trained_from") != project.pipeline.checkpoint.digest():
         changed.append(f"the code in {project.pipeline.place.rpartition('/')[0]}")
     return changed
 

@@ -45,15 +45,14 @@ def reproduce(run_id: RunArgument = NEWEST) -> None:
 
 def run_again(root: Path, run: Run, say: Callable[[str], Any] = say) -> Reproduction:
     """Run again with the settings of `run`, in a temporary folder; write the verdict beside the run."""
-    import tempfile
-
-    from capstone.core.files import write_json
+    from capstone.core.files import check_writable, temporary_folder, write_json
     from capstone.core.settings_file import load_settings
     from capstone.pipeline import RunOptions
     from capstone.runs.folder import VERDICT
     from capstone.streaming.pipeline import open_pipeline
     from capstone.training.devices import describe_device
 
+    check_writable(run.folder / VERDICT)
     settings = load_settings(run.folder, file_name="settings.toml")
     streamed = run.info.get("streamed", False)
     options = RunOptions(run.info["quick"], keep_checkpoints=False, streamed=streamed)
@@ -61,8 +60,7 @@ def run_again(root: Path, run: Run, say: Callable[[str], Any] = say) -> Reproduc
     pipeline.load().clean().engineer().split().train().evaluate()
     here = describe_device(pipeline.device) | {"threads": pipeline.history.threads}
     changed = changes_since(root, run, here)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with temporary_folder() as folder:
         pipeline.write_to(folder)
         differences = compare_folders(run.folder, folder)
     result = Reproduction(not differences, changed, differences)

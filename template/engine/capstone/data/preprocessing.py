@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from capstone.core.errors import CapstoneError, short_list
+from capstone.core.files import write_bytes
 from capstone.data.kinds import column_kind, find_date_format, floats, texts, to_dates
 
 DATE_PARTS = ("year", "month", "day", "day_of_week", "hour")
@@ -109,7 +110,7 @@ class Preprocessor:
         """Write what was fitted as a skops file, which holds data and no code."""
         import skops.io
 
-        skops.io.dump(self.__dict__, path)
+        write_bytes(path, skops.io.dumps(self.__dict__))
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
+import re
 import secrets
-import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,13 +13,22 @@ from pathlib import Path
 from typing import Any
 
 from capstone.core.errors import CapstoneError, did_you_mean
-from capstone.core.files import PARTIAL, write_text
+from capstone.core.files import (
+    AGAIN,
+    PARTIAL,
+    finish_folder,
+    remove,
+    remove_abandoned,
+    told,
+    write_text,
+    writing,
+)
 from capstone.core.settings import Settings
 
 LATEST = "LATEST"
 GRAPH, SERVING, SCHEMA = "model.onnx", "serving.json", "schema.json"
 VERDICT = "reproduction.json"  # what `capstone reproduce` writes
-ONE_DAY = 24 * 60 * 60
+LEFT = re.compile(re.escape(PARTIAL))  # the name of what a run that was killed has left
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ def name_the_start(settings: Settings, root: Path) -> Settings:
 
 
 @contextmanager
-def new_run(runs: Path) -> Iterator[Path]:
+def new_run(runs: Path, then: str = AGAIN) -> Iterator[Path]:
     """A folder to write into, which becomes runs/<UTC time>-<8 hex> when the block ends well.
 
     When the block fails (a full disk, Ctrl-C), the folder is removed and earlier runs stay as they are.
@@ -59,6 +66,8 @@ def new_run(runs: Path) -> Iterator[Path]:
     ----------
     runs : Path
         The folder of all runs. It is made where it is missing.
+    then : str
+        What the sentence on a full disk ends with: what to do when there is space again.
 
     Yields
     ------
@@ -67,25 +76,22 @@ def new_run(runs: Path) -> Iterator[Path]:
 
     Raises
     ------
-    CapstoneError
+    CantWrite
         When the disk is full, or the folder can't be written to.
     """
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
     partial = runs / f"{PARTIAL}{name}"
-    try:
-        runs.mkdir(exist_ok=True)
-        _remove_abandoned(runs)
-        partial.mkdir()
-        yield partial
-        os.replace(partial, runs / name)
-        write_text(runs / LATEST, name + "\n")
-    except OSError as error:
-        raise CapstoneError(
-            f"The run can't be saved in {runs} ({error.strerror or error}): "
-            "free some space or mend the folder, then run again."
-        ) from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with told(runs, then, inside=partial):
+        try:
+            partial.mkdir(parents=True)
+            remove_abandoned(runs, LEFT)
+            yield partial
+            # LATEST lies ready before the run has its name: from then on nothing needs space.
+            with writing(runs / LATEST, durable=True) as latest:
+                write_text(latest, name + "\n")
+                finish_folder(partial, runs / name)
+        finally:
+            remove(partial)
 
 
 def run_folder(runs: Path, name: str = LATEST) -> Path:
@@ -160,19 +166,18 @@ def list_runs(runs: Path) -> list[Run]:
     return whole
 
 
-def newest_run(runs: Path) -> Run | None:
-    """The newest whole run, or None."""
-    whole = list_runs(runs)
-    return whole[-1] if whole else None
+def finished_trainings(runs: Path) -> dict[str, str]:
+    """The newest complete run of each training, by the digest of what the training depended on."""
+    return {str(run.info.get("trained_from")): run.id for run in list_runs(runs)}
 
 
 def count_test_looks(runs: Path) -> int:
-    """How often the test part has been looked at, by the highest count in the runs that are kept."""
-    return max((run.info.get("test_looks", 0) for run in list_runs(runs)), default=0)
+    """How often the test part has been looked at, by the counts in the runs that are kept.
 
-
-def _remove_abandoned(runs: Path) -> None:
-    """Remove what runs that were killed left behind a day ago or earlier."""
-    for folder in runs.glob(f"{PARTIAL}*"):
-        if time.time() - folder.stat().st_mtime > ONE_DAY:
-            shutil.rmtree(folder, ignore_errors=True)
+    Each run has counted itself and those before it, which may be deleted by now. Runs that were made at the same
+    time didn't know of each other and have the same count, but each has looked.
+    """
+    looks = 0
+    for count in sorted(run.info.get("test_looks", 0) for run in list_runs(runs)):
+        looks = max(looks + 1, count)
+    return looks

@@ -10,10 +10,11 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from capstone.core.errors import CapstoneError
+from capstone.core.files import write_bytes, write_text
 from capstone.core.project import package_name
 from capstone.data.preprocessing import Preprocessor
 from capstone.training.batches import ROWS_AT_ONCE
@@ -79,9 +80,8 @@ class TrainedModel:
 
     def save(self, folder: Path) -> None:
         """Write weights, architecture and preprocessing; nothing in them is code."""
-        save_file(
-            {k: v.contiguous() for k, v in self.network.state_dict().items()}, folder / WEIGHTS
-        )
+        weights = {k: v.contiguous() for k, v in self.network.state_dict().items()}
+        write_bytes(folder / WEIGHTS, save(weights))
         description = {
             "architecture": self.architecture,
             "target": vars(self.target),
@@ -89,9 +89,7 @@ class TrainedModel:
             "parameters": self.parameters(),
             "layers": self.layers(),
         }
-        (folder / ARCHITECTURE).write_text(
-            json.dumps(description, indent=2) + "\n", encoding="utf-8"
-        )
+        write_text(folder / ARCHITECTURE, json.dumps(description, indent=2) + "\n")
         self.preprocessor.save(folder / PREPROCESSING)
 
     @classmethod

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import secrets
-import shutil
 import sys
 import tomllib
 import zipfile
@@ -16,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from capstone.core.errors import CapstoneError
-from capstone.core.files import PARTIAL
+from capstone.core.files import told, write_bytes, writing, writing_folder
 from capstone.core.project import package_name
 from capstone.export.bundle.imports import Dependencies, follow_imports
 from capstone.export.bundle.libraries import find_libraries
@@ -72,26 +70,20 @@ def export_service(root: Path, run: str, to: Path | None, as_zip: bool) -> Expor
     model = ServedModel.load(folder, root)
     _check_steps(model, root)
     target = to or root / "dist" / folder.name
+    if target.name in ("", ".."):  # ".", "..": whose place is another folder's business
+        target = target.resolve()
     if as_zip:
         target = target.with_name(target.name.removesuffix(".zip") + ".zip")
-    _check_target(target)
+    with told(target):
+        _check_target(target)
     on_arrays = model.serving["steps"]["tables"] == "arrays"
     files, notes, libraries = _contents(root, folder, on_arrays)
-    partial = target.with_name(f"{PARTIAL}{target.name}-{secrets.token_hex(4)}")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _write_zip(partial, target.stem, files) if as_zip else _write_folder(partial, files)
-        if target.is_dir():
-            shutil.rmtree(target)  # an older export: see _check_target
-        partial.replace(target)
-    except OSError as error:
-        raise CapstoneError(
-            f"{target} can't be written ({error.strerror or error}): free some space, or give another --to."
-        ) from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        if partial.is_file():
-            partial.unlink()
+    if as_zip:
+        with writing(target) as partial:
+            _write_zip(partial, target.stem, files)
+    else:
+        with writing_folder(target) as partial:  # may replace an older export: see _check_target
+            _write_folder(partial, files)
     size = target.stat().st_size if as_zip else sum(map(len, files.values()))
     return ExportResult(target, len(files), size, libraries, notes)
 
@@ -202,9 +194,7 @@ def _check_target(target: Path) -> None:
 
 def _write_folder(folder: Path, files: dict[str, bytes]) -> None:
     for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        write_bytes(folder / name, content)
 
 
 def _write_zip(path: Path, folder: str, files: dict[str, bytes]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from capstone.core.errors import CapstoneError
-from capstone.core.files import write_json
+from capstone.core.files import write_bytes, write_json
 from capstone.core.project import features_sha256, load_module, package_name
 from capstone.core.settings import Settings
 from capstone.evaluation.explanation import BACKGROUND, CANDIDATES
@@ -106,7 +106,7 @@ class ModelExport:
         test = self.rows.table.loc[self.rows.parts["test"], self.rows.features]
         inputs = frame_for_graph(test, self.columns)
         check_agreement(OnnxSession(graph), self.model, test, inputs)
-        (folder / GRAPH).write_bytes(graph)
+        write_bytes(folder / GRAPH, graph)
         raw = self.rows.raw.drop(columns=self.model.target.name)
         check = StepsCheck(self.root, raw, self.columns)
         steps = check.check(inputs, test.index, raw.index.difference(self.rows.table.index))

@@ -6,15 +6,16 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cohort.classroom.outcome import CLEAN, CONFLICT, Outcome, PullRequest
 from cohort.errors import CohortError
 from cohort.text import to_json
 
+LAST_PROJECT = 30.0  # seconds for the processes of a cohort that was killed
 # How the tables came to be: each script brings a ledger from one version to the next. A ledger's version is
 # SQLite's `user_version`. Those of cohort 0.1, which are version 0, may have the first tables already.
 MIGRATIONS = (
@@ -200,15 +201,33 @@ class Ledger:
 
 @contextmanager
 def alone(cache: Path) -> Iterator[None]:
-    """Hold the class for oneself. The lock ends with the process, even when that is killed."""
+    """Hold the class for oneself. The lock ends with the process, even when that is killed.
+
+    Then its processes may still be at their last project: they are waited for.
+    """
     cache.mkdir(parents=True, exist_ok=True)
-    lock = sqlite3.connect(cache / "lock.sqlite", isolation_level=None, timeout=0)
-    try:
-        lock.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError:
-        lock.close()
-        raise CohortError("Another cohort is at work on this class; wait for it to end.") from None
-    try:
+    with _locked(cache / "lock.sqlite", "EXCLUSIVE", seconds=0):
+        with _locked(cache / "workers.sqlite", "EXCLUSIVE", LAST_PROJECT):
+            pass
         yield
-    finally:
-        lock.close()
+
+
+def at_work(cache: Path) -> AbstractContextManager[None]:
+    """Let no other cohort begin while this process works on projects, whatever becomes of the one that started it."""
+    return _locked(cache / "workers.sqlite", "SHARED", LAST_PROJECT)
+
+
+@contextmanager
+def _locked(path: Path, kind: Literal["EXCLUSIVE", "SHARED"], seconds: float) -> Iterator[None]:
+    """Hold a lock that the system takes back when the process ends, in any way."""
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=seconds)) as lock:
+        try:
+            lock.execute("BEGIN" if kind == "SHARED" else "BEGIN EXCLUSIVE")
+            lock.execute("SELECT * FROM sqlite_master").fetchall()  # BEGIN alone locks nothing
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            raise CohortError(
+                "Another cohort is at work on this class; wait for it to end."
+            ) from None
+        yield

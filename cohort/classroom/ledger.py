@@ -129,10 +129,13 @@ class Ledger:
         return [dict(zip(names, row, strict=True)) | {"about": json.loads(row[4])} for row in rows]
 
     def last_update(self) -> dict[str, float]:
-        """When each student's newest update was written."""
+        """When each student's newest update was written, of those that were not rolled back."""
         rows = self._connection.execute(
-            "SELECT student, MAX(at) FROM steps WHERE step = 'done' AND "
-            "json_extract(about, '$.wrote') GROUP BY student"
+            "SELECT student, MAX(at) FROM steps AS written WHERE step = 'done' AND "
+            "json_extract(about, '$.wrote') AND NOT EXISTS (SELECT 1 FROM steps AS later WHERE "
+            "later.student = written.student AND later.at > written.at AND later.step = 'rollback' "
+            "AND json_extract(later.about, '$.wrote') AND json_extract(later.about, '$.branch') = "
+            "json_extract(written.about, '$.branch')) GROUP BY student"
         )
         return dict(rows.fetchall())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ class Planner:
         """The answers file of a project's tree."""
         entry = objects.find(tree, FILE)
         if entry is None:
-            raise CohortError(f"it has no {FILE}; run `cohort adopt` for it.")
+            raise CohortError(f"it has no {FILE}; {answers_file.ADOPT}.")
         if entry[0] not in (PLAIN, EXECUTABLE):
             kind = "a symbolic link" if entry[0] == LINK else "no plain file"
             raise RefusedError(f"{FILE} is {kind}.")
@@ -101,22 +101,28 @@ class Planner:
         """The message of the update's commit: the same for the same update."""
         lines = [f"Update the template from {plan.now} to {plan.to}", ""]
         if plan.conflicts:
-            lines += ["Needs attention; the student's side is kept:", ""]
+            lines += ["Needs attention:", ""]
             lines += [f"- {conflict.path}: {conflict.what}." for conflict in plan.conflicts] + [""]
         if plan.notes:
             lines += ["Notes:", ""] + [f"- {note}." for note in plan.notes] + [""]
         return "\n".join(lines)
 
-    def commit(
-        self, plan: Plan, store: Path, markers: bool = False, into: Path | None = None
-    ) -> str:
+    def commit(self, plan: Plan, store: Path, into: Path | None = None) -> str:
         """Write the update's commit into an object store; returns its name. No reference is touched."""
-        changes: dict[str, File | None] = dict(plan.changes)
-        if markers:
-            changes |= {one.path: one.marked for one in plan.conflicts if one.marked is not None}
         author = self.releases.get(plan.to).author
-        stream = commit_stream(author, self.message(plan), changes, plan.head)
+        stream = commit_stream(author, self.message(plan), plan.changes, plan.head)
         return fast_import(self.place.home, self.place.scratch, stream, into or store, store)
+
+
+def with_markers(plan: Plan) -> Plan:
+    """The same update, with both sides in each file that can hold them."""
+    marked = {one.path: one.marked for one in plan.conflicts if one.marked is not None}
+    changes = plan.changes | {path: one.file for path, one in marked.items()}
+    conflicts = [
+        Conflict(one.path, marked[one.path].what) if one.path in marked else one
+        for one in plan.conflicts
+    ]
+    return replace(plan, changes=changes, conflicts=conflicts)
 
 
 def compare(now: Release, target: Release) -> str:

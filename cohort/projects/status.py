@@ -172,7 +172,7 @@ def release_of(class_: Class, objects: Objects, commit: str) -> str:
     """The release that a commit's answers file names, after its template has been checked."""
     entry = objects.find(objects.commit_tree(commit), FILE)
     if entry is None:
-        raise CohortError(f"it has no {FILE}; run `cohort adopt` for it.")
+        raise CohortError(f"it has no {FILE}; {answers.ADOPT}.")
     if entry[0] not in (PLAIN, EXECUTABLE):
         raise RefusedError(f"{FILE} is no plain file.")
     found = answers.parse(objects.read(entry[1], "blob", answers.LARGEST))

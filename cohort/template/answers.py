@@ -12,6 +12,7 @@ import yaml
 from cohort.errors import CohortError, RefusedError
 
 FILE = ".copier-answers.yml"
+ADOPT = "`cohort adopt` writes it anew on a branch, which the student merges"
 LARGEST = 64 << 10
 DEEPEST = 4
 MOST_NODES = 10_000
@@ -49,7 +50,7 @@ SHORTCUTS = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
 
 def parse(content: bytes) -> dict[str, Any]:
     """The answers in a file. Raises RefusedError for what an honest answers file never holds."""
-    answers = read_yaml(content, FILE, "; run `cohort adopt` for it")
+    answers = read_yaml(content, FILE, f"; {ADOPT}")
     wrong = next((key for key in answers if not isinstance(key, str)), None)
     if wrong is not None:
         raise RefusedError(f"{FILE} has the key {wrong!r}, which is no name.")
@@ -138,7 +139,7 @@ def check(
     """The release that the answers belong to. Raises RefusedError unless template and keys are ours."""
     source, release = answers.get("_src_path"), answers.get("_commit")
     if not isinstance(source, str) or not isinstance(release, str):
-        raise CohortError(f"{FILE} lacks _src_path or _commit; run `cohort adopt` for it.")
+        raise CohortError(f"{FILE} lacks _src_path or _commit; {ADOPT}.")
     if not _is_one_of(source, urls):
         raise RefusedError(
             f"{FILE} names another template ({source[:200]!r}); if it is the same, add it to also_known_as "

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from cohort.classroom.outcome import CLEAN, CONFLICT, Outcome, PullRequest
 from cohort.errors import CohortError
@@ -43,6 +43,17 @@ class Record:
 
     commit: str  # that cohort made first; empty if it did not
     releases: frozenset[str]  # that the project was seen at
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that was done to a student's repository."""
+
+    command: str
+    target: str
+    step: str
+    at: float  # seconds since 1970
+    about: Outcome
 
 
 class Ledger:
@@ -106,9 +117,9 @@ class Ledger:
         ).fetchone()
         return row[0] if row and row[1] is None else None
 
-    def note(self, run: int, student: str, step: str, about: dict[str, Any]) -> None:
-        """Write down a step."""
-        row = (run, student, step, time.time(), to_json(about))
+    def note(self, run: int, student: str, step: str, outcome: Outcome) -> None:
+        """Write down what came of a step."""
+        row = (run, student, step, time.time(), to_json(outcome.as_dict()))
         self._connection.execute("INSERT INTO steps VALUES (?, ?, ?, ?, ?)", row)
 
     def steps(self, run: int, step: str) -> dict[str, Outcome]:
@@ -116,17 +127,19 @@ class Ledger:
         rows = self._connection.execute(
             "SELECT student, about FROM steps WHERE run = ? AND step = ? ORDER BY at", (run, step)
         )
-        return {student: Outcome.from_dict(json.loads(about)) for student, about in rows}
+        return {student: Outcome.from_json(about) for student, about in rows}
 
-    def history(self, student: str, most: int = 20) -> list[dict[str, Any]]:
+    def history(self, student: str, most: int = 20) -> list[Step]:
         """What was done to a student's repository, newest first."""
         rows = self._connection.execute(
             "SELECT runs.command, target, step, at, about FROM steps JOIN runs ON runs.id = run "
             "WHERE student = ? ORDER BY at DESC LIMIT ?",
             (student, most),
         )
-        names = ("command", "target", "step", "at", "about")
-        return [dict(zip(names, row, strict=True)) | {"about": json.loads(row[4])} for row in rows]
+        return [
+            Step(command, target, step, at, Outcome.from_json(about))
+            for command, target, step, at, about in rows
+        ]
 
     def last_update(self) -> dict[str, float]:
         """When each student's newest update was written, of those that were not rolled back."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from cohort.classroom.outcome import CLEAN, CONFLICT, CURRENT, NEWER
 from cohort.errors import CohortError, RefusedError
@@ -49,7 +48,7 @@ class Planner:
         state = compare(self.releases.get(now), target)
         if state:
             return Plan(state, head, now, to)
-        url = last["_src_path"]
+        url = answers_file.source_of(last)
         new = Rendering(target, url, Answers(last))
         old = self.old_rendering(now, target, new, last)
         ours = StudentFiles(objects, tree)
@@ -68,7 +67,7 @@ class Planner:
         state = CONFLICT if merged.conflicts else CLEAN
         return Plan(state, head, now, to, merged.changes, merged.conflicts, [*notes, *merged.notes])
 
-    def read_answers(self, objects: Objects, tree: str) -> dict[str, Any]:
+    def read_answers(self, objects: Objects, tree: str) -> dict[str, object]:
         """The answers file of a project's tree."""
         entry = objects.find(tree, FILE)
         if entry is None:
@@ -78,24 +77,25 @@ class Planner:
             raise RefusedError(f"{FILE} is {kind}.")
         return answers_file.parse(objects.read(entry[1], "blob", answers_file.LARGEST))
 
-    def check_answers(self, last: dict[str, Any], target: Release) -> str:
+    def check_answers(self, last: dict[str, object], target: Release) -> str:
         """The project's release, after everything in the file has been checked."""
         settings = self.releases.class_
-        known = set(target.shared["questions_data"])
+        known = set(target.shared.questions_data)
         release = last.get("_commit")
         if isinstance(release, str) and release in self.releases.names:
-            known |= set(self.releases.get(release).shared["questions_data"])
+            known |= set(self.releases.get(release).shared.questions_data)
         return answers_file.check(last, settings.template_urls, self.releases.names, known)
 
     def old_rendering(
-        self, now: str, target: Release, new: Rendering, last: dict[str, Any]
+        self, now: str, target: Release, new: Rendering, last: dict[str, object]
     ) -> Rendering:
         """The project as its release made it, without what the new release leaves out of updates."""
         given = {name: value for name, value in last.items() if not name.startswith("_")}
-        release, exclude = self.releases.get(now), target.shared["exclude"]
+        release, exclude = self.releases.get(now), target.shared.exclude
+        url = answers_file.source_of(last)
         if release.includes == target.includes and given == new.remembered:
-            return Rendering(release, last["_src_path"], Answers(same_as=new), exclude=exclude)
-        return Rendering(release, last["_src_path"], Answers(last, given), exclude=exclude)
+            return Rendering(release, url, Answers(same_as=new), exclude=exclude)
+        return Rendering(release, url, Answers(last, given), exclude=exclude)
 
     def message(self, plan: Plan) -> str:
         """The message of the update's commit: the same for the same update."""

@@ -10,7 +10,6 @@ from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from cohort import faults
 from cohort.classroom.check_notes import read_note
@@ -55,7 +54,7 @@ class Standing:
     pull_request: PullRequest | None = None  # of the newest update that has one
     same_as: str = ""  # the student of the same team whose row stands for this repository
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         return asdict(self)
 
 

@@ -14,7 +14,16 @@ import pytest
 
 from cohort.classroom import stores
 from cohort.classroom.ledger import alone
-from tests.support.classes import Cohort, commit_all, git, make_class, move_into, snapshot, write
+from tests.support.classes import (
+    Cohort,
+    commit_all,
+    git,
+    made_once,
+    make_class,
+    move_into,
+    snapshot,
+    write,
+)
 from tests.support.helpers import ROOT, run
 
 BRANCH = "template/v2.0.0"
@@ -203,17 +212,21 @@ def test_a_damaged_project_is_named(cohort: Cohort, classroom: Path) -> None:
 
 
 @pytest.fixture
-def remotes(cohort: Cohort, small: Path, tmp_path: Path) -> Path:
+def remotes(cohort: Cohort, small: Path, tmp_path: Path, kept: Path) -> Path:
     names = ["ada", "bob", "cem"]
     settings = f'remote = "file://{tmp_path}/server/{{student}}.git"'
     folder = make_class(
         tmp_path / "class", small, names, **{"class": settings, "forge": "file_remotes = true"}
     )
-    for name in names:
-        server = tmp_path / "server" / f"{name}.git"
-        server.mkdir(parents=True)
-        git(server, "init", "--quiet", "--bare", "--initial-branch=main")
-    assert cohort(folder, "create", "--to", "v1.0.0").code == 0
+
+    def create() -> None:
+        for name in names:
+            server = tmp_path / "server" / f"{name}.git"
+            server.mkdir(parents=True)
+            git(server, "init", "--quiet", "--bare", "--initial-branch=main")
+        assert cohort(folder, "create", "--to", "v1.0.0").code == 0
+
+    made_once(kept / "file", [tmp_path / "server", folder / ".cohort"], create)
     return folder
 
 

@@ -214,7 +214,12 @@ def test_a_conflict_keeps_the_students_side_and_says_what_to_do(
 
 
 def test_markers_come_only_on_request(cohort: Cohort, conflict: Path) -> None:
-    assert cohort(conflict, "update", "--markers").code == 2
+    said = cohort(conflict, "update", "--markers", "--json")
+    assert said.code == 2
+    ((path, what),) = [tuple(one.values()) for one in said.projects["ada"]["conflicts"]]
+    assert path == "engine.py" and "both are in the file, between markers" in what
+    message = git(conflict / STUDENT, "log", "-1", "--format=%B", BRANCH)
+    assert f"- {path}: {what}." in message and "is kept" not in message
     branch = git(conflict / STUDENT, "show", f"{BRANCH}:engine.py")
     sides = re.search(
         r"^<<<<<<< student\nmy line 5 .*\n=======\nline five .*\n>>>>>>> template v2.0.0$",

@@ -26,6 +26,7 @@ PROBLEMS = ("regression", "binary", "multiclass")
 Render = Callable[..., Path]
 RunCapstone = Callable[..., subprocess.CompletedProcess[str]]
 Capstone = Callable[..., tuple[int, str, str]]
+CopyWithRun = Callable[[str], Path]
 
 
 def copy_template(target: Path) -> Path:

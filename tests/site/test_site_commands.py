@@ -62,6 +62,7 @@ ELSEWHERE = {
     "cohort audit": "cohort/commands/test_class.py::test_audit_names_what_was_changed",
 }
 
+
 def lines_of(text: str) -> list[str]:
     """The commands of a page's `sh` blocks, without their comments."""
     found = "".join(blocks(text, "sh")).splitlines()

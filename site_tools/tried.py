@@ -24,7 +24,11 @@ MECHANISMS = {
     "A slip in the student's own code": ("engine/core/test_student*",),
     "A run's folder with a file missing, edited or of another run": ("engine/runs/*",),
     "A request that is wrong, hostile or one too many": ("engine/serving/*",),
-    "Text that a terminal or a page could take for its own": ("*/test_text*", "*/test_rendering*"),
+    "Text that a terminal or a page could take for its own": (
+        "*/test_text*",
+        "*/test_rendering*",
+        "*/test_hostile*",
+    ),
     "A disk that is full, read-only or slow": ("engine/core/test_files*",),
     "A kill, a power cut or Ctrl-C": (
         "engine/training/test_resume*",

@@ -28,6 +28,7 @@ from tests.support.helpers import (
     python_path,
     run,
 )
+from tests.support.hostile import HOSTILE_RUN, make_project
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -137,6 +138,21 @@ def with_run(render: Render, tmp_path_factory: pytest.TempPathFactory) -> Callab
 def copy_with_run(with_run: Callable[[str], Path], tmp_path: Path) -> CopyWithRun:
     """The same as a copy of the test's own, to change at will."""
     return lambda problem: Path(shutil.copytree(with_run(problem), tmp_path / "my-capstone"))
+
+
+@pytest.fixture(scope="session")
+def hostile(render: Render, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """`hostile("binary")` gives a project on a table of hostile names, with a run. Its commands may write into it."""
+    made: dict[str, Path] = {}
+
+    def project(problem: str) -> Path:
+        if problem not in made:
+            made[problem] = tmp_path_factory.mktemp("hostile") / "project"
+            make_project(render(problem=problem), made[problem], problem)
+            assert call(made[problem], "run", "--quick", *HOSTILE_RUN) == 0
+        return made[problem]
+
+    return project
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from capstone.core.errors import CapstoneError, did_you_mean
 from capstone.core.project import FILE_NAME
 from capstone.core.settings import Section, Settings
+from capstone.core.text import setting_text
 
 # What `capstone run --quick` changes: enough to see that every step works, not enough to learn much.
 QUICK = ("training.epochs=3", "evaluation.bootstrap=100", "evaluation.explained_rows=50")
@@ -99,7 +100,7 @@ def _sentence(error: ValidationError, text: str, overrides: Sequence[str]) -> st
         return f"{where}: {f'[{place[0]}] ' if place else ''}{problem['ctx']['error']}."
     message = re.sub("^(Input|List) should", "it should", problem["msg"])
     message = re.sub(" after validation, not .*", "", message)
-    return f"{where}: {name} is {problem['input']!r}, but {message}."
+    return f"{where}: {name} is {setting_text(problem['input'])}, but {message}."
 
 
 def _known_keys(section: str) -> list[str]:

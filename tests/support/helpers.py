@@ -21,11 +21,19 @@ PARTS = ("copier.yml", "includes", "template")  # what Copier reads
 LEAVINGS = shutil.ignore_patterns("__pycache__", ".*_cache", ".hypothesis")
 # What makes a run short, where its quality counts for nothing.
 SMALL = ("network.members=3", "evaluation.bootstrap=20", "evaluation.explained_rows=0")
+# The same in capstone.toml, for a run that learns next to nothing: what is there, and what is put in its place.
+SHORT = {
+    "members = 8": "members = 2",
+    'epochs = "auto"': "epochs = 3",
+    "bootstrap = 1000": "bootstrap = 20",
+    "explained_rows = 1000": "explained_rows = 20",
+}
 PROBLEMS = ("regression", "binary", "multiclass")
 
 Render = Callable[..., Path]
 RunCapstone = Callable[..., subprocess.CompletedProcess[str]]
 Capstone = Callable[..., tuple[int, str, str]]
+CopyWithRun = Callable[[str], Path]
 
 
 def copy_template(target: Path) -> Path:

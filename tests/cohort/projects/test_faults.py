@@ -26,6 +26,9 @@ from tests.support.classes import (
 )
 from tests.support.helpers import ROOT, run
 
+SHARES = [0.5, 0.8]  # of an update's time, after which it is killed
+# Kills: what is tried in the default suite, and in `nox -s long`.
+SUITE, LONG = len(SHARES), 100
 BRANCH = "template/v2.0.0"
 NAMES = [f"student{number}" for number in range(6)]
 COMMAND = (sys.executable, "-m", "cohort")
@@ -101,7 +104,7 @@ def kill_and_resume(classroom: Path, prepared: Path, shares: list[float]) -> Non
 
 @pytest.mark.skipif(os.name == "nt", reason="kills a process group")
 def test_killed_at_some_moments_it_resumes(classroom: Path, prepared: Path) -> None:
-    kill_and_resume(classroom, prepared, [0.5, 0.8])
+    kill_and_resume(classroom, prepared, SHARES)
 
 
 def test_the_mark_of_a_killed_fast_import_stops_nothing(
@@ -128,7 +131,7 @@ def test_killed_at_a_hundred_random_moments_it_resumes(
     classroom: Path, prepared: Path, part: int
 ) -> None:
     chance = random.Random(part)
-    kill_and_resume(classroom, prepared, [chance.uniform(0.2, 1) for _ in range(10)])
+    kill_and_resume(classroom, prepared, [chance.uniform(0.2, 1) for _ in range(LONG // 10)])
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs limits of POSIX")

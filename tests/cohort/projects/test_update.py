@@ -22,6 +22,9 @@ from tests.support.classes import (
     write,
 )
 
+SEEDS, LONG_SEEDS = range(6), range(100, 300)
+# Projects at work: what is tried in the default suite, and in `nox -s long`.
+SUITE, LONG = len(SEEDS), len(LONG_SEEDS)
 BRANCH = "template/v2.0.0"
 STUDENT = "students/ada"
 
@@ -62,7 +65,7 @@ def compare_with_copier(cohort: Cohort, folder: Path, tmp_path: Path, seed: int)
     git(project, "fsck", "--strict")
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_where_nothing_conflicts_the_result_is_copiers(
     cohort: Cohort, class_of_one: Path, tmp_path: Path, seed: int
 ) -> None:
@@ -74,7 +77,7 @@ def test_where_nothing_conflicts_the_result_is_copiers(
 def test_two_hundred_projects_end_as_with_copier(
     cohort: Cohort, class_of_one: Path, made: Path, tmp_path: Path, part: int
 ) -> None:
-    for seed in range(100 + part * 20, 120 + part * 20):
+    for seed in LONG_SEEDS[part::10]:
         move_into(made, class_of_one / STUDENT)
         compare_with_copier(cohort, class_of_one, tmp_path, seed)
 

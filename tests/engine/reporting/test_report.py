@@ -16,15 +16,14 @@ from capstone.reporting.report.report import report_page
 from capstone.reporting.report.sentences import verdict
 from capstone.runs.folder import read_run
 from capstone.runs.results import read_results
-from tests.support.helpers import Capstone, Render, RunCapstone
+from tests.support.helpers import Capstone, Render
+from tests.support.promise import command
 
 Finished = Callable[[str], Path]
 
 
 @pytest.fixture(scope="module")
-def finished(
-    render: Render, run_capstone: RunCapstone, tmp_path_factory: pytest.TempPathFactory
-) -> Finished:
+def finished(render: Render, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """`finished("binary")` gives a project with one quick run, made once: only read it."""
     made: dict[str, Path] = {}
 
@@ -34,9 +33,9 @@ def finished(
             shutil.copytree(render(problem=problem), folder)
             # A network that has hardly learnt: on the numbers it must lose.
             weak = ["--set", "network.members=1", "--set", "training.learning_rate=0.0001"]
-            options = weak if problem == "regression" else []
-            done = run_capstone(folder, "run", "--quick", *options)
-            assert (done.returncode, done.stderr) == (0, ""), done.stderr
+            options = weak if problem == "regression" else ["--set", "network.members=3"]
+            done = command(folder, "run", "--quick", *options)
+            assert (done.code, done.err) == (0, ""), done.err
             made[problem] = folder
         return made[problem]
 

@@ -5,7 +5,6 @@ import csv
 import hashlib
 import json
 import re
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from capstone.serving.http.problem_details import Problem
 from capstone.serving.http.validation import InputSchema
 from tests.support.helpers import (
     PROBLEMS,
+    CopyWithRun,
     python_path,
     run,
 )
@@ -496,9 +496,9 @@ def rewrite(project: Path, change: Callable[[dict[str, Any]], object]) -> None:
 
 
 @pytest.fixture
-def own(with_run: WithRun, tmp_path: Path) -> Path:
+def own(copy_with_run: CopyWithRun) -> Path:
     """A project with a run, of the test's own."""
-    return Path(shutil.copytree(with_run("regression"), tmp_path / "my-capstone"))
+    return copy_with_run("regression")
 
 
 def test_steps_that_need_pandas_give_the_same_answers(own: Path, desk: Desk) -> None:

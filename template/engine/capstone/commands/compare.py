@@ -28,14 +28,15 @@ def compare() -> None:
 
 def comparison(runs_folder: Path) -> list[str]:
     """Some lines on each finished run, oldest first. Raises CapstoneError when there is none."""
-    from capstone.runs.folder import list_runs
+    from capstone.runs.folder import read_runs
 
-    runs = list_runs(runs_folder)
+    runs, problems = read_runs(runs_folder)
     if not runs:
         raise CapstoneError(
-            f"There is no finished run in {runs_folder}: start with `capstone run`."
+            next(iter(problems.values()), "")
+            or f"There is no finished run in {runs_folder}: start with `capstone run`."
         )
-    lines: list[str] = []
+    lines = list(problems.values())
     before: dict[str, Any] = {}
     for run in runs:
         now = _compared_settings(run)
@@ -69,12 +70,7 @@ def _compared_settings(run: Run) -> dict[str, Any]:
 
 def flat_settings(run: Run) -> dict[str, Any]:
     """A run's settings as {"training.epochs": 200, ...}."""
-    import tomllib
-
     from capstone.core.settings import flatten
+    from capstone.runs.verify import read_settings
 
-    try:
-        sections = tomllib.loads((run.folder / "settings.toml").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return flatten(sections)
+    return flatten(read_settings(run).model_dump())

@@ -22,8 +22,11 @@ def report(
     from capstone.core.project import find_root
     from capstone.reporting.report.report import write_report
     from capstone.runs.folder import read_run
+    from capstone.runs.verify import note_on_hashes
 
     root = find_root()
     run = read_run(root / "runs", run_id)
     written = write_report(run, standalone)
+    if note := note_on_hashes(run):
+        print(f"Note: {note}.")
     print(f"The report of {run.id}: {written.relative_to(root)}")

@@ -21,6 +21,7 @@ PARTS = ("copier.yml", "includes", "template")  # what Copier reads
 LEAVINGS = shutil.ignore_patterns("__pycache__", ".*_cache", ".hypothesis")
 # What makes a run short, where its quality counts for nothing.
 SMALL = ("network.members=3", "evaluation.bootstrap=20", "evaluation.explained_rows=0")
+TINY = {"members": 1, "epochs": 2, "bootstrap": 20, "explained_rows": 10}
 PROBLEMS = ("regression", "binary", "multiclass")
 
 Render = Callable[..., Path]

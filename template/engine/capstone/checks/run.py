@@ -90,7 +90,7 @@ def split_has_no_leak(project: ProjectState) -> str:
         raise Harm(
             f"runs/{run.id}/predictions.csv holds {learnt.sum():,} rows that were learnt from, such as row "
             f"{tested[learnt].iloc[0]}",
-            "its scores are worth nothing: delete that run, find out why, and run again",
+            "its scores are worth nothing: find out why, and run again",
         )
     return message
 

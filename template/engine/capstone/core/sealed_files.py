@@ -132,8 +132,10 @@ def describe_problem(error: ValidationError) -> str:
     place = ".".join(str(part) for part in problem["loc"])[:80]
     if problem["type"] == "missing":
         return f'does not say "{place}"'
-    message = problem["msg"]
-    return f'has another "{place}" than a run writes ({message[:1].lower()}{message[1:160]})'
+    message = problem["msg"].removeprefix("Value error, ")[:160]
+    if not place:
+        return f"does not agree with itself ({message})"
+    return f'has another "{place}" than a run writes ({message[:1].lower()}{message[1:]})'
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from capstone.core.sealed_files import Form, Sha256
 
+Baseline = Literal["dummy", "linear", "gradient_boosting"]
 Problem = Literal["regression", "binary", "multiclass"]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -139,8 +140,8 @@ class Metrics(Form):
     primary_metric: str
     higher_is_better: bool
     model: dict[str, Score]
-    baselines: dict[str, dict[str, Score]]
-    beats: dict[str, Literal["better", "worse", "undecided"]]
+    baselines: dict[Baseline, dict[str, Score]]
+    beats: dict[Baseline, Literal["better", "worse", "undecided"]]
     validation: dict[str, float | None]
     intervals: Intervals = ABSENT
     calibration: Calibration = ABSENT
@@ -149,6 +150,12 @@ class Metrics(Form):
     groups: dict[str, dict[str, Any]] = ABSENT
     slices: dict[str, Any] = ABSENT
     explanation: dict[str, Any] = ABSENT
+
+    @model_validator(mode="after")
+    def the_metric_that_decides_is_there(self) -> Self:
+        if self.primary_metric not in self.model:
+            raise ValueError("primary_metric is none of the model's metrics")
+        return self
 
 
 class Verdict(Form):
@@ -252,3 +259,9 @@ class Schema(Form):
         str,
         Annotated[RawNumbers | RawDates | RawCategories | OtherRaw, Field(discriminator="kind")],
     ] = Field(init=False)
+
+    @model_validator(mode="after")
+    def there_is_a_feature(self) -> Self:
+        if all(column.role != "feature" for column in (self.__pydantic_extra__ or {}).values()):
+            raise ValueError("no column is a feature")
+        return self

@@ -185,8 +185,6 @@ def _check_scores(run: Run) -> None:
     for scores in (metrics["model"], *metrics["baselines"].values()):
         if absent := [name for name in METRICS[problem] if name not in scores]:
             raise run.files.unusable(METRICS_FILE, f'is not complete (no "{absent[0]}")')
-    if metrics["primary_metric"] not in metrics["model"]:
-        raise run.files.unusable(METRICS_FILE, "holds no score by its primary metric")
 
 
 def _check_fit(run: Run, table: pd.DataFrame, classes: list[str]) -> None:

@@ -84,8 +84,8 @@ class Checkpoint:
             identity = json.loads(state["identity"])
         except Exception as error:  # cut, foreign or hostile: torch has an error for each
             raise CapstoneError(
-                f"The checkpoint {self.path} can't be read ({type(error).__name__}): delete it and "
-                "start again with `capstone run`."
+                f"The checkpoint {self.path} can't be read ({type(error).__name__}): "
+                "start again with `capstone run`, which replaces it."
             ) from None
         changed = [key for key in self.identity if identity.get(key) != self.identity[key]]
         if changed:

@@ -81,6 +81,7 @@ class ServedModel:
             If a file is missing or was changed after the run, or the run belongs to another project.
         """
         files = SealedFiles.open(folder)
+        graph = files.read(GRAPH)
         serving, schema = files.read_json(SERVING, Serving), files.read_json(SCHEMA, Schema)
         if serving["format"] != SERVING_FORMAT:
             raise CapstoneError(
@@ -105,7 +106,7 @@ class ServedModel:
             root=root,
             steps=steps,
             recommend_action=load_attribute(root, ROOM, "recommend_action"),
-            session=OnnxSession(files.read(GRAPH)),
+            session=OnnxSession(graph),
         )
         model.check_graph()
         return model

@@ -87,7 +87,13 @@ def keep_promise(
 def digests(project: Path) -> dict[str, str]:
     """Every file of a project that is a plain file, with its SHA-256; what Python and git keep aside."""
     return {
-        path.relative_to(project).as_posix(): sha256(path.read_bytes()).hexdigest()
+        path.relative_to(project).as_posix(): digest(path)
         for path in sorted(project.rglob("*"))
         if path.is_file() and not {".git", "__pycache__"} & set(path.parts)
     }
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file; of one that is larger than memory, its size."""
+    size = path.stat().st_size
+    return sha256(path.read_bytes()).hexdigest() if size < 2**30 else f"{size} bytes"

@@ -97,7 +97,7 @@ def read_settings(run: Run) -> Settings:
         settings = parse_settings(text)
         written = tomllib.loads(text)
     except (CapstoneError, ValueError, RecursionError) as error:
-        reason = str(error).replace(FILE_NAME, SETTINGS).rstrip(".")
+        reason = str(error).replace(FILE_NAME, SETTINGS)[:300].rstrip(".")
         raise run.files.unusable(SETTINGS, f"can't be read ({reason})") from None
     if absent := [name for name in SECTIONS if name not in written]:
         raise run.files.unusable(SETTINGS, f"is cut short: it has no section [{absent[0]}]")

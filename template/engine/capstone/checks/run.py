@@ -21,8 +21,8 @@ from capstone.data.kinds import column_kind, find_date_format, to_dates
 from capstone.data.leaks import suspected_leaks
 from capstone.data.splitting import duplicate_groups
 from capstone.reporting.report.report import report_is_true
-from capstone.runs.folder import count_test_looks, read_runs
-from capstone.runs.verify import note_on_hashes, read_predictions, read_settings, read_verdict
+from capstone.runs.folder import count_test_looks, read_runs, read_settings
+from capstone.runs.verify import note_on_hashes, read_predictions, read_verdict
 
 # What a result does not depend on.
 ASIDE = {"project", "checks"}

@@ -75,6 +75,6 @@ def _compared_settings(run: Run) -> dict[str, Any]:
 def flat_settings(run: Run) -> dict[str, Any]:
     """A run's settings as {"training.epochs": 200, ...}."""
     from capstone.core.settings import flatten
-    from capstone.runs.verify import read_settings
+    from capstone.runs.folder import read_settings
 
     return flatten(read_settings(run).model_dump())

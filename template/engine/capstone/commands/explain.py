@@ -58,7 +58,7 @@ def explain_row(root: Path, run: Run, wanted: str) -> RowExplanation:
     from capstone.evaluation.explanation import explain as shap_values
     from capstone.pipeline import RunOptions
     from capstone.reporting.explanation_page import RowExplanation
-    from capstone.runs.verify import read_settings
+    from capstone.runs.folder import read_settings
     from capstone.streaming.pipeline import open_pipeline
     from capstone.training.model import TrainedModel
 

@@ -44,7 +44,7 @@ def predict_file(path: Path, run: Run, root: Path) -> tuple[Path, int, list[str]
     from capstone.core.files import PARTIAL
     from capstone.data.chunks import Chunk, read_chunks
     from capstone.data.reading import PREDICTIONS, read_table
-    from capstone.runs.verify import read_settings
+    from capstone.runs.folder import read_settings
     from capstone.serving.inference.served_model import ServedModel
 
     model = ServedModel.load(run.folder, root)

@@ -49,8 +49,7 @@ def run_again(root: Path, run: Run, say: Callable[[str], Any] = print) -> Reprod
 
     from capstone.core.files import write_json
     from capstone.pipeline import RunOptions
-    from capstone.runs.folder import VERDICT
-    from capstone.runs.verify import read_settings
+    from capstone.runs.folder import VERDICT, read_settings
     from capstone.streaming.pipeline import open_pipeline
     from capstone.training.devices import describe_device
 

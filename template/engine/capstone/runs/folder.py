@@ -8,6 +8,7 @@ import secrets
 import shutil
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,12 +18,16 @@ from typing import Any
 
 from capstone.core.errors import CapstoneError, did_you_mean
 from capstone.core.files import PARTIAL, write_text
+from capstone.core.project import FILE_NAME
 from capstone.core.sealed_files import SealedFiles, Unreadable, check_form, read_file
 from capstone.core.settings import Settings
+from capstone.core.settings_file import parse_settings
 from capstone.runs.forms import Metrics, RunInfo
 
 LATEST = "LATEST"
 GRAPH, SERVING, SCHEMA = "model.onnx", "serving.json", "schema.json"
+SETTINGS = "settings.toml"
+SECTIONS = ("project", "data", "split", "preprocessing", "network", "training", "evaluation")
 VERDICT = "reproduction.json"  # what `capstone reproduce` writes
 NAME = re.compile(
     r"\d{8}T\d{6}Z-[0-9a-f]{8}"
@@ -218,6 +223,20 @@ def read_run(runs: Path, name: str = LATEST) -> Run:
     except Unreadable as error:
         raise files.unusable("run.json", str(error)) from None
     return Run(files, files.read_json("metrics.json", Metrics))
+
+
+def read_settings(run: Run) -> Settings:
+    """A run's settings.toml: capstone.toml as it was then, with --set. Raises CapstoneError."""
+    text = run.files.read_text(SETTINGS)
+    try:
+        settings = parse_settings(text)
+        written = tomllib.loads(text)
+    except (CapstoneError, ValueError, RecursionError) as error:
+        reason = str(error).replace(FILE_NAME, SETTINGS)[:300].rstrip(".")
+        raise run.files.unusable(SETTINGS, f"can't be read ({reason})") from None
+    if absent := [name for name in SECTIONS if name not in written]:
+        raise run.files.unusable(SETTINGS, f"is cut short: it has no section [{absent[0]}]")
+    return settings
 
 
 def read_runs(runs: Path) -> tuple[list[Run], dict[str, str]]:

@@ -10,12 +10,11 @@ import numpy as np
 import pandas as pd
 
 from capstone.core.settings import Settings
-from capstone.runs.folder import Run
+from capstone.runs.folder import Run, read_settings
 from capstone.runs.verify import (
     check_whole,
     read_csv,
     read_predictions,
-    read_settings,
     truth_and_prediction,
 )
 from capstone.training.description import ModelDescription

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import tomllib
 import zipfile
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +14,6 @@ from safetensors import SafetensorError, deserialize
 
 from capstone.core.decisions import PROBABILITY
 from capstone.core.errors import CapstoneError
-from capstone.core.project import FILE_NAME
 from capstone.core.sealed_files import (
     LARGEST_ALONE,
     Unreadable,
@@ -23,16 +21,14 @@ from capstone.core.sealed_files import (
     parse_json,
     read_file,
 )
-from capstone.core.settings import Data, Settings
-from capstone.core.settings_file import parse_settings
+from capstone.core.settings import Data
 from capstone.evaluation.metrics import METRICS, brier, mae
-from capstone.runs.folder import GRAPH, SCHEMA, SERVING, VERDICT, Run
+from capstone.runs.folder import GRAPH, SCHEMA, SERVING, SETTINGS, VERDICT, Run, read_settings
 from capstone.runs.forms import Schema, Serving, Verdict
 from capstone.training.description import ModelDescription
 from capstone.training.model import ARCHITECTURE, PREPROCESSING, WEIGHTS
 
-SETTINGS, METRICS_FILE, PREDICTIONS = "settings.toml", "metrics.json", "predictions.csv"
-SECTIONS = ("project", "data", "split", "preprocessing", "network", "training", "evaluation")
+METRICS_FILE, PREDICTIONS = "metrics.json", "predictions.csv"
 # What every run writes, besides run.json.
 RUN_FILES = (
     *(SETTINGS, METRICS_FILE, PREDICTIONS, "history.csv", SCHEMA),
@@ -88,20 +84,6 @@ def read_verdict(run: Run) -> Verdict | None:
         ) from None
     of_this_run = verdict.run == run.files.sha256 or not (verdict.run or run.files.all_hashed)
     return verdict if of_this_run else None
-
-
-def read_settings(run: Run) -> Settings:
-    """A run's settings.toml: capstone.toml as it was then, with --set. Raises CapstoneError."""
-    text = run.files.read_text(SETTINGS)
-    try:
-        settings = parse_settings(text)
-        written = tomllib.loads(text)
-    except (CapstoneError, ValueError, RecursionError) as error:
-        reason = str(error).replace(FILE_NAME, SETTINGS)[:300].rstrip(".")
-        raise run.files.unusable(SETTINGS, f"can't be read ({reason})") from None
-    if absent := [name for name in SECTIONS if name not in written]:
-        raise run.files.unusable(SETTINGS, f"is cut short: it has no section [{absent[0]}]")
-    return settings
 
 
 def predictions_table(

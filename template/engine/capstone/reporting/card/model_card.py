@@ -14,10 +14,10 @@ from capstone.evaluation.metrics import LOWER_IS_BETTER, METRICS
 from capstone.reporting.card.group_blocks import overlapping_groups, single_groups
 from capstone.reporting.card.markdown_blocks import blocks, cell, code
 from capstone.reporting.rendering import environment, made_by_this_version
-from capstone.runs.folder import Run
+from capstone.runs.folder import Run, read_settings
 from capstone.runs.forms import Schema
 from capstone.runs.provenance import what_was_sampled
-from capstone.runs.verify import check_whole, read_settings
+from capstone.runs.verify import check_whole
 from capstone.training.description import ModelDescription
 
 MODEL_CARD = Path("docs", "model_card.md")

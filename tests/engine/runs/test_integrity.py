@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +17,7 @@ from capstone.runs.verify import RUN_FILES, check_whole
 from capstone.serving.http import server
 from capstone.serving.inference.served_model import ServedModel
 from capstone.training.model import TrainedModel
-from tests.support.helpers import run_of
+from tests.support.helpers import ROOT, must_run, run_of
 from tests.support.promise import keep_promise
 from tests.support.runs import as_release_0_1_0, reseal
 
@@ -428,3 +429,11 @@ def keep_promise_but_digests(project: Path) -> None:
 
 def test_a_whole_run_is_whole(tiny_run: Path) -> None:
     check_whole(read_run(tiny_run / "runs"))
+
+
+def test_to_find_a_run_and_its_settings_needs_neither_torch_nor_pandas() -> None:
+    """`capstone predict` and a service start three seconds later with them."""
+    heavy = ("torch", "pandas", "numpy", "sklearn")
+    code = f"import sys, capstone.runs.folder; print([n for n in {heavy} if n in sys.modules])"
+    engine = str(Path(server.__file__).parents[3])
+    assert must_run(sys.executable, "-c", code, cwd=ROOT, PYTHONPATH=engine) == "[]\n"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from tests.support.helpers import (
     PROBLEMS,
     SIMS,
     SMALL,
+    TINY,
     Capstone,
     CopyWithRun,
     Render,
@@ -152,6 +154,24 @@ def hostile(render: Render, tmp_path_factory: pytest.TempPathFactory) -> Callabl
             assert call(made[problem], "run", "--quick", *HOSTILE_RUN) == 0
         return made[problem]
 
+    return project
+
+
+@pytest.fixture(scope="session")
+def tiny_run(render: Render, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with a run in earnest on 200 rows, one network and two epochs. It is shared: only read it."""
+    source = render(problem="binary")
+    project = Path(shutil.copytree(source, tmp_path_factory.mktemp("tiny") / "my-capstone"))
+    table = project / "data" / "raw" / "customer_churn.csv"
+    lines = table.read_text(encoding="utf-8").splitlines(keepends=True)
+    table.write_text("".join(lines[:201]), encoding="utf-8")
+    path = project / "capstone.toml"
+    text = path.read_text(encoding="utf-8")
+    for key, value in TINY.items():
+        text, found = re.subn(rf"(?m)^{key} = \S+", f"{key} = {value}", text)
+        assert found == 1, key
+    path.write_text(text, encoding="utf-8")
+    assert call(project, "run") == 0
     return project
 
 

@@ -28,6 +28,7 @@ SHORT = {
     "bootstrap = 1000": "bootstrap = 20",
     "explained_rows = 1000": "explained_rows = 20",
 }
+TINY = {"members": 1, "epochs": 2, "bootstrap": 20, "explained_rows": 10}
 PROBLEMS = ("regression", "binary", "multiclass")
 
 Render = Callable[..., Path]

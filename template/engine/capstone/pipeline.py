@@ -13,6 +13,7 @@ import pandas as pd
 
 from capstone.core.files import PARTIAL, write_csv, write_json, write_text
 from capstone.core.project import package_name
+from capstone.core.sealed_files import SealedFiles, hash_files
 from capstone.core.settings import Settings
 from capstone.core.step import step
 from capstone.core.text import say
@@ -294,10 +295,11 @@ class CapstonePipeline:
             self.write_to(folder)
             rows = RunRows(self.raw, self.table, self.features, self.parts)
             export = ModelExport(self.root, self.settings, self.model, rows)
-            info["files"], notes = export.write(folder, self.analysis.context, self.metrics)
-            self._tell(notes)
-            write_json(folder / "run.json", info)
-            write_report(Run(folder, info, self.metrics))
+            self._tell(export.write(folder, self.analysis.context, self.metrics))
+            # Who reads a file later compares it with its SHA-256 here: an edited score is not believed.
+            info["files"] = hash_files(folder)
+            write_report(Run(SealedFiles(folder, info), self.metrics))
+            write_json(folder / "run.json", info | {"files": hash_files(folder)})
         self.checkpoint.remove()
         self.folder = runs / folder.name.removeprefix(PARTIAL)
         return str(self.folder.relative_to(self.root))
@@ -340,7 +342,7 @@ class CapstonePipeline:
         place = self.settings.training.start_from
         if not place:
             return None
-        run = read_run(self.root / "runs", Path(place).name)
+        run = read_run(self.root / "runs", place)
         source = TrainedModel.load(run.folder, self.root)
         self._tell(check_source(source, run.id, preprocessor.inputs))
         return source

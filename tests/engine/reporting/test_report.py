@@ -18,6 +18,7 @@ from capstone.runs.folder import read_run
 from capstone.runs.results import read_results
 from tests.support.helpers import Capstone, Render
 from tests.support.promise import command
+from tests.support.runs import reseal
 
 Finished = Callable[[str], Path]
 
@@ -106,7 +107,7 @@ def test_a_file_that_is_missing_or_cut_short_is_named(
     spoil(latest(project) / file)
     code, _, said = capstone(project, "report")
     assert (code, said.count("\n")) == (2, 1), said
-    assert file in said and "run again" in said
+    assert file in said and "make a new one with `capstone run`" in said
 
 
 def test_the_metrics_of_another_project_are_refused(
@@ -115,6 +116,7 @@ def test_the_metrics_of_another_project_are_refused(
     project = own("regression")
     foreign = latest(finished("binary")) / "metrics.json"
     shutil.copy(foreign, latest(project) / "metrics.json")
+    reseal(latest(project))
     code, _, said = capstone(project, "report")
     assert (code, said.count("\n")) == (2, 1), said
     assert "of another project" in said
@@ -126,6 +128,7 @@ def test_a_run_of_another_version_is_named(own: Finished, capstone: Capstone) ->
     metrics = json.loads(path.read_text(encoding="utf-8"))
     del metrics["slices"]
     path.write_text(json.dumps(metrics), encoding="utf-8")
+    reseal(latest(project))
     code, _, said = capstone(project, "report")
     assert (code, said.count("\n")) == (2, 1), said
     assert latest(project).name in said and "another version" in said

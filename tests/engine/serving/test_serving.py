@@ -2,7 +2,6 @@
 
 import asyncio
 import csv
-import hashlib
 import json
 import re
 import sys
@@ -23,6 +22,7 @@ from tests.support.helpers import (
     python_path,
     run,
 )
+from tests.support.runs import reseal
 from tests.support.serving import Answer, Desk
 
 WithRun = Callable[[str], Path]
@@ -484,15 +484,10 @@ def test_the_model_is_described(any_desk: tuple[Path, Desk]) -> None:
 def rewrite(project: Path, change: Callable[[dict[str, Any]], object]) -> None:
     """Change serving.json of the newest run, as if the run had written it so."""
     folder = project / "runs" / (project / "runs" / "LATEST").read_text().strip()
-    serving, info = (
-        json.loads((folder / name).read_text(encoding="utf-8"))
-        for name in ("serving.json", "run.json")
-    )
+    serving = json.loads((folder / "serving.json").read_text(encoding="utf-8"))
     change(serving)
-    text = json.dumps(serving)
-    (folder / "serving.json").write_bytes(text.encode())
-    info["files"]["serving.json"] = hashlib.sha256(text.encode()).hexdigest()
-    (folder / "run.json").write_text(json.dumps(info), encoding="utf-8")
+    (folder / "serving.json").write_text(json.dumps(serving), encoding="utf-8")
+    reseal(folder)
 
 
 @pytest.fixture

@@ -152,7 +152,7 @@ def test_the_same_seed_gives_the_same_bytes_here_too(few_rows: Path, capstone: C
     [
         (("network.hidden=[32, 16]",), "set [network] hidden to [64, 32], as it was there"),
         (("network.hidden=[64, 32, 8]",), "set [network] hidden to [64, 32], as it was there"),
-        (("training.start_from=runs/nowhere",), 'has no run "nowhere"'),
+        (("training.start_from=runs/nowhere",), 'has no run "runs/nowhere"'),
         (("training.start_from=", "training.freeze=body"), 'freeze = "body" needs start_from'),
     ],
 )

@@ -141,9 +141,7 @@ def _first_output(path: Path) -> int:
             0,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise Open(
-            f"{path} is no readable notebook", "open and save it again, or delete it"
-        ) from None
+        raise Open(f"{path} is no readable notebook", "open and save it again") from None
 
 
 def _python(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

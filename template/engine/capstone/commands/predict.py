@@ -43,13 +43,13 @@ def predict_file(path: Path, run: Run, root: Path) -> tuple[Path, int, list[str]
     Returns where it was written, how many rows there are, and what the reader should know.
     """
     from capstone.core.files import open_text
-    from capstone.core.settings_file import load_settings
     from capstone.data.chunks import Chunk, read_chunks
     from capstone.data.reading import PREDICTIONS, read_table
+    from capstone.runs.folder import read_settings
     from capstone.serving.inference.served_model import ServedModel
 
     model = ServedModel.load(run.folder, root)
-    data = load_settings(run.folder, file_name="settings.toml").data
+    data = read_settings(run).data
     words = [name for name, kind in model.serving["raw"].items() if kind == "text"]
     chunks: Iterator[Chunk] = read_chunks(path, data, words)
     if model.serving["steps"]["refused"]:  # its steps look at other rows, so they get all of them

@@ -147,7 +147,7 @@ def _study(root: Path, settings: Settings, sha256: str) -> optuna.Study:
         raise
     except Exception as error:  # a damaged or locked file: SQLAlchemy has an error for each
         raise CapstoneError(
-            f"{store} can't be used ({type(error).__name__}): delete it and search again."
+            f"{store} can't be used ({type(error).__name__}): move it away, and search again."
         ) from None
     study.sampler = optuna.samplers.TPESampler(seed=settings.seed + len(study.trials))
     study.pruner = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=10)

@@ -93,8 +93,8 @@ class Checkpoint:
             state, identity = _load(self.path)
         except Exception as error:  # cut, foreign or hostile: torch has an error for each
             raise CapstoneError(
-                f"The checkpoint {self.path} can't be read ({type(error).__name__}): delete it and "
-                "start again with `capstone run`."
+                f"The checkpoint {self.path} can't be read ({type(error).__name__}): "
+                "start again with `capstone run`, which replaces it."
             ) from None
         if changed := self._changed(identity):
             raise self._of_others(self.path, changed)

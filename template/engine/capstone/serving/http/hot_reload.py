@@ -31,13 +31,13 @@ class ModelReloader:
         self, root: Path, run: str, watch: bool, metrics: Metrics, load: LoadModel
     ) -> None:
         self.root, self.run, self.watch, self.metrics, self.load = root, run, watch, metrics, load
-        self.folder = run_folder(self.root / "runs", self.run)  # the last one that was tried
+        self.folder = self._find(self._log_note)  # the last one that was tried
         self.endpoints = self._activate(load(self.folder))
 
     async def reload(self) -> None:
         """Load the run that should answer now. If it can't be loaded, the old one keeps answering."""
         try:
-            self.folder = run_folder(self.root / "runs", self.run)
+            self.folder = self._find(self._log_note)
             forget_package(self.root)  # features.py may have changed together with the model
             new = await asyncio.get_running_loop().run_in_executor(None, self.load, self.folder)
             self.endpoints = self._activate(new)
@@ -70,8 +70,15 @@ class ModelReloader:
         while True:
             await asyncio.sleep(POLL_SECONDS)
             with contextlib.suppress(CapstoneError):  # in the middle of being written
-                if run_folder(self.root / "runs", self.run) != self.folder:
+                if self._find(lambda note: None) != self.folder:
                     await self.reload()
+
+    def _find(self, say: Callable[[str], object]) -> Path:
+        """The run that should answer now."""
+        return run_folder(self.root / "runs", self.run, say)
+
+    def _log_note(self, note: str) -> None:
+        self.metrics.log("note", {"note": note})
 
     def _activate(self, endpoints: ModelEndpoints) -> ModelEndpoints:
         self.metrics.loaded.set_to_current_time()

@@ -20,10 +20,10 @@ ENGINE = ROOT / "template" / "engine" / "capstone"
 FILES = sorted(ENGINE.rglob("*.py"))
 # Lines of code that each room may have; "" is what lies beside the rooms.
 BUDGETS = {
-    "": 400,
+    "": 420,
     "core": 900,
     "data": 1300,
-    "training": 1750,
+    "training": 1850,
     "evaluation": 1500,
     "runs": 600,
     "reporting": 2000,

@@ -28,6 +28,7 @@ from capstone.data.validation import (
 )
 from capstone.evaluation.analysis import PredictedRows, analyze
 from capstone.evaluation.calibration import calibrate
+from capstone.evaluation.decision_cost import check_decisions
 from capstone.evaluation.evaluate import (
     baseline_predictions,
     evaluate_model,
@@ -47,6 +48,7 @@ from capstone.training.health import check_health
 from capstone.training.loop import CRITERIA, Callback, Trainer
 from capstone.training.model import TrainedModel
 from capstone.training.network import NetworkBuilder, encoding_of, members_of
+from capstone.training.network_check import try_prediction, try_training
 from capstone.training.seed import set_seed
 from capstone.training.target import Target, rescale
 from capstone.training.training_data import TrainingData, data_for_ensemble, data_for_one
@@ -194,6 +196,8 @@ class CapstonePipeline:
         source = self._source(preprocessor)
         # It knows how to build your network.py for these columns, as often as it takes, always with the same weights.
         builder = NetworkBuilder(self.root, settings, preprocessor, target, source)
+        # A slip in network.py or decisions.py is told now, and not when an hour of training is over.
+        self._rehearse(builder)
         callbacks = [*self._checkpoints(), *self.callbacks]
         # The next stop on the path: train_model in training/fit.py.
         with self.training_data(preprocessor, target) as data:
@@ -304,6 +308,23 @@ class CapstonePipeline:
         schema = describe_columns(self.raw, self.table, self.parts["train"], self.settings)
         write_json(folder / "schema.json", schema)
         self.model.save(folder)
+
+    def _rehearse(self, builder: NetworkBuilder) -> None:
+        """Try what comes after training: on two rows and fresh weights, and on made-up predictions."""
+        if "train" in self.seconds:
+            return  # `capstone tune` trains again and again
+        settings, target, train = self.settings, builder.target, self.parts["train"]
+        truth = target.truth(self.target[train])
+        check_decisions(self.root, target, truth, settings.decision)
+        members = settings.network.members
+        network = builder.build(None, members, self.device)
+        architecture = builder.architecture(None, members)
+        model = TrainedModel(builder.preprocessor, network, target, architecture)
+        rows = on_device(self.matrices["train"][:2], self.device)
+        try_prediction(self.root, network, rows)
+        run_rows = RunRows(self.raw, self.table, self.features, self.parts)
+        ModelExport(self.root, settings, model, run_rows).graph(train[:2])
+        try_training(self.root, network, rows, settings.training)
 
     def checkpoint(self) -> Checkpoint:
         """Where unfinished training is kept."""

@@ -20,8 +20,8 @@ from torch import nn
 from capstone.columns import tidy_text
 from capstone.commands.predict import predict_file
 from capstone.core.errors import CapstoneError
-from capstone.core.project import load_attribute
 from capstone.core.settings_file import load_settings
+from capstone.core.student_code import load_attribute
 from capstone.data import chunks
 from capstone.data.chunks import read_chunks
 from capstone.data.kinds import find_date_format, to_dates

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from capstone.commands.options import SetOption
-from capstone.core.errors import CapstoneError
+from capstone.core.errors import CapstoneError, TrainingDiverged
 from capstone.core.text import number
 
 if TYPE_CHECKING:  # heavy libraries are imported where they are used
@@ -74,7 +74,7 @@ def search(root: Path, settings: Settings, trials: int, say: Callable[[str], Any
         pipeline.callbacks = [EachEpoch(lambda epoch: _give_up_if_hopeless(trial, epoch))]
         try:
             pipeline.train()
-        except CapstoneError:  # a rate so high that the loss is no longer a number
+        except TrainingDiverged:  # a rate so high that the loss is no longer a number
             raise optuna.TrialPruned from None
         return pipeline.history.best_loss
 

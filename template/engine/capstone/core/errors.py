@@ -13,6 +13,10 @@ class CapstoneError(Exception):
     """
 
 
+class TrainingDiverged(CapstoneError):
+    """The loss is no longer a number: with other settings it may be one."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of a sentence on an unknown name: the nearest known one, or some that there are."""
     names = list(known)

@@ -104,14 +104,15 @@ def build_ensemble(members: list[nn.Module], inputs: int) -> nn.Module:
     """
     if len(members) == 1:
         return members[0]
-    ensemble = Ensemble(members, inputs)
     try:
+        ensemble = Ensemble(members, inputs)
         ensemble.train()(torch.zeros(2, inputs))
     except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CapstoneError(
-            f"Your NeuralNetwork can't be trained several times at once ({str(error).splitlines()[0]}): "
+            f"Your NeuralNetwork can't be trained several times at once ({reason[:300]}): "
             "set [network] members = 1."
-        ) from None
+        ) from error
     return ensemble
 
 
@@ -172,7 +173,11 @@ def own_folds(inputs: Tensor, targets: Tensor, members: int) -> tuple[Tensor, Te
 
 def _set_weight(network: nn.Module, name: str, values: Tensor) -> None:
     """Put a trainable weight in the place of one such as "layers.0.bias"; its shape may be another."""
-    layer_of(network, name)._parameters[name.split(".")[-1]] = nn.Parameter(values.detach())
+    weights, key = layer_of(network, name)._parameters, name.split(".")[-1]
+    before = weights[key]
+    assert before is not None
+    # A weight that the student has frozen stays so.
+    weights[key] = nn.Parameter(values.detach(), requires_grad=before.requires_grad)
 
 
 def _set_buffer(network: nn.Module, name: str, values: Tensor) -> None:

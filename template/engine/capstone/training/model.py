@@ -15,6 +15,7 @@ from torch import nn
 
 from capstone.core.errors import CapstoneError
 from capstone.core.project import package_name
+from capstone.core.student_code import student_code
 from capstone.data.preprocessing import Preprocessor
 from capstone.training.batches import ROWS_AT_ONCE
 from capstone.training.devices import use_threads_for
@@ -56,7 +57,8 @@ class TrainedModel:
 
         folds  predict each row by the one member that never learnt from it
         """
-        scores = predict_scores(self.network, matrix)
+        with student_code():  # forward() is the student's
+            scores = predict_scores(self.network, matrix)
         members = self.architecture["members"]
         if members == 1:
             prediction = self.target.prediction(scores)

@@ -13,8 +13,9 @@ import pandas as pd
 
 from capstone.core.errors import CapstoneError
 from capstone.core.files import write_json
-from capstone.core.project import features_sha256, load_module, package_name
+from capstone.core.project import package_name
 from capstone.core.settings import Settings
+from capstone.core.student_code import features_sha256, load_module
 from capstone.evaluation.explanation import BACKGROUND, CANDIDATES
 from capstone.evaluation.shapley import typical_places
 from capstone.export.onnx.preprocessing_graph import build_graph
@@ -102,19 +103,25 @@ class ModelExport:
         CapstoneError
             If the network can't be exported, or the graph predicts something else.
         """
-        graph = build_graph(self.model, self.columns).SerializeToString()
-        test = self.rows.table.loc[self.rows.parts["test"], self.rows.features]
-        inputs = frame_for_graph(test, self.columns)
-        check_agreement(OnnxSession(graph), self.model, test, inputs)
+        test = self.rows.parts["test"]
+        graph, inputs = self.graph(test)
         (folder / GRAPH).write_bytes(graph)
         raw = self.rows.raw.drop(columns=self.model.target.name)
         check = StepsCheck(self.root, raw, self.columns)
-        steps = check.check(inputs, test.index, raw.index.difference(self.rows.table.index))
+        steps = check.check(inputs, test, raw.index.difference(self.rows.table.index))
         if steps.tables == "arrays":
             steps.notes += _notes_on_imports(self.root)
         write_json(folder / SERVING, self._serving(check.kinds, steps, metrics, known))
         hashes = {name: _sha256(folder / name) for name in (GRAPH, SERVING, SCHEMA)}
         return hashes, [*steps.notes, *([steps.refused] if steps.refused else [])]
+
+    def graph(self, rows: pd.Index) -> tuple[bytes, Arrays]:
+        """model.onnx, compared with the model on these rows, and the rows as its inputs."""
+        graph = build_graph(self.model, self.columns).SerializeToString()
+        table = self.rows.table.loc[rows, self.rows.features]
+        inputs = frame_for_graph(table, self.columns)
+        check_agreement(OnnxSession(graph), self.model, table, inputs)
+        return graph, inputs
 
     def _serving(
         self, kinds: dict[str, str], steps: StepsResult, metrics: Json, known: Json

@@ -1,0 +1,232 @@
+"""The one door to the student's code: whatever a file of theirs does is told in one sentence, with file and line.
+
+What no door can hold: a loop without end, `os._exit()`, and a crash of the interpreter itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from traceback import walk_tb
+from types import CoroutineType, ModuleType
+from typing import Any
+
+from capstone.core.errors import CapstoneError, did_you_mean, is_out_of_memory
+from capstone.core.project import FILE_NAME, package_name
+
+LONGEST_MESSAGE = 300
+
+
+def load_module(root: Path, name: str) -> ModuleType:
+    """Import a file of the student's package.
+
+    Parameters
+    ----------
+    root : Path
+        The project's folder.
+    name : str
+        The file's name without its ending, such as "features".
+
+    Returns
+    -------
+    ModuleType
+        The imported file.
+
+    Raises
+    ------
+    CapstoneError
+        When it can't be found or is no UTF-8, or fails while it is imported: with its file and line.
+    """
+    package = package_name(root)
+    place = f"src/{package}/{name}.py"
+    with student_code(place):
+        try:
+            _check_text(importlib.util.find_spec(f"{package}.{name}"), place)
+            return importlib.import_module(f"{package}.{name}")
+        except ModuleNotFoundError as error:
+            if error.name not in (package, f"{package}.{name}"):
+                raise
+            raise CapstoneError(
+                f"{place} can't be found: is the project installed "
+                '(uv sync, or pip install -e ".[dev]")?'
+            ) from error
+
+
+def load_attribute(root: Path, module: str, name: str) -> Any:
+    """A function or class of the student's package, e.g. `clean` of features.py."""
+    loaded, place = load_module(root, module), f"src/{package_name(root)}/{module}.py"
+    with student_code(place):
+        attribute = getattr(loaded, name, None)
+        names = [other for other, value in vars(loaded).items() if callable(value)]
+    if attribute is None:
+        near = did_you_mean(name, names) if name not in names else ""
+        hint = near if near.startswith("; did") else ": put it back."
+        raise CapstoneError(f"{place} has no {name}(){hint}")
+    if not callable(attribute):
+        raise CapstoneError(f"{place}: {name} is {described(attribute)}, not a function.")
+    return attribute
+
+
+def features_sha256(root: Path) -> str:
+    """SHA-256 of the student's features.py, whatever its line ends: a service tells when it has changed."""
+    content = Path(str(load_module(root, "features").__file__)).read_bytes()
+    return hashlib.sha256(content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")).hexdigest()
+
+
+def call_student(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call a student's function; an error in it becomes one sentence with its file and line."""
+    place = f"{getattr(function, '__name__', type(function).__name__)}()"
+    with student_code(place):
+        result = function(*args, **kwargs)
+        if isinstance(result, CoroutineType):
+            result.close()
+            raise CapstoneError(f"{place} is an `async def`, which nobody waits for: write `def`.")
+        return result
+
+
+@contextmanager
+def student_code(place: str = "") -> Iterator[None]:
+    """The door: run a block that is the student's code, or that calls it somewhere within.
+
+    Every error in it, and `sys.exit()`, becomes one sentence. What the block changed for the whole process, such as the
+    working directory, is put back.
+
+    Parameters
+    ----------
+    place : str
+        What is named where no line of the student's is to blame. "" means that the block is ours, and calls the
+        student's code somewhere: then only what passes through a line of the student's becomes a sentence.
+
+    Raises
+    ------
+    CapstoneError
+        For any error but Ctrl-C.
+    """
+    with ExitStack() as surroundings:
+        if place:
+            _keep_surroundings(surroundings)
+        try:
+            yield
+        except (CapstoneError, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            line = _line_to_blame(error)
+            if not place and (not line or is_out_of_memory(error)):
+                raise
+            raise CapstoneError(_sentence(error, line or place, place)) from error
+
+
+def described(value: object) -> str:
+    """What somebody's function returned, in words: "nothing", "a list", 'the text "red"'."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, str):
+        return f'the text "{value[:40]}"'
+    kind = type(value)
+    package = kind.__module__.partition(".")[0]
+    name = kind.__name__ if package in ("builtins", "pandas") else f"{package}.{kind.__name__}"
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+
+
+def _check_text(spec: importlib.machinery.ModuleSpec | None, place: str) -> None:
+    """Python may read a file in another encoding, or find no line to blame; nobody else could read it."""
+    if spec is None or spec.origin is None or spec.name in sys.modules:
+        return
+    content = Path(spec.origin).read_bytes()
+    try:
+        wrong = content.index(b"\0") if b"\0" in content else -1
+        content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        wrong = error.start
+    if wrong >= 0:
+        line = content.count(b"\n", 0, wrong) + 1
+        raise CapstoneError(
+            f"{place}, line {line}: the file is no text in UTF-8 (byte 0x{content[wrong]:02x}): save it again, "
+            'with the encoding "UTF-8".'
+        )
+
+
+def _sentence(error: BaseException, line: str, place: str) -> str:
+    """What went wrong, where, and as far as it can be known what to do."""
+    if isinstance(error, SystemExit):
+        return (
+            f"{line}: ends the program with sys.exit(), exit() or quit(): take it out, or `raise "
+            'ValueError("...")` with a reason.'
+        )
+    if isinstance(error, RecursionError):
+        return (
+            f"{line}: calls itself without end (RecursionError): give it a case in which it stops."
+        )
+    try:
+        message = " ".join(str(error).split())[:LONGEST_MESSAGE]
+    except Exception:  # an error class of the student's own
+        message = ""
+    name = type(error).__name__
+    told = f"{line}: {name}: {message}" if message else f"{line}: {name}"
+    where = f"in {place}; " if place and place not in line else ""
+    return f"{told} ({where}--traceback shows the whole story)."
+
+
+def _line_to_blame(error: BaseException) -> str:
+    """The deepest line of the student's that the error passed through; "" when there is none."""
+    if isinstance(error, SyntaxError) and (file := _students_file(error.filename or "")):
+        return f"{file}, line {error.lineno or 1}"
+    lines = [
+        f"{file}, line {number}"
+        for frame, number in walk_tb(error.__traceback__)
+        if (file := _students_file(frame.f_code.co_filename))
+    ]
+    return lines[-1] if lines else ""
+
+
+def _students_file(name: str) -> str:
+    """The path of a student's file within its project; "" for any other."""
+    path = Path(name)
+    for folder in path.parents:
+        if folder.name == "src" and (folder.parent / FILE_NAME).is_file():
+            return path.relative_to(folder.parent).as_posix()
+    return ""
+
+
+def _keep_surroundings(stack: ExitStack) -> None:
+    """Note what belongs to the whole process; the stack puts it back where it was changed."""
+    with suppress(OSError):  # the folder may be gone
+        stack.callback(_put_back, os.getcwd, os.chdir, os.getcwd())
+    stack.callback(_put_back, sys.getrecursionlimit, sys.setrecursionlimit, sys.getrecursionlimit())
+    stack.callback(_put_back, lambda: warnings.filters[:], _set_filters, warnings.filters[:])
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        stack.callback(_put_back_stream, name, getattr(sys, name), number)
+    # Where neither has been imported, nothing of ours depends on them. (This room does without torch.)
+    if numpy := sys.modules.get("numpy"):
+        stack.enter_context(numpy.errstate())
+    if torch := sys.modules.get("torch"):
+        for get, put in (
+            (torch.is_grad_enabled, torch.set_grad_enabled),
+            (torch.get_default_dtype, torch.set_default_dtype),
+            (torch.get_default_device, torch.set_default_device),
+        ):
+            stack.callback(_put_back, get, put, get())
+
+
+def _put_back(get: Callable[[], Any], put: Callable[[Any], object], before: Any) -> None:
+    if get() != before:
+        put(before)
+
+
+def _set_filters(filters: list[Any]) -> None:
+    warnings.resetwarnings()
+    warnings.filters[:] = filters  # type: ignore[index]
+
+
+def _put_back_stream(name: str, before: Any, number: int) -> None:
+    """The stream as it was; a new one to the same place when it was closed."""
+    if before is not None and before.closed:
+        before = os.fdopen(os.dup(number), "w", encoding="utf-8", errors="replace")
+    setattr(sys, name, before)

@@ -80,11 +80,11 @@ def plain_column(column: pd.Series, place: str) -> pd.Series:
 
 def _plain_objects(column: pd.Series, place: str) -> pd.Series:
     """A column of Python's own objects: each one has to be a number, a boolean, a date or a text."""
-    inferred = column.infer_objects()
-    if inferred.dtype.kind not in "OUT" and not isinstance(inferred.dtype, pd.StringDtype):
-        return plain_column(inferred, place)
     present = column[column.notna().to_numpy()]
     types = set(map(type, present))
+    inferred = column if str in types else column.infer_objects()
+    if inferred.dtype != column.dtype:
+        return plain_column(inferred, place)
     if pd.Interval in types and types <= {pd.Interval, str}:
         return _as_text(column)
     for value in present if not all(issubclass(kind, PLAIN) for kind in types) else ():

@@ -44,12 +44,14 @@ def check_scores(scores: object, shape: tuple[int, int], place: str) -> None:
     if scores.dtype != torch.float32:
         raise CapstoneError(
             f"{place} returns scores of {scores.dtype}, but torch.float32 is needed: leave out what "
-            "converts them."
+            "converts them or its weights, such as .double()."
         )
 
 
 def check_weights(network: nn.Module, place: str) -> None:
     """Raises CapstoneError for weights that can't be trained, or not be saved."""
+    if any(getattr(layer, "sparse", False) is True for layer in network.modules()):
+        raise sparse_gradients(place)
     if wrong := [name for name, its in network.named_parameters() if its.dtype != torch.float32]:
         raise CapstoneError(
             f"{place} has weights that are not of torch.float32 ({wrong[0]}): leave out what converts "
@@ -73,6 +75,13 @@ def check_weights(network: nn.Module, place: str) -> None:
                 "neither saved nor trained in an ensemble: make each layer anew, or name one and use it twice in "
                 "forward()."
             )
+
+
+def sparse_gradients(place: str) -> CapstoneError:
+    """Such as of nn.Embedding(..., sparse=True)."""
+    return CapstoneError(
+        f"{place} has a layer with sparse gradients, which AdamW can't use: set sparse=False."
+    )
 
 
 def try_prediction(root: Path, model: nn.Module, rows: Tensor) -> None:
@@ -152,9 +161,7 @@ def try_training(root: Path, model: nn.Module, rows: Tensor, settings: Training)
                     f"No gradient reaches the weights of {place}: see what forward() does."
                 )
             if any(gradient.layout != torch.strided for gradient in gradients):
-                raise CapstoneError(
-                    f"{place} has a layer with sparse gradients, which AdamW can't use: set sparse=False."
-                )
+                raise sparse_gradients(place)
             optimizer.step()
 
 

@@ -113,6 +113,7 @@ class CapstonePipeline:
         self.settings, self.root = settings, Path(root)
         self.options, self.say = options, say
         self.callbacks: list[Callback] = []  # told when an epoch of training ends
+        self.rehearsed = False
         self.seconds: dict[str, float] = {}
         self.about: dict[str, Any] = {}  # what run.json says besides
         self.place = f"src/{package_name(self.root)}/features.py"
@@ -188,19 +189,10 @@ class CapstonePipeline:
     @step
     def train(self) -> str:
         """Fit the preprocessing on the training part, then train the network."""
-        settings = self.settings
-        self.device = choose_device(settings.training.device)
-        # Means, spreads and categories are learned from the training part alone, and then used on all parts.
-        preprocessor, target = self.fit_preprocessing()
-        self.matrices = {part: preprocessor.transform(self._features(part)) for part in self.parts}
-        source = self._source(preprocessor)
-        # It knows how to build your network.py for these columns, as often as it takes, always with the same weights.
-        builder = NetworkBuilder(self.root, settings, preprocessor, target, source)
-        # A slip in network.py or decisions.py is told now, and not when an hour of training is over.
-        self._rehearse(builder)
+        settings, builder = self.settings, self.prepare()
         callbacks = [*self._checkpoints(), *self.callbacks]
         # The next stop on the path: train_model in training/fit.py.
-        with self.training_data(preprocessor, target) as data:
+        with self.training_data(builder.preprocessor, builder.target) as data:
             self._tell(settings.training.notes(len(data.train)))
             self.model, self.history = train_model(
                 builder, data, settings, self.options.trainer, callbacks, self._tell
@@ -209,8 +201,23 @@ class CapstonePipeline:
         return (
             f"{len(self.history.epochs)} epochs on {self.device}, "
             f"best {self.history.best_epoch} ({self.history.ended}); "
-            f"{len(preprocessor.inputs)} inputs, {self.model.parameters():,} parameters"
+            f"{len(builder.inputs)} inputs, {self.model.parameters():,} parameters"
         )
+
+    def prepare(self) -> NetworkBuilder:
+        """Fit the preprocessing; the first time, also try all that comes after training."""
+        self.device = choose_device(self.settings.training.device)
+        # Means, spreads and categories are learned from the training part alone, and then used on all parts.
+        preprocessor, target = self.fit_preprocessing()
+        self.matrices = {part: preprocessor.transform(self._features(part)) for part in self.parts}
+        source = self._source(preprocessor)
+        # It knows how to build your network.py for these columns, as often as it takes, always with the same weights.
+        builder = NetworkBuilder(self.root, self.settings, preprocessor, target, source)
+        if not self.rehearsed:
+            # A slip in network.py or decisions.py is told now, and not when an hour of training is over.
+            self._rehearse(builder)
+            self.rehearsed = True
+        return builder
 
     def fit_preprocessing(self) -> tuple[Preprocessor, Target]:
         """Learn from the training part how columns become numbers, and what the target's are."""
@@ -311,8 +318,6 @@ class CapstonePipeline:
 
     def _rehearse(self, builder: NetworkBuilder) -> None:
         """Try what comes after training: on two rows and fresh weights, and on made-up predictions."""
-        if "train" in self.seconds:
-            return  # `capstone tune` trains again and again
         settings, target, train = self.settings, builder.target, self.parts["train"]
         truth = target.truth(self.target[train])
         check_decisions(self.root, target, truth, settings.decision)

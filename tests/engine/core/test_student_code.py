@@ -3,34 +3,21 @@
 Each case is a file that a student might write, run by `capstone run --quick` in one project of a small table.
 """
 
+import asyncio
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 
 from tests.support.helpers import SMALL, Render, call, run_of
 from tests.support.promise import Outcome, keep_promise
+from tests.support.serving import Desk
+from tests.support.student_files import DECISIONS, NETWORK, small_table
 
-ROWS = 60
 PASS = "def {name}(table):\n    return table\n\n\n"
-
-
-def small_table() -> pd.DataFrame:
-    chance = np.random.default_rng(0)
-    return pd.DataFrame(
-        {
-            "id": [f"row {number}" for number in range(ROWS)],
-            "size": chance.normal(size=ROWS).round(3),
-            "colour": chance.choice(["red", "green", "blue"], ROWS),
-            "day": pd.date_range("2024-01-01", periods=ROWS).astype(str),
-            "y": chance.normal(size=ROWS).round(3),
-        }
-    )
 
 
 @pytest.fixture(scope="module")
@@ -276,20 +263,6 @@ def test_intervals_of_the_target_are_its_classes(project: Path, write: Write) ->
 
 # ---- The network -------------------------------------------------------------------------------
 
-NETWORK = """import torch
-from torch import nn
-
-
-class NeuralNetwork(nn.Module):
-    def __init__(self, inputs, outputs, hidden=(8,), activation="relu", dropout=0.0):
-        super().__init__()
-        self.body = nn.Sequential(nn.Linear(inputs, 8), nn.ReLU())
-        self.head = nn.Linear(8, outputs)
-        {more}
-
-    def forward(self, x):
-        {forward}
-"""
 FORWARD = "return self.head(self.body(x))"
 # (what __init__ has besides, what forward() does, what the sentence names)
 NETWORKS = {
@@ -332,7 +305,11 @@ NETWORKS = {
         ("sparse gradients", "sparse=False"),
     ),
     "a shape": ("", f"{FORWARD}.squeeze()", ("returns shape (2,)", "(2, 1) is needed")),
-    "float64": ("self.double()", "return self.head(self.body(x.double()))", ("float64", ".double()")),
+    "float64": (
+        "self.double()",
+        "return self.head(self.body(x.double()))",
+        ("float64", ".double()"),
+    ),
     "scores of float64": ("", f"{FORWARD}.double()", ("float64", "float32 is needed")),
     "whole numbers": ("", f"{FORWARD}.long()", ("int64", "float32 is needed")),
     "nan": ("", f"{FORWARD} / (x[:, :1] * 0)", ("no finite number", "division")),
@@ -419,7 +396,10 @@ def test_a_network_that_is_none_is_told(project: Path, write: Write, name: str) 
 
 GOOD_NETWORKS = {
     "it prints": ("", "print(x.shape)\n        " + FORWARD),
-    "chance in training": ("self.off = nn.Dropout(0.5)", "return self.head(self.off(self.body(x)))"),
+    "chance in training": (
+        "self.off = nn.Dropout(0.5)",
+        "return self.head(self.off(self.body(x)))",
+    ),
     "a layer used twice": (
         "self.middle = nn.Linear(8, 8)",
         "return self.head(self.middle(self.middle(self.body(x))))",
@@ -459,16 +439,6 @@ def test_weights_that_the_student_froze_stay_frozen_in_an_ensemble(
 
 # ---- decisions.py ------------------------------------------------------------------------------
 
-DECISIONS = """NOTHING, ACTION, UNIT = "wait", "call", "EUR"
-
-
-def recommend_action(prediction):
-    return {answer}
-
-
-def cost_of(action, prediction, truth):
-    return {cost}
-"""
 ANSWER = '{"action": "call", "sure": "yes", "cost": 1}'
 # (what recommend_action returns, what cost_of returns, what the sentence names)
 DECIDED = {
@@ -570,10 +540,66 @@ def trained(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+STEPS = "import sys\n\n\n" + PASS.format(name="clean").replace("return", "sys.exit(0)\n    return")
+DEAF = NETWORK.replace("{more}", "pass").replace(
+    "{forward}", "if len(x) != 2:\n            raise SystemExit\n        " + FORWARD
+)
 COMMANDS = {
-    "predict": ("predict", "data/raw/table.csv"),
-    "explain": ("explain", "--row", "1"),
-    "tune": ("tune", "--trials", "1"),
-    "reproduce": ("reproduce",),
-    "export": ("export",),
+    "data": (("predict", "data/raw/table.csv"), "features", STEPS, "features.py, line 5"),
+    "explain": (("explain", "--row", "1"), "features", STEPS, "features.py, line 5"),
+    "reproduce": (("reproduce",), "features", STEPS, "features.py, line 5"),
+    "export": (("export",), "features", "exit()\n", "features.py, line 1"),
+    "serve": (("serve",), "decisions", "exit()\n", "decisions.py, line 1"),
+    "tune": (("tune", "--trials", "2"), "network", DEAF, "network.py, line 14"),
+    "a network that ends": (("run", "--quick"), "network", DEAF, "network.py, line 14"),
 }
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_command_ends_in_silence_because_a_file_says_so(trained: Path, name: str) -> None:
+    arguments, changed, code, place = COMMANDS[name]
+    path = trained / "src" / "my_capstone" / f"{changed}.py"
+    kept = path.read_bytes()
+    path.write_text(code + PASS.format(name="engineer"), encoding="utf-8")
+    try:
+        keep_promise(trained, *arguments, names=(place, "ends the program"), code=2)
+    finally:
+        path.write_bytes(kept)
+
+
+def test_tune_tells_a_network_that_can_not_train_instead_of_giving_up_each_trial(
+    trained: Path,
+) -> None:
+    path = trained / "src" / "my_capstone" / "network.py"
+    kept = path.read_bytes()
+    path.write_text(network_of("detached"), encoding="utf-8")
+    try:
+        keep_promise(
+            trained, "tune", "--trials", "2", names=("don't depend on its weights",), code=2
+        )
+    finally:
+        path.write_bytes(kept)
+
+
+@pytest.mark.parametrize("name", ["features", "decisions"])
+def test_a_service_outlives_a_reload_of_a_file_that_ends_the_program(
+    trained: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.syspath_prepend(str(trained / "src"))
+    desk = Desk(trained)
+    path = trained / "src" / "my_capstone" / f"{name}.py"
+    kept = path.read_bytes()
+    path.write_text("import sys\nsys.exit()\n", encoding="utf-8")
+    try:
+        asyncio.run(desk.reloader.reload())
+    finally:
+        path.write_bytes(kept)
+    assert desk.predict(desk.example).status == 200
+
+
+def test_a_column_that_some_rows_do_not_make_is_told_when_a_row_comes_alone(
+    project: Path, write: Write
+) -> None:
+    code = "import pandas as pd\n\n\ndef engineer(table):\n    return pd.get_dummies(table, columns=['colour'])\n"
+    write("features", PASS.format(name="clean") + code)
+    assert 'Column "colour_' in quick(project, code=0).out

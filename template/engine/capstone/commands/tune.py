@@ -61,7 +61,7 @@ def search(root: Path, settings: Settings, trials: int, say: Callable[[str], Any
 
     options = RunOptions(keep_checkpoints=False)
     pipeline = open_pipeline(settings, root, options, say=lambda line: None)
-    pipeline.load().clean().engineer().split()
+    pipeline.load().clean().engineer().split().prepare()  # a slip in network.py is told at once
     study = _study(root, settings, pipeline.sha256)
     if not study.trials:
         study.enqueue_trial(_knobs(settings))  # the settings as they are, to compare with

@@ -13,9 +13,10 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from inspect import iscoroutinefunction
 from pathlib import Path
 from traceback import walk_tb
-from types import CoroutineType, ModuleType
+from types import ModuleType
 from typing import Any
 
 from capstone.core.errors import CapstoneError, did_you_mean, is_out_of_memory
@@ -71,6 +72,10 @@ def load_attribute(root: Path, module: str, name: str) -> Any:
         raise CapstoneError(f"{place} has no {name}(){hint}")
     if not callable(attribute):
         raise CapstoneError(f"{place}: {name} is {described(attribute)}, not a function.")
+    if iscoroutinefunction(attribute):
+        raise CapstoneError(
+            f"{place}: {name}() is an `async def`, which nobody waits for: write `def`."
+        )
     return attribute
 
 
@@ -84,11 +89,7 @@ def call_student(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any
     """Call a student's function; an error in it becomes one sentence with its file and line."""
     place = f"{getattr(function, '__name__', type(function).__name__)}()"
     with student_code(place):
-        result = function(*args, **kwargs)
-        if isinstance(result, CoroutineType):
-            result.close()
-            raise CapstoneError(f"{place} is an `async def`, which nobody waits for: write `def`.")
-        return result
+        return function(*args, **kwargs)
 
 
 @contextmanager

@@ -109,7 +109,9 @@ def build_ensemble(members: list[nn.Module], inputs: int) -> nn.Module:
         ensemble = Ensemble(members, inputs)
         ensemble.train()(torch.zeros(2, inputs))
     except Exception as error:
-        with student_code("NeuralNetwork"):  # an error that has nothing to do with how many there are
+        with student_code(
+            "NeuralNetwork"
+        ):  # an error that has nothing to do with how many there are
             members[0].train()(torch.zeros(2, inputs))
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CapstoneError(

@@ -142,6 +142,10 @@ BODIES = {
     "a number as a name": ("table[3] = 1\n    return table", ("name is an int, not a text",)),
     "None as a name": ("table[None] = 1\n    return table", ("whose name is", "not a text")),
     "a pair as a name": ("table[('a', 1)] = 1\n    return table", ("name is a tuple, not a text",)),
+    "half a character in a name": (
+        "table = table.rename(columns={'size': '\\ud800'})\n    return table",
+        ("name",),
+    ),
     "lists": (
         "table['x'] = [[1, 2]] * len(table)\n    return table",
         ('Column "x"', "holds a list in row 1"),

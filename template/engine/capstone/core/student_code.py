@@ -12,17 +12,19 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from inspect import iscoroutinefunction
 from pathlib import Path
 from traceback import walk_tb
 from types import ModuleType
-from typing import Any
+from typing import Any, TextIO
 
 from capstone.core.errors import CapstoneError, did_you_mean, is_out_of_memory
 from capstone.core.project import FILE_NAME, package_name
 
 LONGEST_MESSAGE = 300
+Get = Callable[[], Any]
+Put = Callable[[Any], object]
 
 
 def load_module(root: Path, name: str) -> ModuleType:
@@ -110,18 +112,18 @@ def student_code(place: str = "") -> Iterator[None]:
     CapstoneError
         For any error but Ctrl-C.
     """
-    with ExitStack() as surroundings:
-        if place:
-            _keep_surroundings(surroundings)
-        try:
-            yield
-        except (CapstoneError, KeyboardInterrupt):
+    surroundings = _surroundings() if place else []
+    try:
+        yield
+    except (CapstoneError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        line = _line_to_blame(error)
+        if not place and (not line or is_out_of_memory(error)):
             raise
-        except BaseException as error:
-            line = _line_to_blame(error)
-            if not place and (not line or is_out_of_memory(error)):
-                raise
-            raise CapstoneError(_sentence(error, line or place, place)) from error
+        raise CapstoneError(_sentence(error, line or place, place)) from error
+    finally:
+        _put_back(surroundings)
 
 
 def described(value: object) -> str:
@@ -196,29 +198,41 @@ def _students_file(name: str) -> str:
     return ""
 
 
-def _keep_surroundings(stack: ExitStack) -> None:
-    """Note what belongs to the whole process; the stack puts it back where it was changed."""
-    with suppress(OSError):  # the folder may be gone
-        stack.callback(_put_back, os.getcwd, os.chdir, os.getcwd())
-    stack.callback(_put_back, sys.getrecursionlimit, sys.setrecursionlimit, sys.getrecursionlimit())
-    stack.callback(_put_back, lambda: warnings.filters[:], _set_filters, warnings.filters[:])
-    for name, number in (("stdout", 1), ("stderr", 2)):
-        stack.callback(_put_back_stream, name, getattr(sys, name), number)
-    # Where neither has been imported, nothing of ours depends on them. (This room does without torch.)
+def _surroundings() -> list[tuple[Get, Put, Any]]:
+    """What belongs to the whole process: how to look at it, how to change it, and how it is now."""
+    both: list[tuple[Get, Put]] = [
+        (_folder, os.chdir),
+        (sys.getrecursionlimit, sys.setrecursionlimit),
+        (lambda: warnings.filters[:], _set_filters),
+        (lambda: (sys.stdout, sys.stderr), _set_streams),
+    ]
+    # Where one of these has not been imported, nothing of ours depends on it. (This room does without torch.)
     if numpy := sys.modules.get("numpy"):
-        stack.enter_context(numpy.errstate())
+        both.append((numpy.geterr, lambda how: numpy.seterr(**how)))
     if torch := sys.modules.get("torch"):
-        for get, put in (
+        both += [
             (torch.is_grad_enabled, torch.set_grad_enabled),
             (torch.get_default_dtype, torch.set_default_dtype),
             (torch.get_default_device, torch.set_default_device),
-        ):
-            stack.callback(_put_back, get, put, get())
+        ]
+    return [(get, put, get()) for get, put in both]
 
 
-def _put_back(get: Callable[[], Any], put: Callable[[Any], object], before: Any) -> None:
-    if get() != before:
-        put(before)
+def _put_back(surroundings: list[tuple[Get, Put, Any]]) -> None:
+    for get, put, before in surroundings:
+        if get() != before:
+            put(before)
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        if (stream := getattr(sys, name)) is not None and stream.closed:
+            again = os.fdopen(os.dup(number), "w", encoding="utf-8", errors="replace")
+            setattr(sys, name, again)
+
+
+def _folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it is gone
+        return os.curdir
 
 
 def _set_filters(filters: list[Any]) -> None:
@@ -226,8 +240,5 @@ def _set_filters(filters: list[Any]) -> None:
     warnings.filters[:] = filters  # type: ignore[index]
 
 
-def _put_back_stream(name: str, before: Any, number: int) -> None:
-    """The stream as it was; a new one to the same place when it was closed."""
-    if before is not None and before.closed:
-        before = os.fdopen(os.dup(number), "w", encoding="utf-8", errors="replace")
-    setattr(sys, name, before)
+def _set_streams(streams: tuple[TextIO, TextIO]) -> None:
+    sys.stdout, sys.stderr = streams

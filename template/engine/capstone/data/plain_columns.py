@@ -50,6 +50,10 @@ def plain_table(table: pd.DataFrame, place: str) -> tuple[pd.DataFrame, list[str
                 f"{place} returned a column whose name is {described(name)}, not a text: rename it, or all of "
                 "them with table.columns = [str(name) for name in table.columns]."
             )
+        if not _encodes(name):
+            raise CapstoneError(
+                f"{place} returned a column whose name holds half a character: rename it."
+            )
     returned = {str(name): table[name] for name in table.columns}
     plain = {name: plain_column(column, place) for name, column in returned.items()}
     if type(table.columns) is pd.Index and all(plain[name] is returned[name] for name in plain):

@@ -19,7 +19,7 @@ from capstone.core.decisions import (
 )
 from capstone.core.errors import CapstoneError
 from capstone.core.settings import Decision
-from capstone.core.student_code import call_student, load_attribute, load_module, student_code
+from capstone.core.student_code import load_attribute, load_module, student_code
 from capstone.training.target import Target
 
 
@@ -57,16 +57,17 @@ def cost_of_decisions(
     cost_of = load_attribute(root, ROOM, "cost_of")
 
     def costs(chosen: list[str]) -> np.ndarray:
-        values = []
-        for action, prediction, true in zip(chosen, predictions, truths, strict=True):
-            cost = call_student(cost_of, action, own_copy(prediction), true)
-            if (number := plain_number(cost)) is None:
+        cases = zip(chosen, predictions, truths, strict=True)
+        with student_code("cost_of()"):
+            answers = [cost_of(action, own_copy(row), true) for action, row, true in cases]
+        values = [plain_number(answer) for answer in answers]
+        for action, answer, value in zip(chosen, answers, values, strict=True):
+            if value is None:
                 raise CapstoneError(
-                    f"cost_of() in {place(root)} returned {refused_number(cost)} for the action "
+                    f"cost_of() in {place(root)} returned {refused_number(answer)} for the action "
                     f'"{action[:80]}": return a finite number.'
                 )
-            values.append(float(number))
-        return np.array(values)
+        return np.array(values, dtype=np.float64)
 
     followed = costs(actions)
     others = {

@@ -143,8 +143,9 @@ BODIES = {
     "None as a name": ("table[None] = 1\n    return table", ("whose name is", "not a text")),
     "a pair as a name": ("table[('a', 1)] = 1\n    return table", ("name is a tuple, not a text",)),
     "half a character in a name": (
-        "table = table.rename(columns={'size': '\\ud800'})\n    return table",
-        ("name",),
+        "import pandas as pd\n    names = ['\\ud800', *table.columns[1:]]\n"
+        "    table.columns = pd.Index(names, dtype=object)\n    return table",
+        ("whose name holds half a character",),
     ),
     "lists": (
         "table['x'] = [[1, 2]] * len(table)\n    return table",

@@ -317,7 +317,7 @@ class CapstonePipeline:
         self.model.save(folder)
 
     def _rehearse(self, builder: NetworkBuilder) -> None:
-        """Try what comes after training: on two rows and fresh weights, and on made-up predictions."""
+        """Try what comes after training: on some rows and fresh weights, and on made-up predictions."""
         settings, target, train = self.settings, builder.target, self.parts["train"]
         truth = target.truth(self.target[train])
         check_decisions(self.root, target, truth, settings.decision)
@@ -325,10 +325,11 @@ class CapstonePipeline:
         network = builder.build(None, members, self.device)
         architecture = builder.architecture(None, members)
         model = TrainedModel(builder.preprocessor, network, target, architecture)
-        rows = on_device(self.matrices["train"][:2], self.device)
+        few = train[:3]  # other than the two rows with which the network is exported
+        rows = on_device(self.matrices["train"][: len(few)], self.device)
         try_prediction(self.root, network, rows)
         run_rows = RunRows(self.raw, self.table, self.features, self.parts)
-        ModelExport(self.root, settings, model, run_rows).graph(train[:2])
+        ModelExport(self.root, settings, model, run_rows).graph(few)
         try_training(self.root, network, rows, settings.training)
 
     def checkpoint(self) -> Checkpoint:

@@ -352,6 +352,11 @@ NETWORKS = {
         "return self.head(self.body(torch.special.bessel_j0(x)))",
         ("can't be exported to ONNX",),
     ),
+    "a loop over rows": (
+        "",
+        "return torch.cat([self.head(self.body(row)) for row in x.split(1)])",
+        ("depend on how many rows there are",),
+    ),
     "an argument forgotten": ("", FORWARD, ("TypeError",)),
 }
 

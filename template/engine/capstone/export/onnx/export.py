@@ -15,7 +15,7 @@ from capstone.core.errors import CapstoneError
 from capstone.core.files import write_json
 from capstone.core.project import package_name
 from capstone.core.settings import Settings
-from capstone.core.student_code import features_sha256, load_module
+from capstone.core.student_code import features_sha256, load_module, student_code
 from capstone.evaluation.explanation import BACKGROUND, CANDIDATES
 from capstone.evaluation.shapley import typical_places
 from capstone.export.onnx.preprocessing_graph import build_graph
@@ -26,6 +26,7 @@ from capstone.serving.inference.frames import frame_for_graph
 from capstone.serving.inference.onnx_session import OnnxSession
 from capstone.serving.inference.served_model import SERVING_FORMAT
 from capstone.training.model import TrainedModel
+from capstone.training.network_check import network_place
 
 # Between torch and the graph: of a probability, or as a share of the predictions' standard deviation.
 MAX_DIFFERENCE = 1e-5
@@ -117,10 +118,11 @@ class ModelExport:
 
     def graph(self, rows: pd.Index) -> tuple[bytes, Arrays]:
         """model.onnx, compared with the model on these rows, and the rows as its inputs."""
-        graph = build_graph(self.model, self.columns).SerializeToString()
         table = self.rows.table.loc[rows, self.rows.features]
         inputs = frame_for_graph(table, self.columns)
-        check_agreement(OnnxSession(graph), self.model, table, inputs)
+        with student_code(f"{network_place(self.root)}, as ONNX"):
+            graph = build_graph(self.model, self.columns).SerializeToString()
+            check_agreement(OnnxSession(graph), self.model, table, inputs)
         return graph, inputs
 
     def _serving(
@@ -167,7 +169,12 @@ def check_agreement(
     For numbers it is a share of the predictions' standard deviation, or of the target's if that is larger.
     Raises CapstoneError when it is above MAX_DIFFERENCE.
     """
-    expected, actual = model.predict(table), session.predict(inputs)
+    expected, actual = model.predict(table), _predictions(session, inputs)
+    if actual is None or actual.shape != expected.shape:
+        raise CapstoneError(
+            f"model.onnx can't predict {len(table)} rows as your network does: NeuralNetwork.forward() must not "
+            "depend on how many rows there are, as a loop over the rows does."
+        )
     difference = np.abs(expected - actual)
     if model.target.problem == "regression":
         difference = difference / max(float(expected.std()), model.target.scale)
@@ -180,6 +187,16 @@ def check_agreement(
             "compute the same each time, from the row alone."
         )
     return largest
+
+
+def _predictions(session: OnnxSession, inputs: Arrays) -> np.ndarray | None:
+    """What the graph predicts; None where it was made for another number of rows."""
+    try:
+        return session.predict(inputs)
+    except CapstoneError:
+        raise
+    except Exception:  # the runtime has many kinds of errors, and none that a student could read
+        return None
 
 
 def _notes_on_imports(root: Path) -> list[str]:

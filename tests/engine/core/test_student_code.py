@@ -175,6 +175,7 @@ BODIES = {
         ('Column "x"', "half a character in row 1"),
     ),
     "infinite numbers": ("table['x'] = 1 / (table['size'] * 0)\n    return table", ('Column "x"',)),
+    "a parameter too many": ("return table", ("features.py, line 1: TypeError",)),
     "async": ("return table", ("async def",)),
 }
 
@@ -185,6 +186,8 @@ def test_what_a_step_returns_is_told(project: Path, write: Write, step: str, nam
     body, names = BODIES[name]
     other = "engineer" if step == "clean" else "clean"
     code = f"def {step}(table):\n    {body.replace('{name}', step)}\n\n\n{PASS.format(name=other)}"
+    if name == "a parameter too many":
+        code = code.replace("(table)", "(table, more)", 1)
     write("features", ("async " if name == "async" else "") + code)
     quick(project, names, code=2)
 
@@ -357,7 +360,7 @@ NETWORKS = {
         "return torch.cat([self.head(self.body(row)) for row in x.split(1)])",
         ("depend on how many rows there are",),
     ),
-    "an argument forgotten": ("", FORWARD, ("TypeError",)),
+    "an argument forgotten": ("", FORWARD, ("src/my_capstone/network.py, line 6: TypeError",)),
 }
 
 
@@ -376,6 +379,17 @@ def test_a_network_that_will_fail_is_told_before_training(
     options = ["--set", f"network.members={members}", "--set", "preprocessing.numbers=plain"]
     ended = keep_promise(project, "run", "--quick", *options, names=NETWORKS[name][2], code=2)
     assert "epoch" not in ended.out
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_an_error_in_the_middle_of_training_has_its_line(
+    project: Path, write: Write, members: int
+) -> None:
+    forward = f"if len(x) > 4:\n            raise ValueError('so')\n        {FORWARD}"
+    write("network", NETWORK.replace("{more}", "pass").replace("{forward}", forward))
+    options = ["--set", f"network.members={members}", "--set", "preprocessing.numbers=plain"]
+    names = ("src/my_capstone/network.py, line 14: ValueError: so",)
+    keep_promise(project, "run", "--quick", *options, names=names, code=2)
 
 
 WHOLE_FILES = {

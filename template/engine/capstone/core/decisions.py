@@ -102,7 +102,7 @@ def ask(
 
     Raises CapstoneError for an error in it, and for an answer that can't be used.
     """
-    with student_code("recommend_action()"):
+    with student_code("recommend_action()", function):
         answers = [function(own_copy(prediction)) for prediction in predictions]
     return [_checked(answer, root) for answer in answers]
 

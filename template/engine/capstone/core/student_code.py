@@ -89,13 +89,12 @@ def features_sha256(root: Path) -> str:
 
 def call_student(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Call a student's function; an error in it becomes one sentence with its file and line."""
-    place = f"{getattr(function, '__name__', type(function).__name__)}()"
-    with student_code(place):
+    with student_code(f"{getattr(function, '__name__', type(function).__name__)}()", function):
         return function(*args, **kwargs)
 
 
 @contextmanager
-def student_code(place: str = "") -> Iterator[None]:
+def student_code(place: str = "", function: object = None) -> Iterator[None]:
     """The door: run a block that is the student's code, or that calls it somewhere within.
 
     Every error in it, and `sys.exit()`, becomes one sentence. What the block changed for the whole process, such as the
@@ -106,6 +105,9 @@ def student_code(place: str = "") -> Iterator[None]:
     place : str
         What is named where no line of the student's is to blame. "" means that the block is ours, and calls the
         student's code somewhere: then only what passes through a line of the student's becomes a sentence.
+    function : object
+        The function or class of the student's that is called, if it is one: where it begins is the line to blame for
+        an error before its first line, such as of a parameter too few.
 
     Raises
     ------
@@ -118,7 +120,7 @@ def student_code(place: str = "") -> Iterator[None]:
     except (CapstoneError, KeyboardInterrupt):
         raise
     except BaseException as error:
-        line = _line_to_blame(error)
+        line = _line_to_blame(error) or _beginning(function)
         # Memory that is too small is a matter for whoever took the step, but for a line that asks for too much.
         if not (line or place) or (is_out_of_memory(error) and not (line and place)):
             raise
@@ -188,6 +190,16 @@ def _line_to_blame(error: BaseException) -> str:
         if (file := _students_file(frame.f_code.co_filename))
     ]
     return lines[-1] if lines else ""
+
+
+def _beginning(function: object) -> str:
+    """The line on which a student's function begins, or the __init__ of a class; "" where it is not known."""
+    code = getattr(function, "__code__", None) or getattr(
+        getattr(function, "__init__", None), "__code__", None
+    )
+    if code is None or not (file := _students_file(code.co_filename)):
+        return ""
+    return f"{file}, line {code.co_firstlineno}"
 
 
 def _students_file(name: str) -> str:

@@ -58,7 +58,7 @@ def cost_of_decisions(
 
     def costs(chosen: list[str]) -> np.ndarray:
         cases = zip(chosen, predictions, truths, strict=True)
-        with student_code("cost_of()"):
+        with student_code("cost_of()", cost_of):
             answers = [cost_of(action, own_copy(row), true) for action, row, true in cases]
         values = [plain_number(answer) for answer in answers]
         for action, answer, value in zip(chosen, answers, values, strict=True):

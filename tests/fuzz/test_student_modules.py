@@ -15,7 +15,7 @@ from tests.support.helpers import SMALL, Render
 from tests.support.promise import Outcome, keep_promise
 from tests.support.student_files import DECISIONS, NETWORK, small_table
 
-SUITE, LONG = 120, 9_000  # files of all three kinds
+SUITE, LONG = 120, 6_000  # files of all three kinds
 WHOLE = 15  # of so many files that are accepted, one is trained and saved as well
 AT_THE_DOOR = "this file may train"
 

@@ -571,7 +571,7 @@ def test_a_run_whose_model_can_not_be_exported_is_not_saved(
     project = copy_of(problem="regression")
     network = project / "src" / "my_capstone" / "network.py"
     text = network.read_text(encoding="utf-8")
-    by_count = "return self.layers(x) + (len(x) if not self.training else 0)"
+    by_count = "return self.layers(x) + (len(x) if not self.training and len(x) > 3 else 0)"
     network.write_text(text.replace("return self.layers(x)", by_count), encoding="utf-8")
     code, _, error = capstone(project, "run", *SMALL)
     assert (code, error.count("\n")) == (2, 1), error

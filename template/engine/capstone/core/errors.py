@@ -39,9 +39,7 @@ def too_little_memory(what: str, remedy: str, memory: str = "Memory") -> Capston
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory was short. Of a graphics card torch has an error of its own, of the processor none."""
+    if not isinstance(error, RuntimeError):
+        return isinstance(error, MemoryError)
     message = str(error)
-    return (
-        isinstance(error, MemoryError)
-        or "out of memory" in message
-        or "DefaultCPUAllocator" in message
-    )
+    return "out of memory" in message or "DefaultCPUAllocator" in message

@@ -122,7 +122,7 @@ def student_code(place: str = "", function: object = None) -> Iterator[None]:
     except BaseException as error:
         line = _line_to_blame(error) or _beginning(function)
         # Memory that is too small is a matter for whoever took the step, but for a line that asks for too much.
-        if not (line or place) or (is_out_of_memory(error) and not (line and place)):
+        if not (line and place) and (not (line or place) or is_out_of_memory(error)):
             raise
         raise CapstoneError(_sentence(error, line or place, place)) from error
     finally:

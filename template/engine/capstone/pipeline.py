@@ -28,7 +28,6 @@ from capstone.data.validation import (
 )
 from capstone.evaluation.analysis import PredictedRows, analyze
 from capstone.evaluation.calibration import calibrate
-from capstone.evaluation.decision_cost import check_decisions
 from capstone.evaluation.evaluate import (
     baseline_predictions,
     evaluate_model,
@@ -36,6 +35,7 @@ from capstone.evaluation.evaluate import (
     primary_metric,
 )
 from capstone.export.onnx.export import ModelExport, RunRows
+from capstone.export.rehearsal import rehearse
 from capstone.reporting.report.report import write_report
 from capstone.runs.folder import Run, count_test_looks, new_run, newest_run, read_run
 from capstone.runs.provenance import describe_run, resolved_toml, training_identity
@@ -48,7 +48,6 @@ from capstone.training.health import check_health
 from capstone.training.loop import CRITERIA, Callback, Trainer
 from capstone.training.model import TrainedModel
 from capstone.training.network import NetworkBuilder, encoding_of, members_of
-from capstone.training.network_check import try_prediction, try_training
 from capstone.training.seed import set_seed
 from capstone.training.target import Target, rescale
 from capstone.training.training_data import TrainingData, data_for_ensemble, data_for_one
@@ -215,7 +214,9 @@ class CapstonePipeline:
         builder = NetworkBuilder(self.root, self.settings, preprocessor, target, source)
         if not self.rehearsed:
             # A slip in network.py or decisions.py is told now, and not when an hour of training is over.
-            self._rehearse(builder)
+            rows = RunRows(self.raw, self.table, self.features, self.parts)
+            truth = target.truth(self.target[self.parts["train"]])
+            rehearse(builder, rows, self.matrices["train"], truth)
             self.rehearsed = True
         return builder
 
@@ -315,22 +316,6 @@ class CapstonePipeline:
         schema = describe_columns(self.raw, self.table, self.parts["train"], self.settings)
         write_json(folder / "schema.json", schema)
         self.model.save(folder)
-
-    def _rehearse(self, builder: NetworkBuilder) -> None:
-        """Try what comes after training: on some rows and fresh weights, and on made-up predictions."""
-        settings, target, train = self.settings, builder.target, self.parts["train"]
-        truth = target.truth(self.target[train])
-        check_decisions(self.root, target, truth, settings.decision)
-        members = settings.network.members
-        network = builder.build(None, members, self.device)
-        architecture = builder.architecture(None, members)
-        model = TrainedModel(builder.preprocessor, network, target, architecture)
-        few = train[:3]  # other than the two rows with which the network is exported
-        rows = on_device(self.matrices["train"][: len(few)], self.device)
-        try_prediction(self.root, network, rows)
-        run_rows = RunRows(self.raw, self.table, self.features, self.parts)
-        ModelExport(self.root, settings, model, run_rows).graph(few)
-        try_training(self.root, network, rows, settings.training)
 
     def checkpoint(self) -> Checkpoint:
         """Where unfinished training is kept."""

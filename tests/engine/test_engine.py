@@ -20,7 +20,7 @@ ENGINE = ROOT / "template" / "engine" / "capstone"
 FILES = sorted(ENGINE.rglob("*.py"))
 # Lines of code that each room may have; "" is what lies beside the rooms.
 BUDGETS = {
-    "": 400,
+    "": 410,
     "core": 900,
     "data": 1300,
     "training": 1850,

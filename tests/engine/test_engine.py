@@ -20,10 +20,10 @@ ENGINE = ROOT / "template" / "engine" / "capstone"
 FILES = sorted(ENGINE.rglob("*.py"))
 # Lines of code that each room may have; "" is what lies beside the rooms.
 BUDGETS = {
-    "": 400,
+    "": 410,
     "core": 1000,
     "data": 1300,
-    "training": 1850,  # with the form of model.json, which it reads itself
+    "training": 1900,  # with the form of model.json, which it reads itself
     "evaluation": 1500,
     "runs": 780,  # a third of it is the forms of a run's JSON files
     "reporting": 2000,

@@ -38,6 +38,7 @@ from capstone.evaluation.evaluate import (
     primary_metric,
 )
 from capstone.export.onnx.export import ModelExport, RunRows
+from capstone.export.rehearsal import rehearse
 from capstone.reporting.report.report import write_report
 from capstone.runs.folder import Run, count_test_looks, finished_trainings, new_run, read_run
 from capstone.runs.provenance import describe_run, resolved_toml, training_identity
@@ -114,6 +115,7 @@ class CapstonePipeline:
         self.settings, self.root = settings, Path(root)
         self.options, self.say = options, say
         self.callbacks: list[Callback] = []  # told when an epoch of training ends
+        self.rehearsed = False
         self.seconds: dict[str, float] = {}
         self.about: dict[str, Any] = {}  # what run.json says besides
         self.place = f"src/{package_name(self.root)}/features.py"
@@ -191,18 +193,10 @@ class CapstonePipeline:
     @step
     def train(self) -> str:
         """Fit the preprocessing on the training part, then train the network."""
-        settings = self.settings
-        self.device = choose_device(settings.training.device)
-        # Means, spreads and categories are learned from the training part alone, and then used on all parts.
-        preprocessor, target = self.fit_preprocessing()
-        # From here on a row is a list of numbers, and a category is a 1 among zeros ("one-hot").
-        self.matrices = {part: preprocessor.transform(self._features(part)) for part in self.parts}
-        source = self._source(preprocessor)
-        # It knows how to build your network.py for these columns, as often as it takes, always with the same weights.
-        builder = NetworkBuilder(self.root, settings, preprocessor, target, source)
+        settings, builder = self.settings, self.prepare()
         callbacks = [*self._checkpoints(), *self.callbacks]
         # The next stop on the path: train_model in training/fit.py.
-        with self.training_data(preprocessor, target) as data:
+        with self.training_data(builder.preprocessor, builder.target) as data:
             self._tell(settings.training.notes(len(data.train)))
             self.model, self.history = train_model(
                 builder, data, settings, self.options.trainer, callbacks, self._tell
@@ -211,8 +205,26 @@ class CapstonePipeline:
         return (
             f"{len(self.history.epochs)} epochs on {self.device}, "
             f"best {self.history.best_epoch} ({self.history.ended}); "
-            f"{len(preprocessor.inputs)} inputs, {self.model.parameters():,} parameters"
+            f"{len(builder.inputs)} inputs, {self.model.parameters():,} parameters"
         )
+
+    def prepare(self) -> NetworkBuilder:
+        """Fit the preprocessing; the first time, also try all that comes after training."""
+        self.device = choose_device(self.settings.training.device)
+        # Means, spreads and categories are learned from the training part alone, and then used on all parts.
+        preprocessor, target = self.fit_preprocessing()
+        # From here on a row is a list of numbers, and a category is a 1 among zeros ("one-hot").
+        self.matrices = {part: preprocessor.transform(self._features(part)) for part in self.parts}
+        source = self._source(preprocessor)
+        # It knows how to build your network.py for these columns, as often as it takes, always with the same weights.
+        builder = NetworkBuilder(self.root, self.settings, preprocessor, target, source)
+        if not self.rehearsed:
+            # A slip in network.py or decisions.py is told now, and not when an hour of training is over.
+            rows = RunRows(self.raw, self.table, self.features, self.parts)
+            truth = target.truth(self.target[self.parts["train"]])
+            rehearse(builder, rows, self.matrices["train"], truth)
+            self.rehearsed = True
+        return builder
 
     def fit_preprocessing(self) -> tuple[Preprocessor, Target]:
         """Learn from the training part how columns become numbers, and what the target's are."""

@@ -504,7 +504,7 @@ def test_a_network_that_gives_no_number_is_said(capstone: Capstone, own: Path, t
     finally:
         network.write_bytes(kept)
     assert (ended, said.count("\n")) == (2, 1), said
-    assert re.search(r"diverged in epoch 1: .* or mend a log or a root in NeuralNetwork", said)
+    assert "no finite number for the first training rows, with fresh weights: mend a log" in said
 
 
 @pytest.mark.parametrize("name", SLIPS)

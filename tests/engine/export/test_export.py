@@ -20,8 +20,8 @@ from torch import nn
 from capstone.columns import tidy_text
 from capstone.commands.predict import predict_file
 from capstone.core.errors import CapstoneError
-from capstone.core.project import load_attribute
 from capstone.core.settings_file import load_settings
+from capstone.core.student_code import load_attribute
 from capstone.data import chunks
 from capstone.data.chunks import read_chunks
 from capstone.data.kinds import find_date_format, to_dates
@@ -573,7 +573,7 @@ def test_a_run_whose_model_can_not_be_exported_is_not_saved(
     project = copy_of(problem="regression")
     network = project / "src" / "my_capstone" / "network.py"
     text = network.read_text(encoding="utf-8")
-    by_count = "return self.layers(x) + (len(x) if not self.training else 0)"
+    by_count = "return self.layers(x) + (len(x) if not self.training and len(x) > 3 else 0)"
     network.write_text(text.replace("return self.layers(x)", by_count), encoding="utf-8")
     code, _, error = capstone(project, "run", *SMALL)
     assert (code, error.count("\n")) == (2, 1), error

@@ -218,8 +218,8 @@ def _service(root: Path) -> Iterator[Diagnosis]:
 
 def _project(root: Path) -> Iterator[Diagnosis]:
     """capstone.toml, the table, and the student's functions."""
-    from capstone.core.project import load_attribute
     from capstone.core.settings_file import load_settings
+    from capstone.core.student_code import load_attribute
 
     try:
         settings = load_settings(root)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from capstone.commands.options import SetOption
-from capstone.core.errors import CapstoneError
-from capstone.core.files import CantWrite, database, told
+from capstone.core.errors import CapstoneError, TrainingDiverged
+from capstone.core.files import database, told
 from capstone.core.text import number, say, say_each
 
 if TYPE_CHECKING:  # heavy libraries are imported where they are used
@@ -61,7 +61,7 @@ def search(root: Path, settings: Settings, trials: int, say: Callable[[str], Any
 
     options = RunOptions(keep_checkpoints=False)
     pipeline = open_pipeline(settings, root, options, say=lambda line: None)
-    pipeline.load().clean().engineer().split()
+    pipeline.load().clean().engineer().split().prepare()  # a slip in network.py is told at once
     study = _study(root, settings, pipeline.sha256)
     if not study.trials:
         study.enqueue_trial(_knobs(settings))  # the settings as they are, to compare with
@@ -74,9 +74,7 @@ def search(root: Path, settings: Settings, trials: int, say: Callable[[str], Any
         pipeline.callbacks = [EachEpoch(lambda epoch: _give_up_if_hopeless(trial, epoch))]
         try:
             pipeline.train()
-        except CantWrite:
-            raise
-        except CapstoneError:  # a rate so high that the loss is no longer a number
+        except TrainingDiverged:  # a rate so high that the loss is no longer a number
             raise optuna.TrialPruned from None
         return pipeline.history.best_loss
 

@@ -12,6 +12,7 @@ from capstone.data.kinds import DATE_FORMATS, column_kind, read_as_dates
 MOST_CLASSES = 100
 FEWEST_ROWS = 20
 FEWEST_PER_CLASS = 5
+LONGEST_NUMBER = 15  # digits that a float keeps
 LARGEST = 1e100  # beyond it, squares overflow; infinite values are larger too
 
 
@@ -124,6 +125,7 @@ def check_target(target: pd.Series, data: Data) -> pd.Series:
         return numbers
     if pd.api.types.is_float_dtype(target) and (target % 1 == 0).all():
         target = target.astype("int64")  # 0.0 and 1.0 are the classes 0 and 1
+    _refuse_mixed_classes(target)
     counts = target.value_counts()
     if len(counts) == 1:
         raise CapstoneError(
@@ -198,6 +200,8 @@ def _refuse_mixed(column: pd.Series, place: str) -> None:
     present = column.dropna().astype(str)
     numbers = pd.to_numeric(present, errors="coerce").notna()
     if numbers.all():
+        if present.str.len().max() <= LONGEST_NUMBER:
+            return  # somebody made text of numbers: they are to be categories
         raise CapstoneError(
             f'Column "{column.name}" holds whole numbers too long to keep every digit, such as '
             f"{present.iloc[0][:25]}: if it is an id, add it to [data] leave_out."
@@ -218,6 +222,19 @@ def _refuse_mixed(column: pd.Series, place: str) -> None:
             f'Column "{column.name}" holds dates in several shapes, such as '
             f"{quoted(present[shapes[main].idxmax()])} and {quoted(present[odd])} (row {odd}): "
             f"bring them to one in clean() ({place})."
+        )
+
+
+def _refuse_mixed_classes(target: pd.Series) -> None:
+    """Classes of which some are text and some are not can't be put in order, and are most often a slip."""
+    if not pd.api.types.is_object_dtype(target):
+        return
+    is_text = target.map(lambda value: isinstance(value, str)).to_numpy(dtype=bool)
+    if is_text.any() and not is_text.all():
+        row, other = target.index[is_text][0], target.index[~is_text][0]
+        raise CapstoneError(
+            f'Target "{target.name}" is the text "{target[row]}" in row {row} but no text in row {other} '
+            f"({target[other]}): make all of its classes text, or all numbers, in clean()."
         )
 
 

@@ -18,6 +18,7 @@ from capstone.core.errors import CapstoneError
 from capstone.core.files import write_bytes, write_text
 from capstone.core.project import package_name
 from capstone.core.sealed_files import SealedFiles
+from capstone.core.student_code import student_code
 from capstone.data.preprocessing import Preprocessor
 from capstone.training.batches import ROWS_AT_ONCE
 from capstone.training.description import ModelDescription
@@ -60,7 +61,8 @@ class TrainedModel:
 
         folds  predict each row by the one member that never learnt from it
         """
-        scores = predict_scores(self.network, matrix)
+        with student_code():  # forward() is the student's
+            scores = predict_scores(self.network, matrix)
         members = self.architecture["members"]
         if members == 1:
             prediction = self.target.prediction(scores)

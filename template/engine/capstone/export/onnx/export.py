@@ -12,8 +12,9 @@ import pandas as pd
 
 from capstone.core.errors import CapstoneError
 from capstone.core.files import write_bytes, write_json
-from capstone.core.project import features_sha256, load_module, package_name
+from capstone.core.project import package_name
 from capstone.core.settings import Settings
+from capstone.core.student_code import features_sha256, load_module, student_code
 from capstone.evaluation.explanation import BACKGROUND, CANDIDATES
 from capstone.evaluation.shapley import typical_places
 from capstone.export.onnx.preprocessing_graph import build_graph
@@ -24,6 +25,7 @@ from capstone.serving.inference.frames import frame_for_graph
 from capstone.serving.inference.onnx_session import OnnxSession
 from capstone.serving.inference.served_model import SERVING_FORMAT
 from capstone.training.model import TrainedModel
+from capstone.training.network_check import network_place
 
 # Between torch and the graph: of a probability, or as a share of the predictions' standard deviation.
 MAX_DIFFERENCE = 1e-5
@@ -99,18 +101,25 @@ class ModelExport:
         CapstoneError
             If the network can't be exported, or the graph predicts something else.
         """
-        graph = build_graph(self.model, self.columns).SerializeToString()
-        test = self.rows.table.loc[self.rows.parts["test"], self.rows.features]
-        inputs = frame_for_graph(test, self.columns)
-        check_agreement(OnnxSession(graph), self.model, test, inputs)
+        test = self.rows.parts["test"]
+        graph, inputs = self.graph(test)
         write_bytes(folder / GRAPH, graph)
         raw = self.rows.raw.drop(columns=self.model.target.name)
         check = StepsCheck(self.root, raw, self.columns)
-        steps = check.check(inputs, test.index, raw.index.difference(self.rows.table.index))
+        steps = check.check(inputs, test, raw.index.difference(self.rows.table.index))
         if steps.tables == "arrays":
             steps.notes += _notes_on_imports(self.root)
         write_json(folder / SERVING, self._serving(check.kinds, steps, metrics, known))
         return [*steps.notes, *([steps.refused] if steps.refused else [])]
+
+    def graph(self, rows: pd.Index) -> tuple[bytes, Arrays]:
+        """model.onnx, compared with the model on these rows, and the rows as its inputs."""
+        table = self.rows.table.loc[rows, self.rows.features]
+        inputs = frame_for_graph(table, self.columns)
+        with student_code(f"{network_place(self.root)}, as ONNX"):
+            graph = build_graph(self.model, self.columns).SerializeToString()
+            check_agreement(OnnxSession(graph), self.model, table, inputs)
+        return graph, inputs
 
     def _serving(
         self, kinds: dict[str, str], steps: StepsResult, metrics: Json, known: Json
@@ -156,7 +165,12 @@ def check_agreement(
     For numbers it is a share of the predictions' standard deviation, or of the target's if that is larger.
     Raises CapstoneError when it is above MAX_DIFFERENCE.
     """
-    expected, actual = model.predict(table), session.predict(inputs)
+    expected, actual = model.predict(table), _predictions(session, inputs)
+    if actual is None or actual.shape != expected.shape:
+        raise CapstoneError(
+            f"model.onnx can't predict {len(table)} rows as your network does: NeuralNetwork.forward() must not "
+            "depend on how many rows there are, as a loop over the rows does."
+        )
     difference = np.abs(expected - actual)
     if model.target.problem == "regression":
         difference = difference / max(float(expected.std()), model.target.scale)
@@ -169,6 +183,16 @@ def check_agreement(
             "compute the same each time, from the row alone."
         )
     return largest
+
+
+def _predictions(session: OnnxSession, inputs: Arrays) -> np.ndarray | None:
+    """What the graph predicts; None where it was made for another number of rows."""
+    try:
+        return session.predict(inputs)
+    except CapstoneError:
+        raise
+    except Exception:  # the runtime has many kinds of errors, and none that a student could read
+        return None
 
 
 def _notes_on_imports(root: Path) -> list[str]:

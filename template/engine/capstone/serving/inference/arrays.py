@@ -43,9 +43,7 @@ def arrays_for_graph(table: Mapping[str, Any], columns: Mapping[str, Any], rows:
     inputs = {}
     for name, column_info in columns.items():
         if name not in table:
-            raise CapstoneError(
-                f'Column "{name}" is not in the table, but the model was trained on it.'
-            )
+            raise absent_column(name)
         column = np.asarray(table[name])
         if column.ndim != 1:
             column = np.broadcast_to(column, rows)
@@ -56,6 +54,11 @@ def arrays_for_graph(table: Mapping[str, Any], columns: Mapping[str, Any], rows:
         else:
             inputs[name] = to_numbers(column).reshape(-1, 1)
     return inputs
+
+
+def absent_column(name: str) -> CapstoneError:
+    """What clean() and engineer() made of the training rows, they have to make of every row."""
+    return CapstoneError(f'Column "{name}" is not in the table, but the model was trained on it.')
 
 
 def to_numbers(column: np.ndarray) -> np.ndarray:

@@ -11,9 +11,9 @@ import numpy as np
 
 from capstone.core.decisions import ROOM, as_prediction, ask
 from capstone.core.errors import CapstoneError
-from capstone.core.project import features_sha256, load_attribute
 from capstone.core.sealed_files import SealedFiles
 from capstone.core.settings_file import load_settings
+from capstone.core.student_code import features_sha256, load_attribute
 from capstone.core.text import setting_text
 from capstone.runs.folder import GRAPH, SCHEMA, SERVING
 from capstone.runs.forms import Schema, Serving

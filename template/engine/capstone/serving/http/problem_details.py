@@ -52,10 +52,15 @@ class ErrorList:
     errors: list[Error] = field(default_factory=list)
     count: int = 0
 
+    @property
+    def keeps(self) -> bool:
+        """Whether the next error will be listed."""
+        return len(self.errors) < MAX_ERRORS
+
     def add(self, place: str, message: str) -> None:
         """Add an error; only the first MAX_ERRORS are kept. Raises Problem when there are far too many."""
         self.count += 1
-        if len(self.errors) < MAX_ERRORS:
+        if self.keeps:
             self.errors.append({"place": place, "message": message})
         if self.count == MAX_COUNTED:
             self.raise_if_any()

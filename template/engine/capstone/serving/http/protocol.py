@@ -81,13 +81,16 @@ class LimitedProtocol(HttpToolsProtocol):
         self.in_head = False
         if sum(map(len, chain.from_iterable(self.headers))) > MAX_HEAD:
             self._stop_parsing(HEAD_TOO_LARGE)
+        if self.parser.should_upgrade() and self.parser.get_method() == b"POST":
+            self._stop_parsing(NO_UPGRADE)  # the parser takes a body for the other protocol's bytes
         if len(self.pipeline) >= MAX_PIPELINED:
-            self._stop_parsing(TOO_MANY)
+            raise ValueError("the rest is not read")  # send_400_response() has the others answered
         super().on_headers_complete()
         self.headers = []  # what comes now are trailers, which must not join the headers
 
     def on_body(self, body: bytes) -> None:
-        self.overhead -= (1 + CHUNK_OVERHEAD) * len(body)
+        content = (1 + CHUNK_OVERHEAD) * len(body)
+        self.overhead = max(self.overhead - content, -MAX_HEAD)  # a long body buys no endless trailer
         super().on_body(body)
 
     def on_response_complete(self) -> None:
@@ -99,6 +102,9 @@ class LimitedProtocol(HttpToolsProtocol):
         """Refuse what can't be parsed, and read no more. Earlier requests are answered first."""
         self.refused = True
         cycle = self.cycle
+        if cycle and cycle.response_complete and not self.in_head:  # of a body that nobody asked for
+            self.transport.close()
+            return
         if cycle and not cycle.response_complete:
             if self.pipeline or not cycle.more_body:
                 cycle.keep_alive = False
@@ -158,6 +164,9 @@ class PipelineFlow(FlowControl):
 
 
 NO_HTTP = Problem(400, "This is no HTTP/1.1 request that can be read.", headers=CLOSE)
+NO_UPGRADE = Problem(
+    400, "This service speaks HTTP/1.1 alone: leave the header Upgrade away.", headers=CLOSE
+)
 ADDRESS_TOO_LONG = Problem(
     414, f"The address is over {MAX_ADDRESS:,} bytes: send rows in the body.", headers=CLOSE
 )
@@ -169,4 +178,3 @@ HEAD_TOO_LARGE = Problem(
 CHUNKS_TOO_SMALL = Problem(
     413, "The body comes in too small chunks, or with too much beside them.", headers=CLOSE
 )
-TOO_MANY = Problem(503, "Too many requests wait on this connection.", headers=CLOSE)

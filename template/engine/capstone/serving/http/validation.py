@@ -19,7 +19,7 @@ from capstone.serving.inference.deadline import check_deadline
 
 ARRAY_ROWS = 500  # from so many values on, checking an array is quicker than checking a list
 MAX_NAME = 100  # letters of a name in a message
-MAX_HINTS = 5
+MAX_NAMES = 200  # of columns, among which the nearest is looked for
 NUMBER_TYPES = {*TYPES["number"][0], type(None)}
 
 
@@ -122,7 +122,8 @@ class InputSchema:
             if name not in self.schema:
                 short = name[:MAX_NAME]
                 # Looking for the nearest name takes longer than all the rest.
-                hint = did_you_mean(short, self.schema) if errors.count < MAX_HINTS else ""
+                looks = errors.keeps and len(self.schema) <= MAX_NAMES
+                hint = did_you_mean(short, self.schema) if looks else ""
                 errors.add(f"{place}.{short}", f"is not known{hint}")
 
     def _check(

@@ -128,9 +128,10 @@ class Middleware:
                 answer = await self._in_turn(handler, body)
                 self.buffered += len(answer)
                 buffered += len(answer)
-                await _send(200, [JSON_TYPE], answer, send_with_headers, end=False)
-                # uvicorn takes the end only when the client has read nearly all that came before.
-                await send(END)
+                whole = len(answer) < UNREAD_BYTES
+                await _send(200, [JSON_TYPE], answer, send_with_headers, end=whole)
+                if not whole:  # uvicorn takes the end when the client has read nearly all before it
+                    await send(END)
         except Problem as problem:
             if not status:
                 await self._refuse(problem, request_id, receive, send_with_headers)

@@ -33,6 +33,8 @@ class LimitedProtocol(HttpToolsProtocol):
     head_timer: asyncio.TimerHandle | None = None
     unread_timer: asyncio.TimerHandle | None = None
     overhead = 0  # bytes of the request that are not its body
+    packet = 0  # bytes that are being parsed
+    head = 0  # bytes of the request so far, and of what else was in its first packet
     in_head = True
     problem: Problem | None = None
     refused = False
@@ -49,7 +51,9 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self.overhead += len(data)
+        self.packet = len(data)
+        self.head += self.packet
+        self.overhead += self.packet
         if self.refused:
             if self.overhead > DRAIN_BYTES:
                 self.transport.abort()
@@ -64,7 +68,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.overhead, self.in_head = 0, True
+        self.head, self.overhead, self.in_head = self.packet, 0, True
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
@@ -79,7 +83,8 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._stop_head_timer()
         self.in_head = False
-        if sum(map(len, chain.from_iterable(self.headers))) > MAX_HEAD:
+        # Most heads are so small that they need not be measured.
+        if self.head > MAX_HEAD and sum(map(len, chain.from_iterable(self.headers))) > MAX_HEAD:
             self._stop_parsing(HEAD_TOO_LARGE)
         if self.parser.should_upgrade() and self.parser.get_method() == b"POST":
             self._stop_parsing(NO_UPGRADE)  # the parser takes a body for the other protocol's bytes
@@ -90,7 +95,9 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         content = (1 + CHUNK_OVERHEAD) * len(body)
-        self.overhead = max(self.overhead - content, -MAX_HEAD)  # a long body buys no endless trailer
+        self.overhead = max(
+            self.overhead - content, -MAX_HEAD
+        )  # a long body buys no endless trailer
         super().on_body(body)
 
     def on_response_complete(self) -> None:
@@ -102,7 +109,9 @@ class LimitedProtocol(HttpToolsProtocol):
         """Refuse what can't be parsed, and read no more. Earlier requests are answered first."""
         self.refused = True
         cycle = self.cycle
-        if cycle and cycle.response_complete and not self.in_head:  # of a body that nobody asked for
+        if (
+            cycle and cycle.response_complete and not self.in_head
+        ):  # of a body that nobody asked for
             self.transport.close()
             return
         if cycle and not cycle.response_complete:

@@ -20,6 +20,7 @@ from capstone.serving.http.openapi import openapi_document
 from capstone.serving.http.problem_details import Problem
 from capstone.serving.http.validation import InputSchema, as_arrays
 from capstone.serving.http.values import Values, normalized
+from capstone.serving.inference.deadline import check_deadline
 from capstone.serving.inference.served_model import ServedModel
 
 MAX_CHOICES = 200  # of one column, in the form
@@ -122,6 +123,7 @@ class ModelEndpoints:
     def _predict_rows(self, columns: dict[str, Values]) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         for block in self._predict_blocks(self._prepare(columns)):
+            check_deadline()
             try:
                 rows += self.model.answers(block)
             except CapstoneError as error:
@@ -129,6 +131,7 @@ class ModelEndpoints:
         return rows
 
     def _prepare(self, columns: dict[str, Values]) -> dict[str, np.ndarray]:
+        check_deadline()
         try:
             return self.model.prepare(as_arrays(columns, self.model.schema))
         except CapstoneError as error:

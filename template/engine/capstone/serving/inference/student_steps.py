@@ -17,6 +17,7 @@ from capstone.serving.inference.arrays import (
     missing_column,
     to_datetimes,
 )
+from capstone.serving.inference.deadline import check_deadline
 
 
 class StudentSteps:
@@ -101,6 +102,7 @@ class StudentSteps:
         """Each row alone: a step that drops repeated rows then drops none of a request."""
         results = []
         for row in range(rows):
+            check_deadline()
             try:
                 one = {name: column[row : row + 1] for name, column in raw.items()}
                 results.append(self._on_frame(one))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 MISSING = "(missing)"  # a missing category is a category of its own
+LONGEST_VALUE = 60  # of a table's value in a sentence
 
 # The models that a run compares, by their names in metrics.json.
 MODELS = {
@@ -41,7 +43,34 @@ def cell_text(value: object) -> str:
     """One cell of a table as people read it."""
     if not isinstance(value, str) and str(value) in ("None", "nan", "NaT", "<NA>"):
         return MISSING
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.6g}"
+    text = str(value)
+    return text if isinstance(value, str) else text.removesuffix(" 00:00:00")  # a day's midnight
+
+
+def cut(text: str, longest: int) -> str:
+    """A text that is too long without its middle, and with its length: "aaaa...zzzz (10,000 characters)"."""
+    if len(text) <= longest:
+        return text
+    end = longest // 3
+    return f"{text[: longest - end - 3]}...{text[-end:]} ({len(text):,} characters)"
+
+
+def quoted(value: object) -> str:
+    """A table's value in a sentence, between quotation marks and not too long."""
+    return f'"{cut(cell_text(value), LONGEST_VALUE)}"'
+
+
+def setting_text(value: object) -> str:
+    """A value of capstone.toml as one would write it there: "adam", true, [64, 32]."""
+    try:
+        return cut(json.dumps(value, ensure_ascii=False, default=str), 4 * LONGEST_VALUE)
+    except (
+        ValueError,
+        RecursionError,
+    ):  # a number of thousands of digits, or lists in lists in lists
+        return f"a {type(value).__name__} too large to show"
 
 
 def verdict_sentence(metrics: dict[str, Any], subject: str = MODELS["model"]) -> str:

@@ -7,12 +7,22 @@ from pathlib import Path
 
 import pandas as pd
 
-from capstone.core.errors import CapstoneError
+from capstone.core.errors import CapstoneError, first_line, short_list
 from capstone.core.settings import Data
-from capstone.data.csv_files import first_line, read_csv, refuse_repeated
+from capstone.data.csv_files import read_csv, refuse_repeated
+from capstone.data.kinds import plain_cells
+from capstone.data.packed_files import (
+    ARCHIVE,
+    PACKED,
+    form_of,
+    is_leaving,
+    open_table,
+    read_head,
+)
 
 CSV, PARQUET, EXCEL = (".csv", ".tsv", ".txt"), (".parquet", ".pq"), (".xlsx", ".xlsm")
 KINDS = CSV + PARQUET + EXCEL
+ENDINGS = {"CSV": CSV, "Parquet": PARQUET, "Excel": EXCEL}
 PREDICTIONS = "_predictions.csv"  # what `capstone predict` writes beside a table is no data
 
 
@@ -56,8 +66,28 @@ def table_files(path: Path) -> list[Path]:
     """The file itself, or the tables in a folder in the order of their names."""
     if not path.is_dir():
         return [path]
-    tables = (file for file in path.iterdir() if file.suffix.lower() in KINDS)
-    return sorted(file for file in tables if not file.name.endswith(PREDICTIONS))
+    tables = (file for file in path.iterdir() if table_suffix(file) in KINDS and file.is_file())
+    return sorted(
+        file for file in tables if not file.name.endswith(PREDICTIONS) and not is_leaving(file.name)
+    )
+
+
+def table_suffix(path: Path) -> str:
+    """The ending that says which kind of table it is, in small letters: that before .gz, .xz, .bz2 and .zip."""
+    name = path.name.lower()
+    for ending in PACKED:
+        name = name.removesuffix(ending)
+    return Path(name).suffix
+
+
+def skipped_files(path: Path) -> str:
+    """What is said of files in a folder of tables that look like tables and are none, such as lock files."""
+    names = (
+        sorted(file.name for file in path.iterdir() if is_leaving(file.name))
+        if path.is_dir()
+        else []
+    )
+    return f", without {short_list(names, 5)}" if names else ""
 
 
 def fingerprint(path: Path) -> str:
@@ -99,21 +129,16 @@ def _read_folder(path: Path, data: Data) -> tuple[pd.DataFrame, str]:
                 f"{file} has other columns than {files[0].name} ({', '.join(sorted(odd)[:5])}): "
                 "all files of a folder must have the same columns."
             )
-    return pd.concat(tables, ignore_index=True), f"{len(files)} files"
+    return pd.concat(tables, ignore_index=True), f"{len(files)} files{skipped_files(path)}"
 
 
 def _read_file(path: Path, data: Data) -> tuple[pd.DataFrame, str]:
-    suffix = path.suffix.lower()
+    if path.exists() and not path.is_file():
+        raise CapstoneError(f"{path} is neither a file nor a folder: set [data] path to a table.")
     if path.stat().st_size == 0:
         raise CapstoneError(f"{path} is empty: it holds no bytes at all.")
-    if suffix in CSV:
-        table, how = read_csv(path, data)
-    elif suffix in PARQUET:
-        table, how = _read_with(pd.read_parquet, path, "Parquet"), "Parquet"
-    elif suffix in EXCEL:
-        table, how = _read_with(pd.read_excel, path, "Excel"), "Excel, first sheet"
-    else:
-        raise CapstoneError(f"{path} is no kind of table known here; use {', '.join(KINDS)}.")
+    kind = _kind_of_table(path)
+    table, how = {"CSV": read_csv, "Parquet": _read_parquet, "Excel": _read_excel}[kind](path, data)
     table.columns = [str(name) for name in table.columns]
     refuse_repeated(list(table.columns), path)
     if table.empty:
@@ -121,10 +146,46 @@ def _read_file(path: Path, data: Data) -> tuple[pd.DataFrame, str]:
     return table, how
 
 
-def _read_with(reader, path: Path, kind: str) -> pd.DataFrame:  # type: ignore[no-untyped-def]
-    try:
-        return reader(path)
-    except OSError:
-        raise
-    except Exception as error:  # each library has its own errors for a damaged file
-        raise CapstoneError(f"{path} is not a readable {kind} file: {first_line(error)}.") from None
+def _kind_of_table(path: Path) -> str:
+    """ "CSV", "Parquet" or "Excel": what the first bytes are, as the name says too."""
+    suffix = table_suffix(path)
+    found = {"Parquet": "Parquet", ARCHIVE: "Excel"}.get(form_of(read_head(path)), "CSV")
+    named = next((kind for kind, endings in ENDINGS.items() if suffix in endings), "")
+    if not named and path.suffix.lower() in PACKED:
+        return found  # data.zip
+    if not named:
+        raise CapstoneError(f"{path} is no kind of table known here; use {', '.join(KINDS)}.")
+    if found != named:
+        meant = {"CSV": "text", "Parquet": "a Parquet file", "Excel": "an Excel file"}[found]
+        raise CapstoneError(
+            f"{path} is {meant}, not {named}: give it the ending {ENDINGS[found][0]}, and set [data] path."
+        )
+    return named
+
+
+def _read_parquet(path: Path, data: Data) -> tuple[pd.DataFrame, str]:
+    import pyarrow.parquet
+
+    from capstone.data.parquet_files import odd_columns, plain_table, readable
+
+    with open_table(path) as file, readable(path), pyarrow.parquet.ParquetFile(file) as opened:
+        rows = opened.read()
+        odd = odd_columns(rows.schema)
+        return plain_table(rows), f"Parquet{f', as text: {short_list(odd, 5)}' if odd else ''}"
+
+
+def _read_excel(path: Path, data: Data) -> tuple[pd.DataFrame, str]:
+    with open_table(path) as file:
+        try:
+            table = pd.read_excel(file, engine="openpyxl")
+        except OSError as error:
+            if error.errno:
+                raise
+            raise CapstoneError(
+                f"{path} is not a readable Excel file: {first_line(error)}."
+            ) from None
+        except Exception as error:  # openpyxl has many errors for a damaged file
+            raise CapstoneError(
+                f"{path} is not a readable Excel file: {first_line(error)}."
+            ) from None
+    return plain_cells(table), "Excel, first sheet"

@@ -8,6 +8,7 @@ import pandas as pd
 
 from capstone.core.errors import CapstoneError, did_you_mean
 from capstone.core.settings import Settings
+from capstone.core.text import quoted
 from capstone.data.kinds import column_kind, find_date_format, to_dates
 
 MOST_CATEGORIES = 100
@@ -84,7 +85,7 @@ def check_new_table(table: pd.DataFrame, schema: dict[str, Any], path: str) -> l
         kind = column_kind(table[name])
         if schema[name]["kind"] == "number" and kind not in ("number", "empty", "boolean"):
             raise CapstoneError(
-                f'{path}: column "{name}" holds {kind} values such as "{table[name].dropna().iloc[0]}", '
+                f'{path}: column "{name}" holds {kind} values such as {quoted(table[name].dropna().iloc[0])}, '
                 "but was a number in training."
             )
     unknown = [str(name) for name in table if name not in schema]

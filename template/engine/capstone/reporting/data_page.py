@@ -10,7 +10,7 @@ import pandas as pd
 
 from capstone.core.errors import CapstoneError
 from capstone.core.settings import Data
-from capstone.core.text import number
+from capstone.core.text import cell_text, number
 from capstone.data.kinds import (
     column_kind,
     column_role,
@@ -131,9 +131,8 @@ def _target_table(target: pd.Series, data: Data) -> pd.DataFrame:
         return pd.DataFrame({"figure": numbers.index, "value": [*map(_number, numbers)]})
     counts = target.value_counts(dropna=False)
     shares = [f"{count / len(target):.1%}" for count in counts]
-    return pd.DataFrame(
-        {"class": counts.index.astype(str), "rows": counts.to_numpy(), "share": shares}
-    )
+    classes = [cell_text(value) for value in counts.index]  # a gap is "(missing)"
+    return pd.DataFrame({"class": classes, "rows": counts.to_numpy(), "share": shares})
 
 
 def _notes(table: pd.DataFrame, data: Data) -> list[str]:

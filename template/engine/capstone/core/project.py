@@ -6,7 +6,6 @@ import hashlib
 import importlib
 import os
 import sys
-import tomllib
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from capstone.core.errors import CapstoneError
+from capstone.core.toml import read_toml
 
 FILE_NAME = "capstone.toml"
 
@@ -38,7 +38,7 @@ def find_root(start: Path | None = None) -> Path:
     """
     start = (start or Path.cwd()).resolve()
     for folder in (start, *start.parents):
-        if (folder / FILE_NAME).is_file():
+        if (folder / FILE_NAME).exists():  # that it is a readable file is asked where it is read
             return Path(os.path.relpath(folder))
     raise CapstoneError(
         f"No {FILE_NAME} in {start} or above it: change into your project's folder first."
@@ -48,16 +48,14 @@ def find_root(start: Path | None = None) -> Path:
 def package_name(root: Path) -> str:
     """The student's package, as pyproject.toml names it: `[tool.capstone] package = "..."`."""
     path = root / "pyproject.toml"
+    values, _ = read_toml(path, "put it back, for it names your package")
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))["tool"]["capstone"]["package"]
-    except OSError as error:
-        raise CapstoneError(f"{path} can't be read: {error.strerror}.") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise CapstoneError(f"{path} is not valid TOML: {error}.") from None
+        package = values["tool"]["capstone"]["package"]
     except (KeyError, TypeError):
-        raise CapstoneError(
-            f'{path} names no package: add [tool.capstone] package = "...".'
-        ) from None
+        package = None
+    if not isinstance(package, str) or not package.isidentifier():
+        raise CapstoneError(f'{path} names no package: add [tool.capstone] package = "...".')
+    return package
 
 
 def load_module(root: Path, name: str) -> ModuleType:

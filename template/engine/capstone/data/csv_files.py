@@ -148,6 +148,10 @@ def fields_of(lines: Iterable[str], delimiter: str, path: Path) -> Iterator[list
 
     Refuses what pandas would mend in silence: ragged rows, repeated names, a quote never closed.
     """
+    if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n\0':
+        raise CapstoneError(
+            f'[data] delimiter "{delimiter}" must be one character of ASCII, and no quotation mark or line break.'
+        )
     try:
         reader = csv.reader(lines, delimiter=delimiter)
         header = next((fields for fields in reader if fields), [])
@@ -170,8 +174,6 @@ def fields_of(lines: Iterable[str], delimiter: str, path: Path) -> Iterator[list
             f"{path}, line {reader.line_num}: {error}; a quote may never be closed, "
             "or a cell holds a whole document: shorten or mend it."
         ) from None
-    except TypeError:
-        raise CapstoneError(f'[data] delimiter "{delimiter}" must be one character.') from None
 
 
 def _remedy(fields: list[str], header: list[str], is_first: bool) -> str:

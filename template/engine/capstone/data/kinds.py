@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, timedelta
 from typing import Literal
 
@@ -102,8 +103,10 @@ def looks_like_id(column: pd.Series, kind: Kind) -> bool:
 def read_as_dates(values: pd.Series, shape: str) -> pd.Series:
     """Which values can be read as dates of that shape (strptime codes, or "ISO8601")."""
     try:
+        if "%" not in shape and shape not in ("ISO8601", "mixed"):
+            raise ValueError("a format without a part of a date")
         return pd.to_datetime(values, format=shape, errors="coerce", utc=True).notna()
-    except ValueError:
+    except (ValueError, re.error):  # re.error: a part that comes twice
         raise CapstoneError(
             f'[data] date_format "{shape}" is no date format such as "%d.%m.%Y".'
         ) from None

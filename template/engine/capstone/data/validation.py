@@ -106,10 +106,11 @@ def check_target(target: pd.Series, data: Data) -> pd.Series:
 def check_spread(name: str, low: float, high: float) -> None:
     """Refuse a target from `low` to `high` whose values a network couldn't tell apart, or couldn't predict at all."""
     spread, middle = high - low, number(low / 2 + high / 2, ".6g")
-    if max(-low, high) < SMALLEST_TARGET or spread < SMALLEST_TARGET:
-        reason = "in all, too little for 32-bit numbers: multiply it"
-    elif spread < FINEST_SPREAD * max(-low, high):
+    size = max(-low, high)
+    if size >= SMALLEST_TARGET and spread < FINEST_SPREAD * size:
         reason = f"around {middle}, too little for numbers of 7 digits: take {middle} away from it"
+    elif spread < SMALLEST_TARGET:
+        reason = "in all, too little for 32-bit numbers: multiply it"
     else:
         return
     raise CapstoneError(f'Target "{name}" varies by only {spread:.3g} {reason} in clean().')
@@ -148,6 +149,11 @@ def _refuse_mixed(column: pd.Series, place: str) -> None:
     """A text column that is mostly numbers, or mostly dates, has values that someone should mend."""
     present = column.dropna().astype(str)
     numbers = pd.to_numeric(present, errors="coerce").notna()
+    if numbers.all() and present.str.fullmatch(r"\s*[+-]?\d{1,15}(\.\d*)?\s*").all():
+        raise CapstoneError(
+            f'Column "{column.name}" holds numbers as text, such as {quoted(present.iloc[0])}: set [data] decimal, '
+            f"or turn them into numbers in clean() ({place}) with pd.to_numeric."
+        )
     if numbers.all():
         raise CapstoneError(
             f'Column "{column.name}" holds whole numbers too long to keep every digit, such as '

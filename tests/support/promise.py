@@ -14,11 +14,11 @@ from tests.support.helpers import call
 
 # A command that ends well may write a whole new run, and what is made anew from files that stay.
 MAY_WRITE = re.compile(
-    r"runs/\d{8}T\d{6}Z-[0-9a-f]{8}(-\d+)?(/|$)|reports?/|(.*/)?\w+_predictions\.csv$|\.capstone/|"
+    r"runs/\d{8}T\d{6}Z-[0-9a-f]{8}(-\d+)?(/|$)|reports?/|(.*/)?[^/]+_predictions\.csv$|\.capstone/|"
     r"runs/(LATEST|seeds\.csv|plotly\.min\.js|\w+\.html|tuning\.db)$|(docs/model_card|data/README)\.md$"
 )
 NEVER = re.compile(
-    r"Traceback \(most recent call last\)|np\.(int|float|bool|str)\w*\(|\bNoneType\b"
+    r"Traceback \(most recent call last\)|\b(np\.\w+|Timestamp|Timedelta|Decimal|datetime\.\w+)\(|\bNoneType\b"
 )
 LONGEST = 1_000
 

@@ -15,7 +15,6 @@ import pandas as pd
 
 from capstone.core.errors import CapstoneError, first_line
 from capstone.core.settings import Data
-from capstone.data.packed_files import open_table
 
 BLOCK = 1 << 20  # characters that are looked at at once
 BYTE_ORDER_MARKS = {
@@ -25,16 +24,13 @@ BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-# Of text that holds zero bytes: the ones that give four times, then twice the bytes of plain letters.
-WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 SURROGATES = re.compile("[\ud800-\udfff]")  # halves of characters, which nothing can write
 
 
-def read_csv(path: Path, data: Data) -> tuple[pd.DataFrame, str]:
+def read_csv(file: IO[bytes], path: Path, data: Data) -> tuple[pd.DataFrame, str]:
     """The whole table, and a few words on how it was read."""
-    with open_table(path) as file:
-        encoding = find_encoding(file, path, data.encoding)
-        text = file.read().decode(encoding)
+    encoding = find_encoding(file, path, data.encoding)
+    text = file.read().decode(encoding)
     delimiter = data.delimiter if data.delimiter != "auto" else detect_delimiter(text)
     for _ in fields_of(io.StringIO(text, newline=""), delimiter, path):
         pass
@@ -88,8 +84,8 @@ def find_encoding(file: IO[bytes], path: Path, encoding: str) -> str:
         candidates = [marked if same else _codec(encoding)]
     elif marked:
         candidates = [marked]
-    elif b"\0" in raw:  # UTF-16 or UTF-32 without a mark, or no text at all
-        candidates = [*WIDE]
+    elif b"\0" in raw:
+        candidates = _wide_encodings(raw)
     else:
         candidates = ["utf-8", "cp1252"]
     found = next((name for name in candidates if _is_text(file, name)), None)
@@ -100,6 +96,14 @@ def find_encoding(file: IO[bytes], path: Path, encoding: str) -> str:
             f"{path} is not text in {tried}: save it as UTF-8, or set [data] encoding."
         )
     return found
+
+
+def _wide_encodings(raw: bytes) -> list[str]:
+    """What text without a mark may be that holds zero bytes: they are the upper half of each plain letter."""
+    if raw.count(0) < 0.1 * len(raw):
+        return ["utf-8"]  # which has none: it is refused
+    order = "le" if raw[1::2].count(0) > raw[::2].count(0) else "be"
+    return [f"utf-32-{order}", f"utf-16-{order}"]
 
 
 def _codec(encoding: str) -> str:
@@ -180,7 +184,7 @@ def _remedy(fields: list[str], header: list[str], is_first: bool) -> str:
     """What to do about a row that has another number of fields than the header."""
     if any("\n" in field for field in fields):
         return "mend that line (a quote may never be closed)"
-    if is_first and len(fields) > len(header):
+    if len(fields) > len(header) and (is_first or len(header) == 1):
         return (
             "delete what stands above the column names, or what follows the last column in each row"
         )

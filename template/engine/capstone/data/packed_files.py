@@ -17,7 +17,7 @@ import psutil
 
 from capstone.core.errors import CapstoneError, first_line, short_list
 
-HEAD = 560  # bytes that tell what a file is: a tar archive says so in its byte 257
+HEAD = 560  # bytes that tell what a file is: a tar archive says so in its 257th
 GROWS = 7  # times its size is what reading a text file takes of memory
 PACKED = (".gz", ".xz", ".bz2", ".zip")  # endings that may follow a table's own
 UNPACKERS: dict[str, Callable[[IO[bytes]], object]] = {
@@ -29,6 +29,7 @@ ARCHIVE = "Excel file or ZIP archive"  # the first is one of the second too
 FORMS = {
     b"\x1f\x8b": "gzip file",
     b"\xfd7zXZ\0": "xz file",
+    b"\x5d\0\0": "xz file",  # its forerunner, .lzma
     b"BZh": "bzip2 file",
     b"PK\x03\x04": ARCHIVE,
     b"PAR1": "Parquet",
@@ -154,12 +155,6 @@ def open_table(path: Path) -> Iterator[IO[bytes]]:
         if meaning := what_else(head):
             raise CapstoneError(f"{path} is {meaning}.")
         yield opened
-
-
-def read_head(path: Path) -> bytes:
-    """The first bytes of the table in a file."""
-    with open_table(path) as file:
-        return file.read(HEAD)
 
 
 def _unpacked(file: IO[bytes], form: str, path: Path) -> bytes | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import IO
 
 import pandas as pd
 
@@ -13,11 +14,11 @@ from capstone.data.csv_files import read_csv, refuse_repeated
 from capstone.data.kinds import plain_cells
 from capstone.data.packed_files import (
     ARCHIVE,
+    HEAD,
     PACKED,
     form_of,
     is_leaving,
     open_table,
-    read_head,
 )
 
 CSV, PARQUET, EXCEL = (".csv", ".tsv", ".txt"), (".parquet", ".pq"), (".xlsx", ".xlsm")
@@ -137,8 +138,14 @@ def _read_file(path: Path, data: Data) -> tuple[pd.DataFrame, str]:
         raise CapstoneError(f"{path} is neither a file nor a folder: set [data] path to a table.")
     if path.stat().st_size == 0:
         raise CapstoneError(f"{path} is empty: it holds no bytes at all.")
-    kind = _kind_of_table(path)
-    table, how = {"CSV": read_csv, "Parquet": _read_parquet, "Excel": _read_excel}[kind](path, data)
+    if is_leaving(path.name):
+        raise CapstoneError(
+            f"{path} is no table but what a program has left beside one: set [data] path to the table."
+        )
+    with open_table(path) as file:
+        head = file.read(HEAD)
+        file.seek(0)
+        table, how = READERS[_kind_of_table(path, head)](file, path, data)
     table.columns = [str(name) for name in table.columns]
     refuse_repeated(list(table.columns), path)
     if table.empty:
@@ -146,10 +153,10 @@ def _read_file(path: Path, data: Data) -> tuple[pd.DataFrame, str]:
     return table, how
 
 
-def _kind_of_table(path: Path) -> str:
+def _kind_of_table(path: Path, head: bytes) -> str:
     """ "CSV", "Parquet" or "Excel": what the first bytes are, as the name says too."""
     suffix = table_suffix(path)
-    found = {"Parquet": "Parquet", ARCHIVE: "Excel"}.get(form_of(read_head(path)), "CSV")
+    found = {"Parquet": "Parquet", ARCHIVE: "Excel"}.get(form_of(head), "CSV")
     named = next((kind for kind, endings in ENDINGS.items() if suffix in endings), "")
     if not named and path.suffix.lower() in PACKED:
         return found  # data.zip
@@ -163,29 +170,25 @@ def _kind_of_table(path: Path) -> str:
     return named
 
 
-def _read_parquet(path: Path, data: Data) -> tuple[pd.DataFrame, str]:
+def _read_parquet(file: IO[bytes], path: Path, data: Data) -> tuple[pd.DataFrame, str]:
     import pyarrow.parquet
 
     from capstone.data.parquet_files import odd_columns, plain_table, readable
 
-    with open_table(path) as file, readable(path), pyarrow.parquet.ParquetFile(file) as opened:
+    with readable(path), pyarrow.parquet.ParquetFile(file) as opened:
         rows = opened.read()
         odd = odd_columns(rows.schema)
         return plain_table(rows), f"Parquet{f', as text: {short_list(odd, 5)}' if odd else ''}"
 
 
-def _read_excel(path: Path, data: Data) -> tuple[pd.DataFrame, str]:
-    with open_table(path) as file:
-        try:
-            table = pd.read_excel(file, engine="openpyxl")
-        except OSError as error:
-            if error.errno:
-                raise
-            raise CapstoneError(
-                f"{path} is not a readable Excel file: {first_line(error)}."
-            ) from None
-        except Exception as error:  # openpyxl has many errors for a damaged file
-            raise CapstoneError(
-                f"{path} is not a readable Excel file: {first_line(error)}."
-            ) from None
+def _read_excel(file: IO[bytes], path: Path, data: Data) -> tuple[pd.DataFrame, str]:
+    try:
+        table = pd.read_excel(file, engine="openpyxl")
+    except Exception as error:  # openpyxl has many errors for a damaged file
+        if isinstance(error, OSError) and error.errno:
+            raise
+        raise CapstoneError(f"{path} is not a readable Excel file: {first_line(error)}.") from None
     return plain_cells(table), "Excel, first sheet"
+
+
+READERS = {"CSV": read_csv, "Parquet": _read_parquet, "Excel": _read_excel}

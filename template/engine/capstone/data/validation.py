@@ -7,7 +7,7 @@ import pandas as pd
 from capstone.core.errors import CapstoneError, did_you_mean, short_list
 from capstone.core.settings import Data
 from capstone.core.text import cell_text, number, quoted
-from capstone.data.kinds import DATE_FORMATS, column_kind, read_as_dates
+from capstone.data.kinds import DATE_FORMATS, column_kind, possible_formats, read_as_dates
 
 MOST_CLASSES = 100
 FEWEST_ROWS = 20
@@ -165,7 +165,7 @@ def _refuse_mixed(column: pd.Series, place: str) -> None:
             f'Column "{column.name}" mixes numbers with text such as {quoted(present[odd])} (row {odd}): '
             f"mend it in clean() ({place}), e.g. with pd.to_numeric(..., errors='coerce')."
         )
-    if not present.head(50).str.contains(r"\d").all():
+    if present.map(lambda value: bool(possible_formats(value))).mean() < 0.9:
         return  # no dates: spare the time of trying
     shapes = pd.DataFrame({shape: read_as_dates(present, shape) for shape in DATE_FORMATS})
     if shapes.any(axis=1).mean() >= 0.9:

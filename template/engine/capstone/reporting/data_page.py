@@ -189,8 +189,9 @@ def _column_notes(column: pd.Series, data: Data) -> list[str]:
 def _spelling_variants(column: pd.Series) -> str:
     """Two values that differ only by capital letters or spaces, e.g. '"gas" and " Gas"'; else nothing."""
     values = pd.Series(column.dropna().astype(str).unique())
-    same = values.groupby(values.str.strip().str.casefold()).agg(list)
-    for spellings in same:
-        if len(spellings) > 1:
-            return f'"{spellings[0]}" and "{spellings[1]}"'
-    return ""
+    folded = values.str.strip().str.casefold()
+    repeated = folded[folded.duplicated()]
+    if repeated.empty:
+        return ""
+    spellings = values[folded == repeated.min()]
+    return f'"{spellings.iloc[0]}" and "{spellings.iloc[1]}"'

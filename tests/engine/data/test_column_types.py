@@ -157,7 +157,9 @@ def test_values_come_out_as_they_went_in(tmp_path: Path) -> None:
 
 
 def test_an_index_with_a_name_is_a_column_and_row_numbers_are_none(tmp_path: Path) -> None:
-    good_table().assign(id=range(ROWS)).set_index("id").to_parquet(tmp_path / "named.parquet")
+    good_table().assign(id=[f"c{i}" for i in NUMBERS]).set_index("id").to_parquet(
+        tmp_path / "named.parquet"
+    )
     good_table().iloc[::-1].to_parquet(tmp_path / "plain.parquet")
     data = Data(path="t.parquet", target="y", problem="regression")
     assert [*read_table(tmp_path / "named.parquet", data)[0]] == ["size", "colour", "y", "id"]

@@ -249,4 +249,4 @@ def test_what_programs_leave_in_a_folder_is_skipped_and_said(own_project: OwnPro
     assert len(found) == 60
     assert how.startswith("2 files, without ")
     told = keep_promise(own_project(), "data", code=0).out
-    assert "~$a.xlsx" in how and "and 3 more" in how and "without" in told
+    assert "._a.csv" in how and "and 3 more" in how and "without" in told

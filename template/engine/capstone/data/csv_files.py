@@ -15,6 +15,7 @@ import pandas as pd
 
 from capstone.core.errors import CapstoneError, first_line
 from capstone.core.settings import Data
+from capstone.core.text import setting_text
 
 BLOCK = 1 << 20  # characters that are looked at at once
 BYTE_ORDER_MARKS = {
@@ -154,7 +155,8 @@ def fields_of(lines: Iterable[str], delimiter: str, path: Path) -> Iterator[list
     """
     if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n\0':
         raise CapstoneError(
-            f'[data] delimiter "{delimiter}" must be one character of ASCII, and no quotation mark or line break.'
+            f"[data] delimiter {setting_text(delimiter)} must be one character of ASCII, and no quotation mark or "
+            "line break."
         )
     try:
         reader = csv.reader(lines, delimiter=delimiter)

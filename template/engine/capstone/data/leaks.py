@@ -11,7 +11,7 @@ from capstone.data.kinds import column_kind, column_role, looks_like_id
 
 LEAK = 0.98  # a single column that scores this much nearly determines the target
 MOST_ROWS, MOST_COLUMNS = 2000, 300  # looked at
-LARGEST_FLOAT32 = 3e38  # what a tree can hold
+LARGEST_FLOAT32 = 1e30  # what a tree can hold and add up
 
 
 def suspected_leaks(table: pd.DataFrame, target: pd.Series, data: Data) -> dict[str, float]:

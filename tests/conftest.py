@@ -25,6 +25,7 @@ from tests.support.helpers import (
     python_path,
     run,
 )
+from tests.support.hostile import HOSTILE_RUN, make_project
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -115,6 +116,21 @@ def with_run(
             done = run_capstone(target, "run", "--quick", *smaller)
             assert done.returncode == 0, done.stdout + done.stderr
             made[problem] = target
+        return made[problem]
+
+    return project
+
+
+@pytest.fixture(scope="session")
+def hostile(render: Render, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """`hostile("binary")` gives a project on a table of hostile names, with a run. Its commands may write into it."""
+    made: dict[str, Path] = {}
+
+    def project(problem: str) -> Path:
+        if problem not in made:
+            made[problem] = tmp_path_factory.mktemp("hostile") / "project"
+            make_project(render(problem=problem), made[problem], problem)
+            assert call(made[problem], "run", "--quick", *HOSTILE_RUN) == 0
         return made[problem]
 
     return project

@@ -105,7 +105,9 @@ def files(draw: st.DrawFn) -> tuple[str, bytes]:
     content = bytearray(as_bytes(draw(tables()), form))
     if not draw(st.integers(0, 2)):
         for _ in range(draw(st.integers(1, 4))):
-            place = draw(st.integers(0, 1000)) * len(content) // 1000  # a workbook holds the time of day
+            place = (
+                draw(st.integers(0, 1000)) * len(content) // 1000
+            )  # a workbook holds the time of day
             change = draw(st.sampled_from(["cut", "insert", "replace", "repeat"]))
             some = draw(
                 st.one_of(

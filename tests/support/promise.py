@@ -33,7 +33,7 @@ class Outcome:
 
 
 def command(project: Path, *arguments: str) -> Outcome:
-    """Run a command in this process. An error that it doesn't expect is raised here."""
+    """Run a command in this process. An error that nobody foresaw ends it with code 1, which breaks the claim."""
     out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="replace", write_through=True)
     err = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="replace", write_through=True)
     with redirect_stdout(out), redirect_stderr(err):

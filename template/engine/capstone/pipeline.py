@@ -14,6 +14,7 @@ from capstone.core.files import PARTIAL, write_csv, write_json, write_text
 from capstone.core.project import package_name
 from capstone.core.settings import Settings
 from capstone.core.step import step
+from capstone.core.text import say
 from capstone.data.kinds import feature_columns
 from capstone.data.preprocessing import Preprocessor
 from capstone.data.reading import fingerprint, read_table
@@ -106,7 +107,7 @@ class CapstonePipeline:
         settings: Settings,
         root: Path | str = ".",
         options: RunOptions = DEFAULTS,
-        say: Callable[[str], object] = print,
+        say: Callable[[str], object] = say,
     ) -> None:
         self.settings, self.root = settings, Path(root)
         self.options, self.say = options, say
@@ -115,6 +116,8 @@ class CapstonePipeline:
         self.about: dict[str, Any] = {}  # what run.json says besides
         self.place = f"src/{package_name(self.root)}/features.py"
         self.primary = primary_metric(settings.data.problem, settings.evaluation.primary_metric)
+        # One seed decides the split, the first weights and the order of rows. Change it, and see how far scores move
+        # by luck.
         set_seed(settings.seed)
 
     @step
@@ -190,6 +193,7 @@ class CapstonePipeline:
         self.device = choose_device(settings.training.device)
         # Means, spreads and categories are learned from the training part alone, and then used on all parts.
         preprocessor, target = self.fit_preprocessing()
+        # From here on a row is a list of numbers, and a category is a 1 among zeros ("one-hot").
         self.matrices = {part: preprocessor.transform(self._features(part)) for part in self.parts}
         source = self._source(preprocessor)
         # It knows how to build your network.py for these columns, as often as it takes, always with the same weights.
@@ -237,6 +241,8 @@ class CapstonePipeline:
         # What to choose by: rows that the networks were not fitted on, their truth and their predictions.
         held_out = "validation" if self.folds is None else "train"
         predictions = self.model.predict_matrix(self.matrices[held_out], self.folds)
+        # Networks are often too sure of themselves. A temperature divides their scores: which class comes first stays
+        # the same, but then about 80 % of the rows that get 80 % come true.
         self.model.target = calibrate(
             self.model.target, truth[held_out], predictions, settings.seed
         )
@@ -259,7 +265,10 @@ class CapstonePipeline:
             settings.evaluation.bootstrap,
             settings.seed,
         )
+        # Compare your own ideas by this score. A test score that you choose by is no exam any more, but one more
+        # lesson.
         self.metrics["validation"] = point_metrics(truth[held_out], predictions, problem)
+        # A score says how good; this says why, for whom, and what following decisions.py would have cost.
         self.analysis = analyze(self.model, settings, self.root, train, validation, test)
         self.metrics |= self.analysis.metrics
         self._tell(self.analysis.notes)
@@ -275,6 +284,8 @@ class CapstonePipeline:
         info["seconds"] = {name: round(seconds, 3) for name, seconds in self.seconds.items()}
         info |= {"health": self.health, "quick": self.options.quick, **self.about}
         info["trained_from"] = self.checkpoint().digest()
+        # Every look at the test part tempts to try again, so the looks are counted, and the report tells how many
+        # there were.
         info["test_looks"] = count_test_looks(runs) + 1
         # Everything is written into a folder beside, which gets its name when it is complete: there is never half a
         # run.

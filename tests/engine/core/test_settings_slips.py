@@ -36,7 +36,7 @@ SEED = "seed = 42"
 FILES: dict[str, tuple[str | bytes, str]] = {
     "a seed of 4,500 digits": ("seed = " + "9" * 4500, "far too large"),
     "a seed of 5,000 digits below zero": ("seed = -" + "9" * 5000, "far too large"),
-    "a seed of 5,000 digits of 16": ("seed = 0x" + "f" * 5000, "too large to show"),
+    "a seed of 5,000 digits of 16": ("seed = 0x" + "f" * 5000, "that can't be shown"),
     "3,000 brackets": ("seed = " + "[" * 3000 + "]" * 3000, "too deep"),
     "3,000 brackets never closed": ("seed = " + "[" * 3000, "too deep"),
     "900 tables in one another": ("seed = " + "{a=" * 900 + "1" + "}" * 900, "too deep"),

@@ -125,7 +125,7 @@ REFUSED: dict[str, tuple[bytes, tuple[str, ...], str]] = {
     "a class seen once": (
         changed(y=["rare", *["no", "yes"] * 99, "no"]),
         MULTICLASS,
-        r"class 'rare' has 1 row",
+        r'class "rare" has 1 row',
     ),
     "numbers called classes": (changed(), MULTICLASS, r"too many for classes"),
     "three classes called binary": (

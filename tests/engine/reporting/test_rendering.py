@@ -32,7 +32,9 @@ MARKUP = "<script>alert(1)</script>"
         (pd.Timestamp("2024-01-31 10:15"), "2024-01-31 10:15:00"),
         ([1, 2], "[1, 2]"),
         ("a" * 120, "a" * 120),
-        ("a" * 121, "a" * 117 + "..."),
+        (pd.Timestamp("2024-01-31"), "2024-01-31"),
+        (np.int64(7), "7"),
+        ("a" * 100 + "z" * 100, "a" * 77 + "..." + "z" * 40 + " (200 characters)"),
     ],
 )
 def test_a_cell_is_written_as_people_read_it(value: object, shown: str) -> None:

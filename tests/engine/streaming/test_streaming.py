@@ -161,11 +161,11 @@ def test_classes_are_checked_as_those_of_a_table_in_memory() -> None:
     assert floats.learnt(pd.Series([1.0])).tolist() == [1]
     for values, said in {
         ("a", "b", "c"): "has 3 classes, but a binary",
-        ("a",): "is 'a' in every row",
+        ("a",): 'is "a" in every row',
     }.items():
         with pytest.raises(CapstoneError, match=said):
             surveyed(list(values) * 20).fitted_target()
-    with pytest.raises(CapstoneError, match="class 'rare' has 2 row"):
+    with pytest.raises(CapstoneError, match='class "rare" has 2 row'):
         surveyed(["a", "b"] * 20 + ["rare"] * 2, "multiclass").fitted_target()
 
 

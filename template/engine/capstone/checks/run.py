@@ -16,7 +16,7 @@ from capstone.checks.project_state import ProjectState
 from capstone.core.errors import CapstoneError, short_list
 from capstone.core.settings import flatten
 from capstone.core.settings_file import FILE_NAME
-from capstone.core.text import BASELINES, verdict_sentence
+from capstone.core.text import BASELINES, setting_text, verdict_sentence
 from capstone.data.kinds import column_kind, find_date_format, to_dates
 from capstone.data.leaks import suspected_leaks
 from capstone.data.splitting import duplicate_groups
@@ -150,7 +150,9 @@ def _changes(project: ProjectState) -> list[str]:
         _what_counts(project.settings.model_dump()),
     )
     changed = [
-        f"{key} is {now[key]!r}, was {then.get(key)!r}" for key in now if now[key] != then.get(key)
+        f"{key} is {setting_text(now[key])}, was {setting_text(then.get(key))}"
+        for key in now
+        if now[key] != then.get(key)
     ]
     if project.run.info["data"]["sha256"] != project.sha256:
         changed.append(f"the bytes of {project.settings.data.path}")

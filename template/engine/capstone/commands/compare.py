@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from capstone.core.errors import CapstoneError
-from capstone.core.text import number, verdict_sentence
+from capstone.core.text import number, say, say_each, setting_text, verdict_sentence
 
 if TYPE_CHECKING:  # heavy libraries are imported where they are used
     from capstone.runs.folder import Run
@@ -19,11 +19,12 @@ def compare() -> None:
     from capstone.reporting.charts import write_script
 
     root = find_root()
-    print("\n".join(comparison(root / "runs")))
+    say_each(comparison(root / "runs"))
     write_script(root / "runs")
     target = root / "runs" / "compare.html"
     write_text(target, compared_page(root / "runs"))
-    print(f"\nThe same as a page: {target.relative_to(root)}")
+    say()
+    say(f"The same as a page: {target.relative_to(root)}")
 
 
 def comparison(runs_folder: Path) -> list[str]:
@@ -39,7 +40,11 @@ def comparison(runs_folder: Path) -> list[str]:
     before: dict[str, Any] = {}
     for run in runs:
         now = _compared_settings(run)
-        changed = [f"{key} = {value!r}" for key, value in now.items() if before.get(key) != value]
+        changed = [
+            f"{key} = {setting_text(value)}"
+            for key, value in now.items()
+            if before.get(key) != value
+        ]
         metric = run.metrics["primary_metric"]
         score = run.metrics["model"][metric]
         interval = f"{number(score['low'])} to {number(score['high'])}"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from capstone.core.errors import CapstoneError
 from capstone.core.git import git
+from capstone.core.text import say
 
 LEAST_FREE = 2 * 1024**3  # bytes
 CUDA_BUILDS = "https://download.pytorch.org/whl/cu130"  # torch's own index, for CUDA 13.0
@@ -45,13 +46,13 @@ def doctor() -> None:
 
     wrong = 0
     for diagnosis in examine(find_root()):
-        print(f"{'ok   ' if diagnosis.fine else 'WRONG'}  {diagnosis.message}")
+        say(f"{'ok   ' if diagnosis.fine else 'WRONG'}  {diagnosis.message}")
         if not diagnosis.fine:
-            print(f"       -> {diagnosis.remedy}")
+            say(f"       -> {diagnosis.remedy}")
             wrong += 1
     if wrong:
         raise CapstoneError(f"{wrong} thing(s) to mend; see the arrows above.")
-    print("All is well.")
+    say("All is well.")
 
 
 def examine(root: Path) -> Iterator[Diagnosis]:

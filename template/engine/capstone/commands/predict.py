@@ -9,6 +9,7 @@ import typer
 
 from capstone.commands.options import NEWEST, RunOption
 from capstone.core.errors import CapstoneError
+from capstone.core.text import say
 
 if TYPE_CHECKING:  # heavy libraries are imported where they are used
     from collections.abc import Iterator
@@ -32,8 +33,8 @@ def predict(
     run = read_run(root / "runs", run_id)
     target, rows, notes = predict_file(file, run, root)
     for note in notes:
-        print(f"Note: {note}.")
-    print(f"{rows:,} rows predicted with the model of {run.id}: {target}")
+        say(f"Note: {note}.")
+    say(f"{rows:,} rows predicted with the model of {run.id}: {target}")
 
 
 def predict_file(path: Path, run: Run, root: Path) -> tuple[Path, int, list[str]]:

@@ -20,10 +20,11 @@ def report(
 ) -> None:
     """Write a run's report.html again."""
     from capstone.core.project import find_root
+    from capstone.core.text import say
     from capstone.reporting.report.report import write_report
     from capstone.runs.folder import read_run
 
     root = find_root()
     run = read_run(root / "runs", run_id)
     written = write_report(run, standalone)
-    print(f"The report of {run.id}: {written.relative_to(root)}")
+    say(f"The report of {run.id}: {written.relative_to(root)}")

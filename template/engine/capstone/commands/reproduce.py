@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from capstone.commands.options import NEWEST, RunArgument
 from capstone.core.errors import CapstoneError
 from capstone.core.git import git_state
+from capstone.core.text import say
 
 if TYPE_CHECKING:  # heavy libraries are imported where they are used
     from capstone.runs.folder import Run
@@ -36,13 +37,13 @@ def reproduce(run_id: RunArgument = NEWEST) -> None:
     run = read_run(root / "runs", run_id)
     result = run_again(root, run)
     for change in result.changed:
-        print(f"Note: {change}.")
+        say(f"Note: {change}.")
     if not result.identical:
         raise CapstoneError(f"{run.id} was not reproduced: {'; '.join(result.differences)}.")
-    print(f"{run.id} is identical: the same weights, metrics and predictions, bit by bit.")
+    say(f"{run.id} is identical: the same weights, metrics and predictions, bit by bit.")
 
 
-def run_again(root: Path, run: Run, say: Callable[[str], Any] = print) -> Reproduction:
+def run_again(root: Path, run: Run, say: Callable[[str], Any] = say) -> Reproduction:
     """Run again with the settings of `run`, in a temporary folder; write the verdict beside the run."""
     import tempfile
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from capstone.core.errors import CapstoneError
 from capstone.core.git import git, run_git
+from capstone.core.text import say, say_each
 
 if TYPE_CHECKING:  # heavy libraries are imported where they are used
     from capstone.core.settings import Data
@@ -27,7 +28,7 @@ def start() -> None:
     set_up(find_root())
 
 
-def set_up(root: Path, say: Callable[[str], None] = print) -> None:
+def set_up(root: Path, say: Callable[[str], None] = say) -> None:
     """Set up git and the hooks in the project. Does only what is missing.
 
     Raises CapstoneError before anything is changed when git, pre-commit or an identity is missing, or when
@@ -101,14 +102,15 @@ def _commit(root: Path) -> None:
 def _must_succeed(done: subprocess.CompletedProcess[str], name: str) -> None:
     """When a command has failed, show what it printed and say which one it was."""
     if done.returncode != 0:
-        printed = (done.stdout + done.stderr).strip()
+        say_each((done.stdout + done.stderr).strip().splitlines())
         raise CapstoneError(
-            f"`{name}` did not succeed; mend what it says and run `capstone start` again:\n{printed}"
+            f"`{name}` did not succeed: mend what it says above, and run `capstone start` again."
         )
 
 
 def _say_what_next(root: Path, data: Data, say: Callable[[str], None]) -> None:
-    say("\nWhat to do next:")
+    say("")
+    say("What to do next:")
     if not (root / data.path).exists():
         say(f"  put your table at {data.path} (its target column is {data.target})")
     say("  capstone data           look at the table before any training")

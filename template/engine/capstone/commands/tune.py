@@ -10,7 +10,7 @@ import typer
 
 from capstone.commands.options import SetOption
 from capstone.core.errors import CapstoneError
-from capstone.core.text import number
+from capstone.core.text import number, say, say_each
 
 if TYPE_CHECKING:  # heavy libraries are imported where they are used
     import optuna
@@ -44,8 +44,7 @@ def tune(
     from capstone.core.settings_file import load_settings
 
     root = find_root()
-    for line in search(root, load_settings(root, set_ or ()), trials, print):
-        print(line)
+    say_each(search(root, load_settings(root, set_ or ()), trials, say))
 
 
 def search(root: Path, settings: Settings, trials: int, say: Callable[[str], Any]) -> list[str]:

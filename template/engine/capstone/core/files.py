@@ -19,7 +19,15 @@ class Table(Protocol):
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all."""
+    """Write a file so that it is there whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file; an older one is replaced at once.
+    text : str
+        Written as UTF-8, with line ends of one byte on every system.
+    """
     partial = path.with_name(f"{PARTIAL}{path.name}-{secrets.token_hex(4)}")
     try:
         partial.write_text(text, encoding="utf-8", newline="\n")
@@ -29,13 +37,29 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write readable JSON, whole or not at all; nan becomes null, which JSON can hold."""
+    """Write readable JSON, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    value : object
+        Dictionaries, lists and plain values; nan and infinity become null, for JSON has neither.
+    """
     text = json.dumps(_without_nan(value), indent=2, ensure_ascii=False, allow_nan=False)
     write_text(path, text + "\n")
 
 
 def write_csv(path: Path, table: Table) -> None:
-    """Write a table without its index, whole or not at all."""
+    """Write a table without its index, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    table : DataFrame
+        Its cells are written as they are.
+    """
     write_text(path, table.to_csv(index=False, lineterminator="\n"))
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from capstone.core.errors import CapstoneError, did_you_mean, short_list
 from capstone.core.settings import Data
-from capstone.core.text import cell_text, number, quoted
+from capstone.core.text import number, quoted
 from capstone.data.kinds import DATE_FORMATS, column_kind, possible_formats, read_as_dates
 
 MOST_CLASSES = 100
@@ -20,7 +21,22 @@ FINEST_SPREAD = 1e-5  # of the mean
 
 
 def check_named_columns(table: pd.DataFrame, named: dict[str, list[str]], path: str) -> None:
-    """Every column that capstone.toml names must be in the table."""
+    """Every column that capstone.toml names must be in the table.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As it was read.
+    named : dict of lists of str
+        The names by where they stand, such as {"[data] id": ["customer"]}.
+    path : str
+        The table's file, for the sentence.
+
+    Raises
+    ------
+    CapstoneError
+        For the first name that is no column.
+    """
     for key, names in named.items():
         for name in names:
             if name in table:
@@ -35,7 +51,20 @@ def check_named_columns(table: pd.DataFrame, named: dict[str, list[str]], path: 
 
 
 def check_enough_rows(table: pd.DataFrame, loaded: int) -> None:
-    """Refuse a table too small to be divided; `loaded` is how many rows the file had."""
+    """Refuse a table too small to be divided.
+
+    Parameters
+    ----------
+    table : DataFrame
+        After clean() and engineer().
+    loaded : int
+        How many rows the file had.
+
+    Raises
+    ------
+    CapstoneError
+        For fewer than 20 rows.
+    """
     if len(table) < FEWEST_ROWS:
         raise CapstoneError(
             f"{len(table)} of the {loaded} rows loaded are left after clean() and engineer(), but "
@@ -44,7 +73,22 @@ def check_enough_rows(table: pd.DataFrame, loaded: int) -> None:
 
 
 def check_columns(table: pd.DataFrame, data: Data, place: str) -> None:
-    """Refuse the features that no step could use rightly; `place` says where to mend them."""
+    """Refuse the features that no step could use rightly.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The features alone.
+    data : Data
+        Section [data] of the settings.
+    place : str
+        Where clean() is, for the sentence.
+
+    Raises
+    ------
+    CapstoneError
+        For a column that mixes numbers or dates with text, or holds a number that no network can use.
+    """
     for name in table:
         column = table[name]
         kind = column_kind(column, data.date_format)
@@ -57,7 +101,22 @@ def check_columns(table: pd.DataFrame, data: Data, place: str) -> None:
 def check_target(target: pd.Series, data: Data) -> pd.Series:
     """The target without its missing rows, as numbers (regression) or as classes.
 
-    Raises CapstoneError when the column doesn't suit the problem.
+    Parameters
+    ----------
+    target : Series
+        The column, with its name.
+    data : Data
+        Section [data] of the settings: it names the problem and the positive class.
+
+    Returns
+    -------
+    Series
+        The rows whose target is known.
+
+    Raises
+    ------
+    CapstoneError
+        When the column doesn't suit the problem.
     """
     name, problem = target.name, data.problem
     target = target.dropna()
@@ -98,7 +157,7 @@ def check_target(target: pd.Series, data: Data) -> pd.Series:
     if data.positive != "" and str(data.positive) not in map(str, counts.index):
         raise CapstoneError(
             f'[data] positive is "{data.positive}", but the classes of "{name}" are '
-            f"{short_list([cell_text(value) for value in counts.index])}."
+            f"{short_list([quoted(name) for name in counts.index])}."
         )
     return target
 
@@ -117,15 +176,30 @@ def check_spread(name: str, low: float, high: float) -> None:
 
 
 def check_parts(parts: dict[str, pd.Index], target: pd.Series, problem: str) -> None:
-    """Every part has rows; in classification every class, in regression more than one value."""
+    """Every part has rows; in classification every class, in regression more than one value.
+
+    Parameters
+    ----------
+    parts : dict of Index
+        The row numbers of each part by its name.
+    target : Series
+        As `check_target` returns it.
+    problem : str
+        "regression", "binary" or "multiclass".
+
+    Raises
+    ------
+    CapstoneError
+        For a part that is empty, lacks a class or holds one value alone.
+    """
     for part, rows in parts.items():
         if len(rows) == 0:
             raise CapstoneError(
                 f"The {part} part is empty: give it a larger share in [split], or use another method."
             )
-        if problem == "regression" and len(rows) > 1 and target[rows].nunique() == 1:
+        if problem == "regression" and np.ptp(target[rows]) < SMALLEST_TARGET:
             raise CapstoneError(
-                f'Target "{target.name}" is {target[rows[0]]:g} in all {len(rows):,} rows of the {part} part: give '
+                f'Target "{target.name}" is {target[rows[0]]:g} in all rows of the {part} part ({len(rows):,}): give '
                 "the part a larger share in [split], or predict whether the target has that value."
             )
         if problem != "regression" and (absent := set(target) - set(target[rows])):
@@ -179,7 +253,23 @@ def _refuse_mixed(column: pd.Series, place: str) -> None:
 
 
 def to_numbers(target: pd.Series) -> pd.Series:
-    """A target of which none is missing, as numbers. Raises CapstoneError when some value is none."""
+    """A target of which none is missing, as numbers.
+
+    Parameters
+    ----------
+    target : Series
+        The column, with its name.
+
+    Returns
+    -------
+    Series
+        As float64.
+
+    Raises
+    ------
+    CapstoneError
+        When a value is no number, or one so large that its square overflows.
+    """
     numbers = pd.to_numeric(target, errors="coerce")
     types, held = pd.api.types, target.infer_objects()
     if numbers.isna().any() or types.is_bool_dtype(held) or types.is_datetime64_any_dtype(held):

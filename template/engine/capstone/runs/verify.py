@@ -18,7 +18,7 @@ from capstone.core.decisions import PROBABILITY
 from capstone.core.errors import CapstoneError
 from capstone.core.settings import Data
 from capstone.core.settings_file import load_settings
-from capstone.core.text import VERDICTS
+from capstone.core.text import VERDICTS, setting_text
 from capstone.evaluation.metrics import METRICS, brier, mae
 from capstone.runs.folder import GRAPH, SCHEMA, SERVING, Run
 
@@ -174,7 +174,7 @@ def _check_scores(run: Run) -> None:
     if metrics.get("problem") != problem:
         raise not_whole(
             path,
-            f'is of another project: its problem is {metrics.get("problem")!r}, not "{problem}"',
+            f'is of another project: its problem is {setting_text(metrics.get("problem"))}, not "{problem}"',
         )
     try:
         names = list(METRICS[problem])

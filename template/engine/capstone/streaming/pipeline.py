@@ -18,6 +18,7 @@ import torch
 from capstone.core.errors import CapstoneError
 from capstone.core.settings import Settings
 from capstone.core.step import step
+from capstone.core.text import say
 from capstone.data.kinds import feature_columns
 from capstone.data.preprocessing import Preprocessor
 from capstone.data.validation import check_columns, check_enough_rows, check_parts
@@ -49,7 +50,7 @@ def open_pipeline(
     settings: Settings,
     root: Path | str = ".",
     options: RunOptions = DEFAULTS,
-    say: Callable[[str], object] = print,
+    say: Callable[[str], object] = say,
 ) -> CapstonePipeline:
     """CapstonePipeline(...), or StreamingPipeline(...) for a table that is read in blocks."""
     streamed = options.streamed

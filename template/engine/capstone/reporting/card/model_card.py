@@ -132,6 +132,8 @@ def _listed(values: dict[str, Any]) -> str:
     """{"hidden": [64, 32], "dropout": 0.1} as "hidden 64 and 32, dropout 0.1"."""
     items = []
     for name, value in values.items():
+        if isinstance(value, dict):  # of the pieces that numbers are cut into, how many there are
+            value = len(next(iter(value.values()), []))
         words = " and ".join(map(str, value)) if isinstance(value, list) else str(value)
         items.append(f"{name.replace('_', ' ')} {words}")
     return cell(", ".join(items))

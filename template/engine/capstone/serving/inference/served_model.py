@@ -15,6 +15,7 @@ from capstone.core.decisions import ROOM, as_prediction, ask
 from capstone.core.errors import CapstoneError
 from capstone.core.project import features_sha256, load_attribute
 from capstone.core.settings_file import load_settings
+from capstone.core.text import setting_text
 from capstone.runs.folder import GRAPH, SCHEMA, SERVING
 from capstone.serving.inference.arrays import Arrays
 from capstone.serving.inference.onnx_session import OnnxSession
@@ -79,7 +80,7 @@ class ServedModel:
         serving, schema = json.loads(files[SERVING]), json.loads(files[SCHEMA])
         if serving.get("format") != SERVING_FORMAT:
             raise CapstoneError(
-                f"{folder / SERVING} has format {serving.get('format')!r}, but this version reads "
+                f"{folder / SERVING} has format {setting_text(serving.get('format'))}, but this version reads "
                 f"{SERVING_FORMAT}: run `capstone run` again."
             )
         settings = load_settings(root).data

@@ -24,6 +24,7 @@ from capstone.data.packed_files import (
 CSV, PARQUET, EXCEL = (".csv", ".tsv", ".txt"), (".parquet", ".pq"), (".xlsx", ".xlsm")
 KINDS = CSV + PARQUET + EXCEL
 ENDINGS = {"CSV": CSV, "Parquet": PARQUET, "Excel": EXCEL}
+MANY_COLUMNS = 1000  # beyond it, a run takes minutes rather than seconds
 PREDICTIONS = "_predictions.csv"  # what `capstone predict` writes beside a table is no data
 
 
@@ -61,6 +62,12 @@ def read_table(path: Path, data: Data) -> tuple[pd.DataFrame, str]:
         raise CapstoneError(f"{path} can't be read: {error.strerror or error}.") from None
     table.index = pd.RangeIndex(1, len(table) + 1, name="row")
     return table, how
+
+
+def size_of(rows: int, columns: int) -> str:
+    """How many rows and columns a table has, and whether it takes patience: some steps look at each column."""
+    slow = "; so many columns make every step slow" if columns > MANY_COLUMNS else ""
+    return f"{rows:,} rows, {columns:,} columns{slow}"
 
 
 def table_files(path: Path) -> list[Path]:

@@ -20,6 +20,7 @@ from capstone.data.kinds import (
     looks_like_id,
 )
 from capstone.data.leaks import suspected_leaks
+from capstone.data.reading import MANY_COLUMNS
 from capstone.data.schema import describe_column
 from capstone.data.splitting import duplicate_groups
 from capstone.data.validation import check_target
@@ -138,6 +139,10 @@ def _target_table(target: pd.Series, data: Data) -> pd.DataFrame:
 def _notes(table: pd.DataFrame, data: Data) -> list[str]:
     """One sentence for everything that someone should look at."""
     notes = []
+    if len(table.columns) > MANY_COLUMNS:
+        notes.append(
+            f"{len(table.columns):,} columns make every step slow: leave out what can't matter ([data] leave_out)."
+        )
     copies = len(table) - len(np.unique(duplicate_groups(table)))
     if copies:
         advice = "a run leaves them out" if data.drop_copies else "set [data] drop_copies = true"

@@ -122,5 +122,5 @@ def _find(table: pd.DataFrame, id_column: str, wanted: str) -> int:
             return int(wanted)
         known, what = [str(number) for number in table.index[:3]], f"row number {wanted}"
     raise CapstoneError(
-        f"No row of the table, as clean() leaves it, has the {what}{did_you_mean(wanted, known)}"
+        f"No row with a target, as clean() leaves the table, has the {what}{did_you_mean(wanted, known)}"
     )

@@ -36,6 +36,11 @@ def short_list(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + more
 
 
+def first_line(error: BaseException) -> str:
+    """What an error says, without its further lines."""
+    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
+
+
 def too_little_memory(what: str, remedy: str, memory: str = "Memory") -> CapstoneError:
     """The one sentence on it, whether it was found out before or while memory was taken."""
     return CapstoneError(f"{memory} is too small for {what}: {remedy}.")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from pathlib import Path
 
 from capstone.core.errors import CapstoneError
+from capstone.core.toml import read_toml
 
 FILE_NAME = "capstone.toml"
 
@@ -31,7 +31,7 @@ def find_root(start: Path | None = None) -> Path:
     """
     start = (start or Path.cwd()).resolve()
     for folder in (start, *start.parents):
-        if (folder / FILE_NAME).is_file():
+        if (folder / FILE_NAME).exists():  # that it is a readable file is asked where it is read
             return Path(os.path.relpath(folder))
     raise CapstoneError(
         f"No {FILE_NAME} in {start} or above it: change into your project's folder first."
@@ -41,13 +41,11 @@ def find_root(start: Path | None = None) -> Path:
 def package_name(root: Path) -> str:
     """The student's package, as pyproject.toml names it: `[tool.capstone] package = "..."`."""
     path = root / "pyproject.toml"
+    values, _ = read_toml(path, "put it back, for it names your package")
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))["tool"]["capstone"]["package"]
-    except OSError as error:
-        raise CapstoneError(f"{path} can't be read: {error.strerror}.") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise CapstoneError(f"{path} is not valid TOML: {error}.") from None
+        package = values["tool"]["capstone"]["package"]
     except (KeyError, TypeError):
-        raise CapstoneError(
-            f'{path} names no package: add [tool.capstone] package = "...".'
-        ) from None
+        package = None
+    if not isinstance(package, str) or not package.isidentifier():
+        raise CapstoneError(f'{path} names no package: add [tool.capstone] package = "...".')
+    return package

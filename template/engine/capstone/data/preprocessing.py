@@ -17,6 +17,7 @@ from capstone.core.files import write_bytes
 from capstone.data.kinds import column_kind, find_date_format, floats, texts, to_dates
 
 DATE_PARTS = ("year", "month", "day", "day_of_week", "hour")
+MANY_INPUTS = 2000  # beyond it, a run takes minutes rather than seconds
 # The types, beyond plain ones, that a saved preprocessor may hold: skops loads no other.
 TRUSTED = ["numpy.dtype"]
 
@@ -100,6 +101,11 @@ class Preprocessor:
             names = [name for name, why in self.left_out.items() if why == reason]
             notes.append(f"not used, {reason}: {short_list(names)}")
         inputs = len(self.inputs)
+        if inputs > MANY_INPUTS:
+            notes.append(
+                f"{inputs:,} inputs take long to learn from: leave columns out ([data] leave_out), or let each have "
+                f"fewer categories ([preprocessing] max_categories)"
+            )
         if inputs > rows:
             notes.append(
                 f"{inputs:,} inputs for {rows:,} training rows: expect it to learn by heart"

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from capstone.core.errors import CapstoneError, did_you_mean, short_list
 from capstone.core.settings import Data
-from capstone.core.text import quoted
-from capstone.data.kinds import DATE_FORMATS, column_kind, read_as_dates
+from capstone.core.text import number, quoted
+from capstone.data.kinds import DATE_FORMATS, column_kind, possible_formats, read_as_dates
 
 MOST_CLASSES = 100
 FEWEST_ROWS = 20
+WHOLE = 2.0**53  # up to here, floats hold every whole number
 FEWEST_PER_CLASS = 5
 LONGEST_NUMBER = 15  # digits that a float keeps
 LARGEST = 1e100  # beyond it, squares overflow; infinite values are larger too
+# A network computes with 32 bits: 7 digits, and nothing beyond 3e38. Its predictions must fit in.
+LARGEST_TARGET, SMALLEST_TARGET = 1e30, 1e-30
+FINEST_SPREAD = 1e-5  # of the mean
 
 
 def check_named_columns(table: pd.DataFrame, named: dict[str, list[str]], path: str) -> None:
@@ -35,11 +40,15 @@ def check_named_columns(table: pd.DataFrame, named: dict[str, list[str]], path: 
     """
     for key, names in named.items():
         for name in names:
-            if name not in table:
+            if name in table:
+                continue
+            missing = f'{path} has no column "{name}" (capstone.toml, {key})'
+            if len(table.columns) == 1 and name in table.columns[0]:
                 raise CapstoneError(
-                    f'{path} has no column "{name}" (capstone.toml, {key})'
-                    f"{did_you_mean(name, table.columns)}"
+                    f"{missing}; it was read as a single column {quoted(table.columns[0])}: set [data] delimiter "
+                    "to the sign between its columns."
                 )
+            raise CapstoneError(f"{missing}{did_you_mean(name, table.columns)}")
 
 
 def check_enough_rows(table: pd.DataFrame, loaded: int) -> None:
@@ -118,12 +127,13 @@ def check_target(target: pd.Series, data: Data) -> pd.Series:
         )
     if problem == "regression":
         numbers = to_numbers(target)
-        if numbers.nunique() == 1:
+        if target.nunique() == 1:
             raise CapstoneError(
                 f'Target "{name}" is {numbers.iloc[0]:g} in every row: nothing to learn.'
             )
+        check_spread(str(name), float(numbers.min()), float(numbers.max()))
         return numbers
-    if pd.api.types.is_float_dtype(target) and (target % 1 == 0).all():
+    if pd.api.types.is_float_dtype(target) and ((target % 1 == 0) & (target.abs() < WHOLE)).all():
         target = target.astype("int64")  # 0.0 and 1.0 are the classes 0 and 1
     _refuse_mixed_classes(target)
     counts = target.value_counts()
@@ -154,8 +164,21 @@ def check_target(target: pd.Series, data: Data) -> pd.Series:
     return target
 
 
+def check_spread(name: str, low: float, high: float) -> None:
+    """Refuse a target from `low` to `high` whose values a network couldn't tell apart, or couldn't predict at all."""
+    spread, middle = high - low, number(low / 2 + high / 2, ".6g")
+    size = max(-low, high)
+    if size >= SMALLEST_TARGET and spread < FINEST_SPREAD * size:
+        reason = f"around {middle}, too little for numbers of 7 digits: take {middle} away from it"
+    elif spread < SMALLEST_TARGET:
+        reason = "in all, too little for 32-bit numbers: multiply it"
+    else:
+        return
+    raise CapstoneError(f'Target "{name}" varies by only {spread:.3g} {reason} in clean().')
+
+
 def check_parts(parts: dict[str, pd.Index], target: pd.Series, problem: str) -> None:
-    """Every part has rows and, in classification, every class.
+    """Every part has rows; in classification every class, in regression more than one value.
 
     Parameters
     ----------
@@ -169,20 +192,23 @@ def check_parts(parts: dict[str, pd.Index], target: pd.Series, problem: str) -> 
     Raises
     ------
     CapstoneError
-        For a part that is empty or lacks a class.
+        For a part that is empty, lacks a class or holds one value alone.
     """
     for part, rows in parts.items():
         if len(rows) == 0:
             raise CapstoneError(
                 f"The {part} part is empty: give it a larger share in [split], or use another method."
             )
-        if problem != "regression":
-            absent = set(target) - set(target[rows])
-            if absent:
-                raise CapstoneError(
-                    f"The {part} part has no row of class {quoted(min(map(str, absent)))}: give it a larger share "
-                    'in [split], use method "stratified", or merge rare classes in clean().'
-                )
+        if problem == "regression" and np.ptp(target[rows]) < SMALLEST_TARGET:
+            raise CapstoneError(
+                f'Target "{target.name}" is {target[rows[0]]:g} in all rows of the {part} part ({len(rows):,}): give '
+                "the part a larger share in [split], or predict whether the target has that value."
+            )
+        if problem != "regression" and (absent := set(target) - set(target[rows])):
+            raise CapstoneError(
+                f"The {part} part has no row of class {quoted(min(absent, key=str))}: give it a larger share in "
+                '[split], use method "stratified", or merge rare classes in clean().'
+            )
 
 
 def _refuse_infinite(column: pd.Series, place: str) -> None:
@@ -199,12 +225,17 @@ def _refuse_mixed(column: pd.Series, place: str) -> None:
     """A text column that is mostly numbers, or mostly dates, has values that someone should mend."""
     present = column.dropna().astype(str)
     numbers = pd.to_numeric(present, errors="coerce").notna()
+    if numbers.all() and present.str.fullmatch(r"\s*[+-]?\d{1,15}(\.\d*)?\s*").all():
+        raise CapstoneError(
+            f'Column "{column.name}" holds numbers as text, such as {quoted(present.iloc[0])}: set [data] decimal, '
+            f"or turn them into numbers in clean() ({place}) with pd.to_numeric."
+        )
     if numbers.all():
         if present.str.len().max() <= LONGEST_NUMBER:
             return  # somebody made text of numbers: they are to be categories
         raise CapstoneError(
             f'Column "{column.name}" holds whole numbers too long to keep every digit, such as '
-            f"{present.iloc[0][:25]}: if it is an id, add it to [data] leave_out."
+            f"{quoted(present.iloc[0])}: if it is an id, add it to [data] leave_out."
         )
     if numbers.mean() >= 0.5:
         odd = numbers.idxmin()
@@ -212,7 +243,7 @@ def _refuse_mixed(column: pd.Series, place: str) -> None:
             f'Column "{column.name}" mixes numbers with text such as {quoted(present[odd])} (row {odd}): '
             f"mend it in clean() ({place}), e.g. with pd.to_numeric(..., errors='coerce')."
         )
-    if not present.head(50).str.contains(r"\d").all():
+    if present.map(lambda value: bool(possible_formats(value))).mean() < 0.9:
         return  # no dates: spare the time of trying
     shapes = pd.DataFrame({shape: read_as_dates(present, shape) for shape in DATE_FORMATS})
     if shapes.any(axis=1).mean() >= 0.9:
@@ -257,17 +288,18 @@ def to_numbers(target: pd.Series) -> pd.Series:
         When a value is no number, or one so large that its square overflows.
     """
     numbers = pd.to_numeric(target, errors="coerce")
-    if numbers.isna().any() or pd.api.types.is_bool_dtype(target):
+    types, held = pd.api.types, target.infer_objects()
+    if numbers.isna().any() or types.is_bool_dtype(held) or types.is_datetime64_any_dtype(held):
         odd = numbers.isna().idxmax()
         raise CapstoneError(
             f'Target "{target.name}" is {quoted(target[odd])} in row {odd}, but regression needs numbers: '
             'mend it in clean(), or set [data] problem = "multiclass".'
         )
     numbers = numbers.astype("float64")
-    if (numbers.abs() > LARGEST).any():
+    if (numbers.abs() > LARGEST_TARGET).any():
         row = numbers.abs().idxmax()
         raise CapstoneError(
-            f'Target "{target.name}" is {numbers[row]:g} in row {row}: make it smaller in clean(), or drop '
-            "the row."
+            f'Target "{target.name}" is {numbers[row]:g} in row {row}, too large for a network: divide it or take '
+            "logarithms in clean(), or drop the row."
         )
     return numbers

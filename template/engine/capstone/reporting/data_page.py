@@ -20,6 +20,7 @@ from capstone.data.kinds import (
     looks_like_id,
 )
 from capstone.data.leaks import suspected_leaks
+from capstone.data.reading import MANY_COLUMNS
 from capstone.data.schema import describe_column
 from capstone.data.splitting import duplicate_groups
 from capstone.data.validation import check_target
@@ -131,14 +132,17 @@ def _target_table(target: pd.Series, data: Data) -> pd.DataFrame:
         return pd.DataFrame({"figure": numbers.index, "value": [*map(_number, numbers)]})
     counts = target.value_counts(dropna=False)
     shares = [f"{count / len(target):.1%}" for count in counts]
-    return pd.DataFrame(
-        {"class": [*map(cell_text, counts.index)], "rows": counts.to_numpy(), "share": shares}
-    )
+    classes = [cell_text(value) for value in counts.index]  # a gap is "(missing)"
+    return pd.DataFrame({"class": classes, "rows": counts.to_numpy(), "share": shares})
 
 
 def _notes(table: pd.DataFrame, data: Data) -> list[str]:
     """One sentence for everything that someone should look at."""
     notes = []
+    if len(table.columns) > MANY_COLUMNS:
+        notes.append(
+            f"{len(table.columns):,} columns make every step slow: leave out what can't matter ([data] leave_out)."
+        )
     copies = len(table) - len(np.unique(duplicate_groups(table)))
     if copies:
         advice = "a run leaves them out" if data.drop_copies else "set [data] drop_copies = true"
@@ -190,8 +194,9 @@ def _column_notes(column: pd.Series, data: Data) -> list[str]:
 def _spelling_variants(column: pd.Series) -> str:
     """Two values that differ only by capital letters or spaces, e.g. '"gas" and " Gas"'; else nothing."""
     values = pd.Series(column.dropna().astype(str).unique())
-    same = values.groupby(values.str.strip().str.casefold()).agg(list)
-    for spellings in same:
-        if len(spellings) > 1:
-            return f'"{spellings[0]}" and "{spellings[1]}"'
-    return ""
+    folded = values.str.strip().str.casefold()
+    repeated = folded[folded.duplicated()]
+    if repeated.empty:
+        return ""
+    spellings = values[folded == repeated.min()]
+    return f'"{spellings.iloc[0]}" and "{spellings.iloc[1]}"'

@@ -30,7 +30,7 @@ def measure(name: str, folder: Path, *options: str) -> tuple[str, dict[str, Any]
 def test_training(tmp_path: Path) -> None:
     printed, kept = measure("training", tmp_path)
     assert "| capstone |" in printed and "| DataLoader loop |" in printed
-    assert len(kept["goals"]) == 2
+    assert len(kept["goals"]) == 1
     assert len(kept["growth"]) == 1
 
 

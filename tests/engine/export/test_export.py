@@ -48,6 +48,7 @@ from tests.support.helpers import (
     python_path,
     run_of,
 )
+from tests.support.runs import reseal
 
 SMALL = ("--quick", "--set", "evaluation.explained_rows=0", "--set", "network.members=3")
 
@@ -528,7 +529,7 @@ def test_a_model_that_is_not_the_one_that_was_written_is_one_sentence(
         ("model.onnx", bytes(changed), "model.onnx is not the file that the run wrote"),
         ("model.onnx", None, "model.onnx is missing"),
         ("serving.json", (foreign / "serving.json").read_bytes(), "serving.json is not the file"),
-        ("run.json", json.dumps(older).encode(), "an older version wrote it"),
+        ("run.json", json.dumps(older).encode(), 'run.json does not say "files"'),
     ):
         path = folder / name
         path.unlink() if content is None else path.write_bytes(content)
@@ -562,6 +563,7 @@ def test_a_service_tells_that_the_steps_have_changed_and_doctor_what_they_cost(
     ):
         serving["steps"][key] = value
         path.write_text(json.dumps(serving), encoding="utf-8")
+        reseal(folder)
         assert said in capstone(project, "doctor")[1]
 
 

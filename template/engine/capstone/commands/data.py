@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+MOST_COLUMNS = 60  # in the terminal
+
 
 def data() -> None:
     """Look at the table before any training: kinds, gaps, copies, suspected leaks."""
-    from rich.box import SIMPLE
-    from rich.console import Console
-    from rich.table import Table
-
+    from capstone.commands.console import show_table
     from capstone.core.files import write_text
     from capstone.core.project import find_root
     from capstone.core.settings_file import load_settings
+    from capstone.core.text import say
     from capstone.data.reading import fingerprint
     from capstone.data.validation import check_named_columns
     from capstone.reporting.data_page import data_page, look_at
@@ -23,21 +23,17 @@ def data() -> None:
     table, how, sample = table_or_sample(path, settings)
     check_named_columns(table, {"[data] target": [settings.target]}, settings.path)
     overview = look_at(table, settings, fingerprint(path), sample)
-    print(f"{overview.headline} Read as {how}.\n")
-    shown = Table(*overview.columns.columns, title="Columns", box=SIMPLE, padding=(0, 1, 0, 0))
-    for line in overview.columns.head(60).astype(str).itertuples(index=False):
-        shown.add_row(*line)
-    console = Console()
-    console.print(shown)
-    if len(overview.columns) > 60:
-        print(f"... and {len(overview.columns) - 60:,} more columns: see the page.")
-    balance = Table(*overview.target.columns, title=f"Target: {settings.target}", box=SIMPLE)
-    for line in overview.target.astype(str).itertuples(index=False):
-        balance.add_row(*line)
-    console.print(balance)
+    say(f"{overview.headline} Read as {how}.")
+    say()
+    shown = overview.columns.head(MOST_COLUMNS).astype(str)
+    show_table("Columns", list(shown), shown.to_numpy().tolist())
+    if len(overview.columns) > MOST_COLUMNS:
+        say(f"... and {len(overview.columns) - MOST_COLUMNS:,} more columns: see the page.")
+    balance = overview.target.astype(str)
+    show_table(f"Target: {settings.target}", list(balance), balance.to_numpy().tolist())
     for note in overview.notes or ["Nothing odd was found."]:
-        print(f"- {note}")
+        say(f"- {note}")
     target = root / "runs" / "data.html"
-    target.parent.mkdir(exist_ok=True)
     write_text(target, data_page(overview, settings))
-    print(f"\nThe same as a page: {target.relative_to(root)}")
+    say()
+    say(f"The same as a page: {target.relative_to(root)}")

@@ -10,6 +10,7 @@ import numpy as np
 
 from capstone.core.errors import CapstoneError
 from capstone.core.project import call_student, load_attribute, package_name
+from capstone.core.text import setting_text
 
 ROOM = "decisions"
 PROBABILITY = "probability_"  # how the name of a column begins that holds a class's probabilities
@@ -105,7 +106,7 @@ def ask(
     for answer in answers:
         if not isinstance(answer, dict) or not {"action", "sure", "cost"} <= set(answer):
             raise CapstoneError(
-                f"recommend_action() in {place(root)} returned {str(answer)[:80]!r}: "
+                f"recommend_action() in {place(root)} returned {setting_text(answer)}: "
                 'return {"action": ..., "sure": ..., "cost": ...}.'
             )
     return answers

@@ -13,6 +13,10 @@ class CapstoneError(Exception):
     """
 
 
+class Stopped(Exception):
+    """Ctrl-C. Its text is the sentence on what is kept; a command that raises it ends with exit code 130."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of a sentence on an unknown name: the nearest known one, or some that there are."""
     names = list(known)

@@ -14,6 +14,8 @@ from pydantic import (
     model_validator,
 )
 
+from capstone.core.text import setting_text
+
 
 class Section(BaseModel):
     """A part of capstone.toml: unknown keys are refused, types are exact, nothing changes later."""
@@ -153,7 +155,7 @@ class Training(Section):
         count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
         if value != "auto" and not count:
             raise ValueError(
-                f'{info.field_name} is {value!r}; give "auto" or a whole number from 1 up'
+                f'{info.field_name} is {setting_text(value)}; give "auto" or a whole number from 1 up'
             )
         return value
 

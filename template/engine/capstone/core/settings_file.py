@@ -13,14 +13,13 @@ from pydantic import ValidationError
 from capstone.core.errors import CapstoneError, did_you_mean
 from capstone.core.project import FILE_NAME
 from capstone.core.settings import Section, Settings
+from capstone.core.text import setting_text
 
 # What `capstone run --quick` changes: enough to see that every step works, not enough to learn much.
 QUICK = ("training.epochs=3", "evaluation.bootstrap=100", "evaluation.explained_rows=50")
 
 
-def load_settings(
-    root: Path, overrides: Sequence[str] = (), file_name: str = FILE_NAME
-) -> Settings:
+def load_settings(root: Path, overrides: Sequence[str] = ()) -> Settings:
     """Read capstone.toml and check every key.
 
     Parameters
@@ -29,8 +28,6 @@ def load_settings(
         The project's folder.
     overrides : sequence of str
         Changes such as "training.epochs=5", applied in this order.
-    file_name : str
-        Another file of the same form: a run keeps its settings in settings.toml.
 
     Returns
     -------
@@ -42,7 +39,7 @@ def load_settings(
     CapstoneError
         For a slip: it names the key, its line and the nearest known key.
     """
-    path = root / file_name
+    path = root / FILE_NAME
     try:
         text = path.read_text(encoding="utf-8-sig")  # Windows editors may write a byte-order mark
     except FileNotFoundError:
@@ -53,6 +50,11 @@ def load_settings(
         ) from None
     except OSError as error:
         raise CapstoneError(f"{FILE_NAME} can't be read: {error.strerror}.") from None
+    return parse_settings(text, overrides)
+
+
+def parse_settings(text: str, overrides: Sequence[str] = ()) -> Settings:
+    """The same from the text of capstone.toml, or of a run's settings.toml, which has its form."""
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -99,7 +101,7 @@ def _sentence(error: ValidationError, text: str, overrides: Sequence[str]) -> st
         return f"{where}: {f'[{place[0]}] ' if place else ''}{problem['ctx']['error']}."
     message = re.sub("^(Input|List) should", "it should", problem["msg"])
     message = re.sub(" after validation, not .*", "", message)
-    return f"{where}: {name} is {problem['input']!r}, but {message}."
+    return f"{where}: {name} is {setting_text(problem['input'])}, but {message}."
 
 
 def _known_keys(section: str) -> list[str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from capstone.core.errors import CapstoneError, did_you_mean
+from capstone.core.errors import CapstoneError, did_you_mean, short_list
 from capstone.core.settings import Data
+from capstone.core.text import quoted
 from capstone.data.kinds import DATE_FORMATS, column_kind, read_as_dates
 
 MOST_CLASSES = 100
@@ -15,7 +16,22 @@ LARGEST = 1e100  # beyond it, squares overflow; infinite values are larger too
 
 
 def check_named_columns(table: pd.DataFrame, named: dict[str, list[str]], path: str) -> None:
-    """Every column that capstone.toml names must be in the table."""
+    """Every column that capstone.toml names must be in the table.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As it was read.
+    named : dict of lists of str
+        The names by where they stand, such as {"[data] id": ["customer"]}.
+    path : str
+        The table's file, for the sentence.
+
+    Raises
+    ------
+    CapstoneError
+        For the first name that is no column.
+    """
     for key, names in named.items():
         for name in names:
             if name not in table:
@@ -26,7 +42,20 @@ def check_named_columns(table: pd.DataFrame, named: dict[str, list[str]], path: 
 
 
 def check_enough_rows(table: pd.DataFrame, loaded: int) -> None:
-    """Refuse a table too small to be divided; `loaded` is how many rows the file had."""
+    """Refuse a table too small to be divided.
+
+    Parameters
+    ----------
+    table : DataFrame
+        After clean() and engineer().
+    loaded : int
+        How many rows the file had.
+
+    Raises
+    ------
+    CapstoneError
+        For fewer than 20 rows.
+    """
     if len(table) < FEWEST_ROWS:
         raise CapstoneError(
             f"{len(table)} of the {loaded} rows loaded are left after clean() and engineer(), but "
@@ -35,7 +64,22 @@ def check_enough_rows(table: pd.DataFrame, loaded: int) -> None:
 
 
 def check_columns(table: pd.DataFrame, data: Data, place: str) -> None:
-    """Refuse the features that no step could use rightly; `place` says where to mend them."""
+    """Refuse the features that no step could use rightly.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The features alone.
+    data : Data
+        Section [data] of the settings.
+    place : str
+        Where clean() is, for the sentence.
+
+    Raises
+    ------
+    CapstoneError
+        For a column that mixes numbers or dates with text, or holds a number that no network can use.
+    """
     for name in table:
         column = table[name]
         kind = column_kind(column, data.date_format)
@@ -48,7 +92,22 @@ def check_columns(table: pd.DataFrame, data: Data, place: str) -> None:
 def check_target(target: pd.Series, data: Data) -> pd.Series:
     """The target without its missing rows, as numbers (regression) or as classes.
 
-    Raises CapstoneError when the column doesn't suit the problem.
+    Parameters
+    ----------
+    target : Series
+        The column, with its name.
+    data : Data
+        Section [data] of the settings: it names the problem and the positive class.
+
+    Returns
+    -------
+    Series
+        The rows whose target is known.
+
+    Raises
+    ------
+    CapstoneError
+        When the column doesn't suit the problem.
     """
     name, problem = target.name, data.problem
     target = target.dropna()
@@ -68,7 +127,7 @@ def check_target(target: pd.Series, data: Data) -> pd.Series:
     counts = target.value_counts()
     if len(counts) == 1:
         raise CapstoneError(
-            f'Target "{name}" is {counts.index[0]!r} in every row: nothing to learn.'
+            f'Target "{name}" is {quoted(counts.index[0])} in every row: nothing to learn.'
         )
     if len(counts) > MOST_CLASSES:
         raise CapstoneError(
@@ -82,19 +141,34 @@ def check_target(target: pd.Series, data: Data) -> pd.Series:
         )
     if counts.iloc[-1] < FEWEST_PER_CLASS:
         raise CapstoneError(
-            f'Target "{name}": class {counts.index[-1]!r} has {counts.iloc[-1]} row(s), but each class '
+            f'Target "{name}": class {quoted(counts.index[-1])} has {counts.iloc[-1]} row(s), but each class '
             f"needs {FEWEST_PER_CLASS} or more: merge it with another or drop it in clean()."
         )
     if data.positive != "" and str(data.positive) not in map(str, counts.index):
         raise CapstoneError(
             f'[data] positive is "{data.positive}", but the classes of "{name}" are '
-            f"{', '.join(map(str, counts.index))}."
+            f"{short_list([quoted(name) for name in counts.index])}."
         )
     return target
 
 
 def check_parts(parts: dict[str, pd.Index], target: pd.Series, problem: str) -> None:
-    """Every part has rows and, in classification, every class."""
+    """Every part has rows and, in classification, every class.
+
+    Parameters
+    ----------
+    parts : dict of Index
+        The row numbers of each part by its name.
+    target : Series
+        As `check_target` returns it.
+    problem : str
+        "regression", "binary" or "multiclass".
+
+    Raises
+    ------
+    CapstoneError
+        For a part that is empty or lacks a class.
+    """
     for part, rows in parts.items():
         if len(rows) == 0:
             raise CapstoneError(
@@ -104,7 +178,7 @@ def check_parts(parts: dict[str, pd.Index], target: pd.Series, problem: str) -> 
             absent = set(target) - set(target[rows])
             if absent:
                 raise CapstoneError(
-                    f"The {part} part has no row of class {min(map(str, absent))}: give it a larger share "
+                    f"The {part} part has no row of class {quoted(min(map(str, absent)))}: give it a larger share "
                     'in [split], use method "stratified", or merge rare classes in clean().'
                 )
 
@@ -131,7 +205,7 @@ def _refuse_mixed(column: pd.Series, place: str) -> None:
     if numbers.mean() >= 0.5:
         odd = numbers.idxmin()
         raise CapstoneError(
-            f'Column "{column.name}" mixes numbers with text such as "{present[odd][:25]}" (row {odd}): '
+            f'Column "{column.name}" mixes numbers with text such as {quoted(present[odd])} (row {odd}): '
             f"mend it in clean() ({place}), e.g. with pd.to_numeric(..., errors='coerce')."
         )
     if not present.head(50).str.contains(r"\d").all():
@@ -142,18 +216,34 @@ def _refuse_mixed(column: pd.Series, place: str) -> None:
         odd = shapes[main].idxmin()
         raise CapstoneError(
             f'Column "{column.name}" holds dates in several shapes, such as '
-            f'"{present[shapes[main].idxmax()]}" and "{present[odd][:25]}" (row {odd}): '
+            f"{quoted(present[shapes[main].idxmax()])} and {quoted(present[odd])} (row {odd}): "
             f"bring them to one in clean() ({place})."
         )
 
 
 def to_numbers(target: pd.Series) -> pd.Series:
-    """A target of which none is missing, as numbers. Raises CapstoneError when some value is none."""
+    """A target of which none is missing, as numbers.
+
+    Parameters
+    ----------
+    target : Series
+        The column, with its name.
+
+    Returns
+    -------
+    Series
+        As float64.
+
+    Raises
+    ------
+    CapstoneError
+        When a value is no number, or one so large that its square overflows.
+    """
     numbers = pd.to_numeric(target, errors="coerce")
     if numbers.isna().any() or pd.api.types.is_bool_dtype(target):
         odd = numbers.isna().idxmax()
         raise CapstoneError(
-            f'Target "{target.name}" is "{target[odd]}" in row {odd}, but regression needs numbers: '
+            f'Target "{target.name}" is {quoted(target[odd])} in row {odd}, but regression needs numbers: '
             'mend it in clean(), or set [data] problem = "multiclass".'
         )
     numbers = numbers.astype("float64")

@@ -11,6 +11,7 @@ import numpy as np
 from capstone.core.decisions import ROOM, place, recommend
 from capstone.core.errors import CapstoneError
 from capstone.core.project import call_student, load_attribute, load_module
+from capstone.core.text import LONGEST_VALUE, cut
 from capstone.training.target import Target
 
 
@@ -53,7 +54,7 @@ def cost_of_decisions(
             cost = call_student(cost_of, root, action, dict(prediction), true)
             if isinstance(cost, bool) or not isinstance(cost, (int, float)) or math.isnan(cost):
                 raise CapstoneError(
-                    f"cost_of() in {place(root)} returned {cost!r} for the action "
+                    f"cost_of() in {place(root)} returned {cut(str(cost), LONGEST_VALUE)} for the action "
                     f'"{action}": return a number.'
                 )
             values.append(float(cost))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 
 from capstone.core.errors import CapstoneError
 from capstone.core.settings import Data
-from capstone.core.text import number
+from capstone.core.text import cell_text, cut, number
 from capstone.data.kinds import (
     column_kind,
     column_role,
@@ -113,14 +114,13 @@ def _values(column: pd.Series, about: dict[str, Any]) -> str:
     if about["kind"] == "date":
         return f"{about['low'][:10]} to {about['high'][:10]}"
     if about["kind"] in ("text", "empty"):
-        return ", ".join(str(value)[:30] for value in column.dropna().unique()[:3])
+        return ", ".join(cut(cell_text(value), 30) for value in column.dropna().unique()[:3])
     shares = column.astype(str).value_counts(normalize=True).head(3)
-    return ", ".join(f"{value[:30]} ({share:.0%})" for value, share in shares.items())
+    return ", ".join(f"{cut(value, 30)} ({share:.0%})" for value, share in shares.items())
 
 
-def _number(value: float) -> str:
-    """A number of the table; below 10,000 it may be a year, which has no comma."""
-    return number(value) if abs(value) >= 10_000 else f"{value:.4g}"
+# A number of the table; below 10,000 it may be a year, which has no comma.
+_number = partial(number, form=".4g", commas_from=10_000)
 
 
 def _target_table(target: pd.Series, data: Data) -> pd.DataFrame:
@@ -132,7 +132,7 @@ def _target_table(target: pd.Series, data: Data) -> pd.DataFrame:
     counts = target.value_counts(dropna=False)
     shares = [f"{count / len(target):.1%}" for count in counts]
     return pd.DataFrame(
-        {"class": counts.index.astype(str), "rows": counts.to_numpy(), "share": shares}
+        {"class": [*map(cell_text, counts.index)], "rows": counts.to_numpy(), "share": shares}
     )
 
 

@@ -65,6 +65,7 @@ class Ensemble(nn.Module):
         Tensor
             Shape (rows, outputs, members).
         """
+        # Members stay apart here, each with scores of its own. Their mean is taken when the trained model predicts.
         each_its_own = inputs.dim() == 3
         if self.at_once:
             each = inputs if each_its_own else inputs.expand(self.size, -1, -1)
@@ -85,6 +86,7 @@ class Ensemble(nn.Module):
 
     def member(self, number: int) -> nn.Module:
         """One of the networks, from 0, as a copy that can be used alone."""
+        # The way back: one layer is cut out of every stack.
         network = copy.deepcopy(self.template[0]).train(self.training)
         for name, stack in self.network.named_parameters():
             _set_weight(network, name, stack[number].clone())
@@ -104,8 +106,10 @@ def build_ensemble(members: list[nn.Module], inputs: int) -> nn.Module:
     """
     if len(members) == 1:
         return members[0]
+    # Different first weights lead to different errors, which partly cancel in the mean: that is why several help.
     ensemble = Ensemble(members, inputs)
     try:
+        # Two rows of zeros, to see now rather than in the first epoch whether it can be computed at all.
         ensemble.train()(torch.zeros(2, inputs))
     except Exception as error:
         raise CapstoneError(
@@ -125,6 +129,7 @@ class EnsembleLoss(nn.Module):
 
     def __init__(self, criterion: nn.Module, members: int) -> None:
         super().__init__()
+        # A loss for every row, not their mean, so that some rows can be left out before the mean is taken.
         self.each_row = type(criterion)(reduction="none")
         self.register_buffer("numbers", torch.arange(members))
 
@@ -163,6 +168,7 @@ def own_folds(inputs: Tensor, targets: Tensor, members: int) -> tuple[Tensor, Te
     """
     fold = targets[:, 1]
     own = [torch.nonzero(fold == number).squeeze(1) for number in range(members)]
+    # Folds may differ by a row, but one product for all needs the same number of rows from each.
     rows = pad_sequence(own, batch_first=True)  # filled up with row 0
     filled = pad_sequence([torch.ones_like(fold_rows) for fold_rows in own], batch_first=True) == 0
     own_targets = targets[rows]

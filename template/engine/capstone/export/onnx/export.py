@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,14 @@ import numpy as np
 import pandas as pd
 
 from capstone.core.errors import CapstoneError
-from capstone.core.files import write_json
+from capstone.core.files import write_bytes, write_json
 from capstone.core.project import features_sha256, load_module, package_name
 from capstone.core.settings import Settings
 from capstone.evaluation.explanation import BACKGROUND, CANDIDATES
 from capstone.evaluation.shapley import typical_places
 from capstone.export.onnx.preprocessing_graph import build_graph
 from capstone.export.onnx.steps_check import StepsCheck, StepsResult
-from capstone.runs.folder import GRAPH, SCHEMA, SERVING
+from capstone.runs.folder import GRAPH, SERVING
 from capstone.serving.inference.arrays import Arrays
 from capstone.serving.inference.frames import frame_for_graph
 from capstone.serving.inference.onnx_session import OnnxSession
@@ -78,7 +77,7 @@ class ModelExport:
             for name, kind in model.preprocessor.kinds.items()
         }
 
-    def write(self, folder: Path, known: Json, metrics: Json) -> tuple[dict[str, str], list[str]]:
+    def write(self, folder: Path, known: Json, metrics: Json) -> list[str]:
         """Write model.onnx and serving.json.
 
         Parameters
@@ -92,9 +91,7 @@ class ModelExport:
 
         Returns
         -------
-        hashes : dict of str to str
-            The SHA-256 of each file that a service needs.
-        notes : list of str
+        list of str
             What the student should know.
 
         Raises
@@ -106,15 +103,14 @@ class ModelExport:
         test = self.rows.table.loc[self.rows.parts["test"], self.rows.features]
         inputs = frame_for_graph(test, self.columns)
         check_agreement(OnnxSession(graph), self.model, test, inputs)
-        (folder / GRAPH).write_bytes(graph)
+        write_bytes(folder / GRAPH, graph)
         raw = self.rows.raw.drop(columns=self.model.target.name)
         check = StepsCheck(self.root, raw, self.columns)
         steps = check.check(inputs, test.index, raw.index.difference(self.rows.table.index))
         if steps.tables == "arrays":
             steps.notes += _notes_on_imports(self.root)
         write_json(folder / SERVING, self._serving(check.kinds, steps, metrics, known))
-        hashes = {name: _sha256(folder / name) for name in (GRAPH, SERVING, SCHEMA)}
-        return hashes, [*steps.notes, *([steps.refused] if steps.refused else [])]
+        return [*steps.notes, *([steps.refused] if steps.refused else [])]
 
     def _serving(
         self, kinds: dict[str, str], steps: StepsResult, metrics: Json, known: Json
@@ -181,7 +177,3 @@ def _notes_on_imports(root: Path) -> list[str]:
         return []
     place = f"src/{package_name(root)}/features.py"
     return [f"{place} imports pandas without need: take the line out, and a service starts quicker"]
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from capstone.core.text import MODELS
+from capstone.core.text import MODELS, short
 from capstone.evaluation.calibration import calibration_table
 from capstone.evaluation.error_analysis import (
     confusion,
@@ -16,13 +16,12 @@ from capstone.evaluation.error_analysis import (
     roc_points,
 )
 from capstone.reporting import charts
-from capstone.reporting.rendering import Chart, short
+from capstone.reporting.rendering import Chart
 from capstone.reporting.report.sentences import MEANINGS, better
 from capstone.runs.results import RunResults
 
 MOST_CURVES = 7  # of one chart
 MOST_POINTS = 40  # of a curve, in the numbers behind its chart
-DIAGONAL = (pd.Series([0.0, 1.0]), pd.Series([0.0, 1.0]))
 
 
 def details(results: RunResults) -> dict[str, object]:
@@ -105,10 +104,10 @@ def _class_charts(results: RunResults) -> dict[str, Chart]:
         "roc": Chart(
             f"ROC curve: the area under it is {model['roc_auc']['value']:.3f}, guessing gives 0.5",
             charts.lines(
-                _curves(roc, "false positive rate", "true positive rate")
-                | {"(guessing)": DIAGONAL},
+                _curves(roc, "false positive rate", "true positive rate"),
                 "roc",
                 ("false alarms among the others", "found among the true ones"),
+                ideal="guessing",
             ),
             _stacked(roc),
         ),
@@ -124,9 +123,10 @@ def _class_charts(results: RunResults) -> dict[str, Chart]:
         "calibration": Chart(
             f'Probabilities of "{worst}" are off by {errors[worst] * 100:.1f} percentage points on average',
             charts.lines(
-                _curves(calibration, "predicted", "happened") | {"(right)": DIAGONAL},
+                _curves(calibration, "predicted", "happened"),
                 "calibration",
                 ("predicted probability", "how often it happened"),
+                ideal="right",
             ),
             _stacked(calibration),
         ),
@@ -143,9 +143,7 @@ def _confusion(counts: pd.DataFrame) -> Chart:
     )
 
 
-def _curves(
-    points: dict[str, pd.DataFrame], x: str, y: str
-) -> dict[str, tuple[pd.Series, pd.Series]]:
+def _curves(points: dict[str, pd.DataFrame], x: str, y: str) -> dict[str, charts.Curve]:
     return {name: (table[x], table[y]) for name, table in points.items()}
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from capstone.core.text import short
 from capstone.evaluation.error_analysis import FEWEST_IN_SLICE, row_errors
 from capstone.reporting import charts
-from capstone.reporting.rendering import Chart, short
+from capstone.reporting.rendering import Chart
 from capstone.runs.results import RunResults
 
 RULES = {
@@ -39,11 +40,11 @@ def failures(results: RunResults) -> dict[str, object]:
     return {
         "groups": {
             name: Groups(
-                chart=_residuals(results, name, compared),
+                chart=_residuals(results, name, compared, f"group-{place}"),
                 scores=_scores(name, compared["by_group"]),
                 equal_treatment=_equal_treatment(compared["equal_treatment"]),
             )
-            for name, compared in results.metrics["groups"].items()
+            for place, (name, compared) in enumerate(results.metrics["groups"].items())
             if "note" not in compared
         },
         "average_error": average,
@@ -53,13 +54,13 @@ def failures(results: RunResults) -> dict[str, object]:
     }
 
 
-def _residuals(results: RunResults, name: str, compared: dict[str, Any]) -> Chart:
-    """In which direction each group is predicted wrong."""
+def _residuals(results: RunResults, name: str, compared: dict[str, Any], place: str) -> Chart:
+    """In which direction each group of the column `name` is predicted wrong."""
     finding, label = compared["finding"], compared["finding"]["class"]
     residuals = {line["group"]: line["residual"] for line in compared["by_group"] if line["judged"]}
     drawing = charts.dots(
         residuals,
-        f"gap-{_slug(name)}",
+        place,
         "truth minus prediction, with 95 % intervals: above 0, predicted too low",
         highlighted=finding["group"] if finding["clear"] else "",
         zero_line=True,
@@ -134,7 +135,3 @@ def _worst_rows(results: RunResults) -> pd.DataFrame:
         errors = 1 - prediction[np.arange(len(truth)), truth]
     worst = np.argsort(-errors, kind="stable")[:WORST_ROWS]
     return results.rows.iloc[worst].drop(columns=["low", "high"], errors="ignore")
-
-
-def _slug(name: str) -> str:
-    return "".join(letter if letter.isalnum() else "-" for letter in name)

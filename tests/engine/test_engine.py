@@ -22,7 +22,7 @@ FILES = sorted(ENGINE.rglob("*.py"))
 BUDGETS = {
     "": 400,
     "core": 900,
-    "data": 1300,
+    "data": 1560,  # whatever a student calls a table, and one sentence where it is none
     "training": 1750,
     "evaluation": 1500,
     "runs": 600,

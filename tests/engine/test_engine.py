@@ -20,12 +20,12 @@ ENGINE = ROOT / "template" / "engine" / "capstone"
 FILES = sorted(ENGINE.rglob("*.py"))
 # Lines of code that each room may have; "" is what lies beside the rooms.
 BUDGETS = {
-    "": 400,
-    "core": 900,
+    "": 410,
+    "core": 1000,
     "data": 1560,  # whatever a student calls a table, and one sentence where it is none
-    "training": 1750,
+    "training": 1900,  # with the form of model.json, which it reads itself
     "evaluation": 1500,
-    "runs": 600,
+    "runs": 780,  # a third of it is the forms of a run's JSON files
     "reporting": 2000,
     "serving": 2400,
     "export": 1300,

@@ -225,7 +225,7 @@ def test_pages_and_cards_show_hostile_names_as_they_are(
 
 
 def test_files_for_programs_keep_every_letter(hostile: Callable[[str], Path]) -> None:
-    """Decision 0149: predictions and schema are data. A formula or an escape in them is the table's own."""
+    """Decision 0145: predictions and schema are data. A formula or an escape in them is the table's own."""
     project = hostile("binary")
     assert command(project, "predict", "data/raw/t.csv").code == 0
     written = pd.read_csv(project / "data" / "raw" / "t_predictions.csv")

@@ -175,11 +175,11 @@ LIVED_WITH: dict[str, tuple[bytes, tuple[str, ...], str]] = {
         r"not used, free text.*: note",
     ),
     "more columns than rows": (
-        GOOD.join(pd.DataFrame(rng.normal(size=(ROWS, 5000)).round(2)).add_prefix("c"))
+        GOOD.join(pd.DataFrame(rng.normal(size=(ROWS, ROWS)).round(2)).add_prefix("c"))
         .to_csv(index=False)
         .encode(),
-        (),
-        r"5,00\d inputs for 160 training rows: expect it to learn by heart",
+        ("--set", "evaluation.explained_rows=0"),
+        r"20\d inputs for 160 training rows: expect it to learn by heart",
     ),
     "a batch larger than the table": (
         TEXT.encode(),
@@ -351,7 +351,7 @@ def test_a_disk_that_fills_up_while_saving_keeps_the_earlier_run(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("capstone.training.model.save_file", full)
+    monkeypatch.setattr("capstone.training.model.save", full)
     code, _, said = capstone(own, "run", "--quick")
     assert code == 2
     assert "No space left on device" in said
@@ -504,7 +504,7 @@ def test_a_network_that_gives_no_number_is_said(capstone: Capstone, own: Path, t
     finally:
         network.write_bytes(kept)
     assert (ended, said.count("\n")) == (2, 1), said
-    assert re.search(r"diverged in epoch 1: .* or mend a log or a root in NeuralNetwork", said)
+    assert "no finite number for the first training rows, with fresh weights: mend a log" in said
 
 
 @pytest.mark.parametrize("name", SLIPS)

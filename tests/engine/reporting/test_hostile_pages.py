@@ -25,7 +25,8 @@ def opened(browser: Any, address: str, wrong: list[str]) -> Any:
 
 
 def test_the_charts_of_a_run_show_every_name(hostile: Callable[[str], Path], browser: Any) -> None:
-    project, wrong = hostile("binary"), []
+    project = hostile("binary")
+    wrong: list[str] = []
     assert call(project, "explain", "--row", "r1") == 0
     for name in ("report.html", "explain_r1.html"):
         page = opened(browser, (run_of(project) / name).as_uri(), wrong)

@@ -10,6 +10,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from capstone.core.errors import CapstoneError
+from capstone.core.sealed_files import SealedFiles
 from capstone.reporting.charts import Plotly
 from capstone.reporting.rendering import Chart, cell, made_by_this_version, render_page
 from capstone.runs.folder import Run
@@ -74,7 +75,7 @@ def break_metrics(metrics: dict[str, Any]) -> str:
     ],
 )
 def test_a_run_of_another_version_is_named(show: Any) -> None:
-    run = Run(Path("runs", "20260101T000000Z-00000000"), {}, {})
+    run = Run(SealedFiles(Path("runs", "20260101T000000Z-00000000"), {}), {})
     with (
         pytest.raises(CapstoneError, match=r"20260101T000000Z-00000000 .* another version"),
         made_by_this_version(run),

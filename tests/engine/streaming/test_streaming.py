@@ -36,6 +36,7 @@ from tests.support.helpers import (
     Capstone,
     Render,
     call,
+    checkpoints_of,
     files_of,
     must_run,
     python_path,
@@ -455,7 +456,7 @@ def test_members_learn_in_blocks_too_and_a_stopped_run_goes_on_with_the_same_bit
             "capstone.training.early_stopping.BestWeights.update", cut_power_in_the_second_epoch()
         )
         call(project, *QUICK)
-    assert (project / "runs" / "checkpoint.pt").exists()
+    assert len(checkpoints_of(project)) == 1
     assert leavings(project) == []
     assert call(project, *QUICK, "--resume") == 0
     again = newest(project)

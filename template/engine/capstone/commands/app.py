@@ -27,7 +27,7 @@ from capstone.commands.run import run
 from capstone.commands.start import start
 from capstone.commands.streams import lasting_streams
 from capstone.commands.tune import tune
-from capstone.core.errors import CapstoneError, is_out_of_memory, too_little_memory
+from capstone.core.errors import CapstoneError, Stopped, is_out_of_memory, too_little_memory
 from capstone.core.text import LONGEST_WORD, cut, one_line, printable
 from capstone.export.command import export
 from capstone.serving.command import serve
@@ -57,8 +57,11 @@ def main() -> None:
     """
     arguments = [word for word in sys.argv[1:] if word != TRACEBACK]
     with lasting_streams() as output:
+        stopped = "Stopped. No run was saved."
         try:
             code = app(arguments or ["--help"], standalone_mode=False)
+        except Stopped as ended:
+            code, stopped = INTERRUPTED, str(ended)
         except Exception as error:  # the last net: each kind is told, none is hidden
             _end_undisturbed()
             code, sentence = end_of(error)
@@ -68,9 +71,7 @@ def main() -> None:
             _print_error(sentence)
         if code == INTERRUPTED:
             _end_undisturbed()
-            kept = (Path("runs") / "checkpoint.pt").exists()
-            how = "; `capstone run --resume` goes on with the training that was begun" * kept
-            print(f"Stopped. No run was saved{how}.", file=sys.stderr)
+            print(one_line(stopped), file=sys.stderr)
         output.flush()
         if output.lost and not code:
             code = 2

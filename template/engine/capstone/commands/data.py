@@ -34,7 +34,6 @@ def data() -> None:
     for note in overview.notes or ["Nothing odd was found."]:
         say(f"- {note}")
     target = root / "runs" / "data.html"
-    target.parent.mkdir(exist_ok=True)
     write_text(target, data_page(overview, settings))
     say()
     say(f"The same as a page: {target.relative_to(root)}")

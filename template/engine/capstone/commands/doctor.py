@@ -193,13 +193,16 @@ def _disk(root: Path) -> Diagnosis:
 
 def _service(root: Path) -> Iterator[Diagnosis]:
     """Whether the newest run's model can be served, and what pandas costs there."""
-    from capstone.runs.folder import SERVING, read_run
-    from capstone.runs.verify import read_json
+    from capstone.runs.folder import SERVING, read_run, run_names
+    from capstone.runs.forms import Serving
 
+    if not run_names(root / "runs"):
+        return
     try:
-        serving = read_json(read_run(root / "runs").folder / SERVING)
-    except CapstoneError:
-        return  # no run yet, or an older one
+        serving = read_run(root / "runs").files.read_json(SERVING, Serving)
+    except CapstoneError as error:
+        yield Diagnosis(False, str(error).rstrip("."), "`capstone run` makes a new one")
+        return
     steps = serving["steps"]
     costs = "a service starts without pandas"
     if steps["tables"] == "pandas":
@@ -215,8 +218,8 @@ def _service(root: Path) -> Iterator[Diagnosis]:
 
 def _project(root: Path) -> Iterator[Diagnosis]:
     """capstone.toml, the table, and the student's functions."""
-    from capstone.core.project import load_attribute
     from capstone.core.settings_file import load_settings
+    from capstone.core.student_code import load_attribute
 
     try:
         settings = load_settings(root)

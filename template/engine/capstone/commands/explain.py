@@ -53,14 +53,14 @@ def explain_row(root: Path, run: Run, wanted: str) -> RowExplanation:
     """Explain a row of the run's table, named by its id or, without an id column, by its row number."""
     import pandas as pd
 
-    from capstone.core.settings_file import load_settings
     from capstone.evaluation.explanation import explain as shap_values
     from capstone.pipeline import RunOptions
     from capstone.reporting.explanation_page import RowExplanation
+    from capstone.runs.folder import read_settings
     from capstone.streaming.pipeline import open_pipeline
     from capstone.training.model import TrainedModel
 
-    settings = load_settings(run.folder, file_name="settings.toml")
+    settings = read_settings(run)
     model = TrainedModel.load(run.folder, root)
     options = RunOptions(keep_row=wanted, streamed=run.info.get("streamed", False))
     pipeline = open_pipeline(settings, root, options, say=lambda line: None)

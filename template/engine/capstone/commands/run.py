@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from capstone.commands.options import SetOption
+from capstone.core.errors import Stopped
 
 if TYPE_CHECKING:  # heavy libraries are imported where they are used
     from capstone.core.settings import Settings
@@ -101,13 +102,15 @@ def run_seeds(
         return
     table = over_seeds(results)
     target = root / "runs" / FILE
-    write_csv(target, table)
+    # Printed first: the runs took long, and the file may be open in another program.
     if in_words:
         say()
         show_seeds(table)
-        say(f"The same as a file, with lowest and highest: {target.relative_to(root)}")
     else:
         print_json({"event": "seeds", "table": table.to_dict("records")})
+    write_csv(target, table)
+    if in_words:
+        say(f"The same as a file, with lowest and highest: {target.relative_to(root)}")
 
 
 def run_in_words(settings: Settings, root: Path, options: RunOptions) -> dict[str, Any]:
@@ -145,17 +148,32 @@ def run_as_json(settings: Settings, root: Path, options: RunOptions) -> dict[str
 def run_pipeline(pipeline: CapstonePipeline, show_epoch: Callable[[Epoch], object]) -> None:
     """The seven steps. What [tracking] asks for is logged on the way."""
     from capstone.commands.tracking import tracking
-    from capstone.runs.folder import read_run
+    from capstone.core.files import check_writable
+    from capstone.runs.folder import LATEST, read_run
     from capstone.training.loop import EachEpoch
 
     # The next stop on the path: pipeline.py, where each of these is a method.
     # Nothing is learned in the first four steps: what they print is worth a look before training takes its time.
     pipeline.load().clean().engineer().split()
-    with tracking(pipeline.settings, pipeline.root, pipeline.say, show_epoch) as logs:
-        pipeline.callbacks.append(EachEpoch(logs.epoch))
-        # train() learns from one part of the rows and evaluate() asks about another: that is what the split is for.
-        pipeline.train().evaluate().save()
-        logs.finish(read_run(pipeline.root / "runs", pipeline.folder.name))
+    check_writable(pipeline.root / "runs" / LATEST)  # after hours of training it would be too late
+    try:
+        with tracking(pipeline.settings, pipeline.root, pipeline.say, show_epoch) as logs:
+            pipeline.callbacks.append(EachEpoch(logs.epoch))
+            # train() learns from one part of the rows and evaluate() asks about another: that is what the split is for.
+            pipeline.train().evaluate().save()
+            logs.finish(read_run(pipeline.root / "runs", pipeline.folder.name))
+    except KeyboardInterrupt:
+        raise Stopped(_what_is_kept(pipeline)) from None
+
+
+def _what_is_kept(pipeline: CapstonePipeline) -> str:
+    """The sentence on a run that Ctrl-C has ended."""
+    if "save" in pipeline.seconds:
+        return (
+            f"Stopped. The run was saved before, in {pipeline.folder.relative_to(pipeline.root)}."
+        )
+    how = "; the same command with --resume goes on with the training that was begun"
+    return f"Stopped. No run was saved{how * pipeline.checkpoint.path.is_file()}."
 
 
 def train_along(settings: Settings, root: Path, options: RunOptions) -> None:

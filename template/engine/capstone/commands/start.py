@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from capstone.core.errors import CapstoneError
+from capstone.core.files import cant_write, os_error_said
 from capstone.core.git import git, run_git
 from capstone.core.text import say, say_each
 
@@ -83,7 +84,12 @@ def _check_tools(root: Path) -> None:
 
 
 def _git(root: Path, *arguments: str) -> None:
-    _must_succeed(run_git(root, *arguments), f"git {arguments[0]}")
+    done = run_git(root, *arguments)
+    if (
+        arguments[0] != "commit"
+    ):  # whose hooks write elsewhere and fetch from the net: their words are shown
+        _check_disk(root, done)
+    _must_succeed(done, f"git {arguments[0]}")
 
 
 def _install_hooks(root: Path) -> None:
@@ -91,12 +97,19 @@ def _install_hooks(root: Path) -> None:
     done = subprocess.run(
         command, cwd=root, capture_output=True, text=True, encoding="utf-8", errors="replace"
     )
+    _check_disk(root, done)
     _must_succeed(done, "pre-commit install")
 
 
 def _commit(root: Path) -> None:
     _git(root, "add", "--", ".")
     _git(root, "commit", "--quiet", "--message", MESSAGE)
+
+
+def _check_disk(root: Path, done: subprocess.CompletedProcess[str]) -> None:
+    """Raise the sentence on a disk that git can't write to."""
+    if done.returncode != 0 and (reason := os_error_said(done.stdout + done.stderr)):
+        raise cant_write(root / ".git", reason)
 
 
 def _must_succeed(done: subprocess.CompletedProcess[str], name: str) -> None:

@@ -13,6 +13,14 @@ class CapstoneError(Exception):
     """
 
 
+class Stopped(Exception):
+    """Ctrl-C. Its text is the sentence on what is kept; a command that raises it ends with exit code 130."""
+
+
+class TrainingDiverged(CapstoneError):
+    """The loss is no longer a number: with other settings it may be one."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of a sentence on an unknown name: the nearest known one, or some that there are."""
     names = list(known)
@@ -40,9 +48,7 @@ def too_little_memory(what: str, remedy: str, memory: str = "Memory") -> Capston
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory was short. Of a graphics card torch has an error of its own, of the processor none."""
+    if not isinstance(error, RuntimeError):
+        return isinstance(error, MemoryError)
     message = str(error)
-    return (
-        isinstance(error, MemoryError)
-        or "out of memory" in message
-        or "DefaultCPUAllocator" in message
-    )
+    return "out of memory" in message or "DefaultCPUAllocator" in message

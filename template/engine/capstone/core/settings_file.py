@@ -20,9 +20,7 @@ LONGEST_OVERRIDE = 200  # characters of a --set in a sentence
 QUICK = ("training.epochs=3", "evaluation.bootstrap=100", "evaluation.explained_rows=50")
 
 
-def load_settings(
-    root: Path, overrides: Sequence[str] = (), file_name: str = FILE_NAME
-) -> Settings:
+def load_settings(root: Path, overrides: Sequence[str] = ()) -> Settings:
     """Read capstone.toml and check every key.
 
     Parameters
@@ -31,8 +29,6 @@ def load_settings(
         The project's folder.
     overrides : sequence of str
         Changes such as "training.epochs=5", applied in this order.
-    file_name : str
-        Another file of the same form: a run keeps its settings in settings.toml.
 
     Returns
     -------
@@ -44,7 +40,19 @@ def load_settings(
     CapstoneError
         For a slip: it names the key, its line and the nearest known key.
     """
-    values, text = read_toml(root / file_name, "run this inside your project")
+    values, text = read_toml(root / FILE_NAME, "run this inside your project")
+    return _checked(values, text, overrides)
+
+
+def parse_settings(text: str) -> Settings:
+    """The same from the text of a run's settings.toml, which has the form of capstone.toml."""
+    try:
+        return _checked(parse_toml(text), text, ())
+    except ValueError as error:
+        raise CapstoneError(f"it is not valid TOML: {error}.") from None
+
+
+def _checked(values: dict[str, Any], text: str, overrides: Sequence[str]) -> Settings:
     for override in overrides:
         _apply(values, override)
     try:

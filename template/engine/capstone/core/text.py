@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
@@ -96,6 +97,11 @@ def one_line(text: str) -> str:
 def say(text: str = "") -> None:
     """Print one line, at once. Whatever is in it, it stays one line and leaves the terminal as it was."""
     print(one_line(text), flush=True)
+
+
+def say_aside(text: str) -> None:
+    """Print one line to standard error, where it disturbs no program that reads what is printed."""
+    print(one_line(text), file=sys.stderr, flush=True)
 
 
 def say_each(lines: Iterable[str]) -> None:

@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from capstone.core.errors import CapstoneError, short_list
+from capstone.core.files import write_bytes
 from capstone.data.kinds import column_kind, find_date_format, floats, texts, to_dates
 
 DATE_PARTS = ("year", "month", "day", "day_of_week", "hour")
@@ -115,16 +116,21 @@ class Preprocessor:
         """Write what was fitted as a skops file, which holds data and no code."""
         import skops.io
 
-        skops.io.dump(self.__dict__, path)
+        write_bytes(path, skops.io.dumps(self.__dict__))
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read what `save` wrote. Refuses a file that holds any type not listed in TRUSTED."""
+    def load(cls, content: bytes, path: Path) -> Self:
+        """Read what `save` wrote: the content of `path`. Refuses any type that is not listed in TRUSTED."""
         import skops.io
 
         loaded = cls()
+        known = {name: type(value) for name, value in vars(loaded).items()}
+        known["transformer"] = ColumnTransformer
         try:
-            loaded.__dict__.update(skops.io.load(path, trusted=TRUSTED))
+            values = skops.io.loads(content, trusted=TRUSTED)
+            if {name: type(value) for name, value in values.items()} != known:
+                raise TypeError
+            loaded.__dict__.update(values)
         except Exception as error:  # zip, JSON and type errors alike: the file is not what we wrote
             raise CapstoneError(
                 f"{path} can't be read ({type(error).__name__}): run again."

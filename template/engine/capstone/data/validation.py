@@ -14,6 +14,7 @@ MOST_CLASSES = 100
 FEWEST_ROWS = 20
 WHOLE = 2.0**53  # up to here, floats hold every whole number
 FEWEST_PER_CLASS = 5
+LONGEST_NUMBER = 15  # digits that a float keeps
 LARGEST = 1e100  # beyond it, squares overflow; infinite values are larger too
 # A network computes with 32 bits: 7 digits, and nothing beyond 3e38. Its predictions must fit in.
 LARGEST_TARGET, SMALLEST_TARGET = 1e30, 1e-30
@@ -134,6 +135,7 @@ def check_target(target: pd.Series, data: Data) -> pd.Series:
         return numbers
     if pd.api.types.is_float_dtype(target) and ((target % 1 == 0) & (target.abs() < WHOLE)).all():
         target = target.astype("int64")  # 0.0 and 1.0 are the classes 0 and 1
+    _refuse_mixed_classes(target)
     counts = target.value_counts()
     if len(counts) == 1:
         raise CapstoneError(
@@ -229,6 +231,8 @@ def _refuse_mixed(column: pd.Series, place: str) -> None:
             f"or turn them into numbers in clean() ({place}) with pd.to_numeric."
         )
     if numbers.all():
+        if present.str.len().max() <= LONGEST_NUMBER:
+            return  # somebody made text of numbers: they are to be categories
         raise CapstoneError(
             f'Column "{column.name}" holds whole numbers too long to keep every digit, such as '
             f"{quoted(present.iloc[0])}: if it is an id, add it to [data] leave_out."
@@ -249,6 +253,19 @@ def _refuse_mixed(column: pd.Series, place: str) -> None:
             f'Column "{column.name}" holds dates in several shapes, such as '
             f"{quoted(present[shapes[main].idxmax()])} and {quoted(present[odd])} (row {odd}): "
             f"bring them to one in clean() ({place})."
+        )
+
+
+def _refuse_mixed_classes(target: pd.Series) -> None:
+    """Classes of which some are text and some are not can't be put in order, and are most often a slip."""
+    if not pd.api.types.is_object_dtype(target):
+        return
+    is_text = target.map(lambda value: isinstance(value, str)).to_numpy(dtype=bool)
+    if is_text.any() and not is_text.all():
+        row, other = target.index[is_text][0], target.index[~is_text][0]
+        raise CapstoneError(
+            f'Target "{target.name}" is the text "{target[row]}" in row {row} but no text in row {other} '
+            f"({target[other]}): make all of its classes text, or all numbers, in clean()."
         )
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from capstone.core.files import write_text
 from capstone.core.text import cell_text, cut, printable
 
 SCRIPT = "plotly.min.js"  # once in runs/, for all pages
@@ -48,7 +49,7 @@ def write_script(runs: Path) -> None:
     """
     path, code = runs / SCRIPT, get_plotlyjs()
     if not path.exists() or path.stat().st_size != len(code.encode()):
-        path.write_text(code, encoding="utf-8", newline="\n")
+        write_text(path, code)
 
 
 def drawing(figure: go.Figure, name: str, height: int = 320) -> str:

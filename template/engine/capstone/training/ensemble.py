@@ -16,6 +16,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.nn.utils.rnn import pad_sequence
 
 from capstone.core.errors import CapstoneError
+from capstone.core.student_code import student_code
 from capstone.training.acceleration.side_by_side import layer_of, side_by_side
 
 NO_FOLD = -1  # marks what only fills up a shorter fold
@@ -106,16 +107,21 @@ def build_ensemble(members: list[nn.Module], inputs: int) -> nn.Module:
     """
     if len(members) == 1:
         return members[0]
-    # Different first weights lead to different errors, which partly cancel in the mean: that is why several help.
-    ensemble = Ensemble(members, inputs)
     try:
+        # Different first weights lead to different errors, which partly cancel in the mean: that is why several help.
+        ensemble = Ensemble(members, inputs)
         # Two rows of zeros, to see now rather than in the first epoch whether it can be computed at all.
         ensemble.train()(torch.zeros(2, inputs))
     except Exception as error:
+        with student_code(
+            "NeuralNetwork"
+        ):  # whatever is wrong, it may have nothing to do with how many there are
+            members[0].train()(torch.zeros(2, inputs))
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CapstoneError(
-            f"Your NeuralNetwork can't be trained several times at once ({str(error).splitlines()[0]}): "
+            f"Your NeuralNetwork can't be trained several times at once ({reason[:300]}): "
             "set [network] members = 1."
-        ) from None
+        ) from error
     return ensemble
 
 
@@ -178,7 +184,11 @@ def own_folds(inputs: Tensor, targets: Tensor, members: int) -> tuple[Tensor, Te
 
 def _set_weight(network: nn.Module, name: str, values: Tensor) -> None:
     """Put a trainable weight in the place of one such as "layers.0.bias"; its shape may be another."""
-    layer_of(network, name)._parameters[name.split(".")[-1]] = nn.Parameter(values.detach())
+    weights, key = layer_of(network, name)._parameters, name.split(".")[-1]
+    before = weights[key]
+    assert before is not None
+    # A weight that the student has frozen stays so.
+    weights[key] = nn.Parameter(values.detach(), requires_grad=before.requires_grad)
 
 
 def _set_buffer(network: nn.Module, name: str, values: Tensor) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from capstone.core.errors import CapstoneError
+from capstone.core.errors import TrainingDiverged
 from capstone.core.settings import Training
 from capstone.training.acceleration.cuda_graph import accelerated
 from capstone.training.batches import ROWS_AT_ONCE, Batch, TrainingRows, batch_size_for, epochs_for
@@ -139,7 +139,7 @@ class Trainer:
         validation_loss = losses.mean().item()
         # nan or infinite: a step was so large that the loss grew instead of falling, again and again.
         if not math.isfinite(train_loss + validation_loss):
-            raise CapstoneError(
+            raise TrainingDiverged(
                 f"Training diverged in epoch {number}: the loss is no longer a number; lower [training] "
                 f"learning_rate (now {self.settings.learning_rate:g}), or mend a log or a root in NeuralNetwork."
             )

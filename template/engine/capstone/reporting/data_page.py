@@ -64,12 +64,14 @@ def look_at(table: pd.DataFrame, data: Data, sha256: str, sample: str = "") -> O
         `columns`, `target` and `first_rows` as tables.
     """
     rows, width = table.shape
-    columns = pd.DataFrame([_column_line(table[name], data) for name in table])
+    with np.errstate(over="ignore", invalid="ignore"):  # of numbers near the largest there are
+        columns = pd.DataFrame([_column_line(table[name], data) for name in table])
+        notes, figures = _notes(table, data), _target_table(table[data.target], data)
     return Overview(
         headline=f"{rows:,} rows and {width:,} columns in {data.path} (SHA-256 {sha256[:12]}).",
-        notes=[f"This is {sample}."] * bool(sample) + _notes(table, data),
+        notes=[f"This is {sample}."] * bool(sample) + notes,
         columns=columns,
-        target=_target_table(table[data.target], data),
+        target=figures,
         first_rows=table.head(5),
     )
 

@@ -31,7 +31,8 @@ class ModelReloader:
         self, root: Path, run: str, watch: bool, metrics: Metrics, load: LoadModel
     ) -> None:
         self.root, self.run, self.watch, self.metrics, self.load = root, run, watch, metrics, load
-        self.folder = self._find(self._log_note)  # the last one that was tried
+        # The last one that was tried.
+        self.folder = run_folder(self.root / "runs", self.run, self._log_note)
         self.failure = ""  # the last one that was logged
         self.endpoints = self._activate(load(self.folder))
 
@@ -39,11 +40,14 @@ class ModelReloader:
         """Load the run that should answer now. If that fails in any way, the old one keeps answering."""
         failure, loop = "", asyncio.get_running_loop()
         try:
-            said = (lambda note: None) if only_new else self._log_note
-            folder = await loop.run_in_executor(None, self._find, said)
+            notes: list[str] = []
+            runs = self.root / "runs"
+            folder = await loop.run_in_executor(None, run_folder, runs, self.run, notes.append)
             if only_new and folder == self.folder:
                 return
             self.folder = folder
+            for note in notes:
+                self._log_note(note)
             forget_package(self.root)  # features.py may have changed together with the model
             new = await loop.run_in_executor(None, self.load, folder)
             self.endpoints = self._activate(new)
@@ -81,10 +85,6 @@ class ModelReloader:
         while True:
             await asyncio.sleep(POLL_SECONDS)
             await self.reload(only_new=True)
-
-    def _find(self, say: Callable[[str], object]) -> Path:
-        """The run that should answer now."""
-        return run_folder(self.root / "runs", self.run, say)
 
     def _log_note(self, note: str) -> None:
         self.metrics.log("note", {"note": note})

@@ -18,7 +18,7 @@ from tests.support.helpers import Render
 from tests.support.promise import keep_promise
 from tests.support.tables import QUICK_RUN, good_table, reads
 
-SUITE, LONG = 60, 30_000  # inputs that are tried
+SUITE, LONG = 40, 6_000  # inputs that are tried
 ROUNDS = 10  # of the long test, each with a seed of its own: an example is found again by it
 SEED = 2611
 

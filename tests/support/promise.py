@@ -14,7 +14,7 @@ from tests.support.helpers import call
 
 # A command that ends well may write a whole new run, and what is made anew from files that stay.
 MAY_WRITE = re.compile(
-    r"runs/\d{8}T\d{6}Z-[0-9a-f]{8}(-\d+)?(/|$)|reports?/|dist/|(.*/)?\w*predictions\.csv$|\.capstone/|"
+    r"runs/\d{8}T\d{6}Z-[0-9a-f]{8}(-\d+)?(/|$)|reports?/|dist/|(.*/)?[^/]*predictions\.csv$|\.capstone/|"
     r"runs/(LATEST|seeds\.csv|plotly\.min\.js|\w+\.html|tuning\.db)$|(docs/model_card|data/README)\.md$"
 )
 NEVER = re.compile(

@@ -42,8 +42,8 @@ TARGETS: dict[str, tuple[object, str]] = {
     "whole numbers beyond 2**64": ([2**70 + row for row in range(ROWS)], FINE),
     "constant": (but(), "0 in every row"),
     "zero of both signs": (np.where(NOISE > 0, 0.0, -0.0), "0 in every row"),
-    "constant but for one row": (but(7), "is 0 in all 12 rows of the test part"),
-    "constant but for two rows": (but(7, 30), "is 0 in all 12 rows of the test part"),
+    "constant but for one row": (but(7), "is 0 in all rows of the test part"),
+    "constant but for two rows": (but(7, 30), "is 0 in all rows of the test part"),
     "one row far off": (but(5, value=1e90), LARGE),
     "infinite": (np.where(np.arange(ROWS) == 5, np.inf, NOISE), LARGE),
     "minus infinite": (np.where(np.arange(ROWS) == 5, -np.inf, NOISE), LARGE),
@@ -111,7 +111,7 @@ def test_inputs_of_any_size_are_scaled(path: Path) -> None:
     good_table().assign(**scaled).to_parquet(path)
     for command in (("data",), QUICK_RUN, ("report",), ("explain", "--row", "2")):
         keep_promise(project, *command, code=0)
-    for name in ("1e+150", "one row far off", "infinite", "minus infinite"):
+    for name in ("1e+150", "infinite", "minus infinite"):
         good_table().assign(far=TARGETS[name][0]).to_parquet(path)
         keep_promise(project, "data", code=0)
         keep_promise(project, *QUICK_RUN, code=2, names=["far"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from capstone.core.errors import CapstoneError, did_you_mean, short_list
@@ -198,16 +197,25 @@ def check_parts(parts: dict[str, pd.Index], target: pd.Series, problem: str) -> 
             raise CapstoneError(
                 f"The {part} part is empty: give it a larger share in [split], or use another method."
             )
-        if problem == "regression" and np.ptp(target[rows]) < SMALLEST_TARGET:
-            raise CapstoneError(
-                f'Target "{target.name}" is {target[rows[0]]:g} in all rows of the {part} part ({len(rows):,}): give '
-                "the part a larger share in [split], or predict whether the target has that value."
-            )
+        if problem == "regression":
+            _check_values(target[rows], part)
         if problem != "regression" and (absent := set(target) - set(target[rows])):
             raise CapstoneError(
                 f"The {part} part has no row of class {quoted(min(absent, key=str))}: give it a larger share in "
                 '[split], use method "stratified", or merge rare classes in clean().'
             )
+
+
+def _check_values(target: pd.Series, part: str) -> None:
+    """Refuse a part in which the target has one value: no R² can be computed from it, and nothing learnt."""
+    low, high = float(target.min()), float(target.max())
+    if low == high:
+        raise CapstoneError(
+            f'Target "{target.name}" is {low:g} in all rows of the {part} part ({len(target):,}): give the part a '
+            "larger share in [split], or predict whether the target has that value."
+        )
+    if high - low < SMALLEST_TARGET:
+        check_spread(str(target.name), low, high)
 
 
 def _refuse_infinite(column: pd.Series, place: str) -> None:

@@ -80,7 +80,7 @@ def test_the_path_from_the_command_to_a_weight_reads_in_a_sitting() -> None:
         name: lines_apart_from_docstrings(path) - comment_lines(path) - empty[name]
         for name, path in files.items()
     }
-    assert sum(lines.values()) <= 630, lines
+    assert sum(lines.values()) <= 660, lines
 
 
 def test_the_path_teaches_where_it_is_read() -> None:

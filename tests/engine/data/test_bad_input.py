@@ -73,7 +73,7 @@ REFUSED: dict[str, tuple[bytes, tuple[str, ...], str]] = {
         r'no column "y" \(capstone.toml, \[data\] target\); did you mean "yy"',
     ),
     "a target without a value": (changed(y=None), (), r'Target "y" is missing in every row'),
-    "a target with one class": (changed(y="no"), BINARY, r"'no' in every row: nothing to learn"),
+    "a target with one class": (changed(y="no"), BINARY, r'"no" in every row: nothing to learn'),
     "a target that is constant": (changed(y=3.5), (), r"3.5 in every row: nothing to learn"),
     "text where a number is needed": (
         changed(y=at(17, "cheap", "y")),

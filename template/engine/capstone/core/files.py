@@ -207,12 +207,15 @@ def check_writable(path: Path) -> None:
     """Raise now what would keep `path` from being written after hours of work."""
     with told(path):
         _check_is_file(path)
-        partial = path.with_name(partial_name())
+        partial, is_new = path.with_name(partial_name()), not path.parent.exists()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             partial.touch()
         finally:
             remove(partial)
+            if is_new:  # what is refused later leaves nothing behind
+                with suppress(OSError):
+                    path.parent.rmdir()
 
 
 @contextmanager

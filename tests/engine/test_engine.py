@@ -22,7 +22,7 @@ FILES = sorted(ENGINE.rglob("*.py"))
 BUDGETS = {
     "": 410,
     "core": 1000,
-    "data": 1560,  # whatever a student calls a table, and one sentence where it is none
+    "data": 1700,  # whatever a student calls a table, and one sentence where it is none
     "training": 1900,  # with the form of model.json, which it reads itself
     "evaluation": 1500,
     "runs": 780,  # a third of it is the forms of a run's JSON files

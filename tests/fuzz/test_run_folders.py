@@ -22,7 +22,7 @@ from tests.support.helpers import run_of
 from tests.support.promise import keep_promise
 from tests.support.runs import as_release_0_1_0, reseal
 
-SUITE, LONG = 60, 20_000
+SUITE, LONG = 60, 6_000
 
 TABLE = "data/raw/customer_churn.csv"
 COMMANDS = (

@@ -174,6 +174,10 @@ BODIES = {
         "import pandas as pd\n    table['x'] = pd.Series('\\ud800', table.index, dtype=object)\n    return table",
         ('Column "x"', "half a character in row 1"),
     ),
+    "text of numbers": (
+        "table['x'] = (table['size'] > 0).astype(int).astype(str)\n    return table",
+        ('Column "x" holds numbers as text', '.astype("category")'),
+    ),
     "infinite numbers": ("table['x'] = 1 / (table['size'] * 0)\n    return table", ('Column "x"',)),
     "a parameter too many": ("return table", ("features.py, line 1: TypeError",)),
     "async": ("return table", ("async def",)),
@@ -200,7 +204,6 @@ COLUMNS = {
     "numbered intervals": ("pd.cut(table['size'], 3, labels=False)", ""),
     "categories": ("table['colour'].astype('category')", ""),
     "categories of numbers": ("(table['size'] > 0).astype(int).astype('category')", ""),
-    "text of numbers": ("(table['size'] > 0).astype(int).astype(str)", ""),
     "sparse": ("(table['size'] > 0).astype(float).astype('Sparse[float]')", ""),
     "nullable": ("table['size'].astype('Float64').where(table['size'] > 0)", ""),
     "nullable booleans": ("(table['size'] > 0).astype('boolean').where(table['y'] > 0)", ""),
@@ -536,7 +539,7 @@ def test_what_a_file_changes_for_the_whole_process_is_put_back(
     assert "Open runs" in ended.out
 
 
-def test_a_closed_stream_is_opened_again(project: Path, write: Write) -> None:
+def test_a_stream_stays_open_when_a_file_closes_it(project: Path, write: Write) -> None:
     steps = "".join(PASS.format(name=step) for step in ("clean", "engineer"))
     write("features", "import sys\nsys.stdout.close()\nsys.stderr.close()\n" + steps + "1 / 0\n")
     command = "import sys; sys.path[:0] = ['engine', 'src']; from capstone.commands.app import main; main()"

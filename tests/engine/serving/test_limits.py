@@ -123,6 +123,7 @@ REQUESTS = [
     pytest.param(POST + b"X: \x01\r\n\r\n", 400, id="control character"),
     pytest.param(CHUNKED + b"Z\r\n", 400, id="size of a chunk"),
     pytest.param(CHUNKED + b"f" * 20 + b"\r\n", 400, id="size of 20 digits"),
+    pytest.param(CHUNKED[:-2] + b"Expect: 100-continue\r\n\r\nZ\r\n", 400, id="expects"),
     pytest.param(GET + HOST + b"\r\n", 400, id="two hosts"),
     pytest.param(GET + WEBSOCKET + b"\r\n", 200, id="websocket"),
     pytest.param(POST + WEBSOCKET + b"Content-Length: 2\r\n\r\n{}", 400, id="upgrade with a body"),

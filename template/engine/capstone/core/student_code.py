@@ -235,10 +235,6 @@ def _put_back(surroundings: list[tuple[Get, Put, Any]]) -> None:
     for get, put, before in surroundings:
         if get() != before:
             put(before)
-    for name, number in (("stdout", 1), ("stderr", 2)):
-        if (stream := getattr(sys, name)) is not None and stream.closed:
-            again = os.fdopen(os.dup(number), "w", encoding="utf-8", errors="replace")
-            setattr(sys, name, again)
 
 
 def _folder() -> str:

@@ -29,7 +29,7 @@ def plain_table(table: pd.DataFrame, place: str) -> tuple[pd.DataFrame, list[str
     Returns
     -------
     table : DataFrame
-        Numbers, booleans, dates and text. Intervals (`pd.cut`) and all categories are text, periods are the date on
+        Numbers, booleans, dates and text. Intervals (`pd.cut`) and categories are text, periods are the date on
         which they begin, durations are seconds.
     notes : list of str
         What was converted into something that looks different.
@@ -69,6 +69,8 @@ def plain_column(column: pd.Series, place: str) -> pd.Series:
         return plain_column(column.sparse.to_dense(), place)
     if isinstance(kind, pd.ArrowDtype):
         return plain_column(_without_arrow(column), place)
+    if isinstance(kind, pd.CategoricalDtype) and pd.api.types.is_numeric_dtype(kind.categories):
+        return column  # as text it would look like numbers that somebody failed to read
     if isinstance(kind, pd.CategoricalDtype | pd.IntervalDtype):
         return _as_text(column)
     if isinstance(kind, pd.PeriodDtype):
@@ -76,7 +78,9 @@ def plain_column(column: pd.Series, place: str) -> pd.Series:
     if kind.kind == "m":
         return column.dt.total_seconds()
     if kind.kind == "c":
-        raise _refusal(column, place, "complex numbers", "take np.abs() or np.real() of them")
+        raise _refusal(
+            column, place, "complex numbers", "take their absolute value or their real part"
+        )
     if kind.kind == "f" and kind.itemsize not in (4, 8):
         return column.astype("float64")
     return _plain_objects(column, place) if pd.api.types.is_object_dtype(kind) else column

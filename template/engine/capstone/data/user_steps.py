@@ -55,6 +55,8 @@ def apply_step(
     result = call_student(function, table.copy())
     _check_result(result, table, place)
     plain, notes = plain_table(result, place)
+    if target in plain and isinstance(plain[target].dtype, pd.CategoricalDtype):
+        plain = plain.assign(**{target: plain[target].astype(plain[target].cat.categories.dtype)})
     if target and target not in result:
         raise CapstoneError(
             f'{place} lost the target column "{target}": return it with the others.'

@@ -13,7 +13,6 @@ MOST_CLASSES = 100
 FEWEST_ROWS = 20
 WHOLE = 2.0**53  # up to here, floats hold every whole number
 FEWEST_PER_CLASS = 5
-LONGEST_NUMBER = 15  # digits that a float keeps
 LARGEST = 1e100  # beyond it, squares overflow; infinite values are larger too
 # A network computes with 32 bits: 7 digits, and nothing beyond 3e38. Its predictions must fit in.
 LARGEST_TARGET, SMALLEST_TARGET = 1e30, 1e-30
@@ -231,16 +230,17 @@ def _refuse_infinite(column: pd.Series, place: str) -> None:
 
 def _refuse_mixed(column: pd.Series, place: str) -> None:
     """A text column that is mostly numbers, or mostly dates, has values that someone should mend."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return  # somebody has said that these are categories
     present = column.dropna().astype(str)
     numbers = pd.to_numeric(present, errors="coerce").notna()
     if numbers.all() and present.str.fullmatch(r"\s*[+-]?\d{1,15}(\.\d*)?\s*").all():
         raise CapstoneError(
             f'Column "{column.name}" holds numbers as text, such as {quoted(present.iloc[0])}: set [data] decimal, '
-            f"or turn them into numbers in clean() ({place}) with pd.to_numeric."
+            f"or turn them into numbers in clean() ({place}) with pd.to_numeric; where they name categories, use "
+            '.astype("category").'
         )
     if numbers.all():
-        if present.str.len().max() <= LONGEST_NUMBER:
-            return  # somebody made text of numbers: they are to be categories
         raise CapstoneError(
             f'Column "{column.name}" holds whole numbers too long to keep every digit, such as '
             f"{quoted(present.iloc[0])}: if it is an id, add it to [data] leave_out."

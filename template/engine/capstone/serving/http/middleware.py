@@ -106,7 +106,7 @@ class Middleware:
         path = scope["path"] if scope["path"] in PATHS else "other"
         headers = dict(scope["headers"])
         request_id = scope["capstone.request"] = _request_id(headers)
-        status, error, buffered = 0, "", 0
+        status, error = 0, ""
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -124,14 +124,7 @@ class Middleware:
             elif scope["method"] != "POST":
                 raise Problem(405, "Send rows here, by POST.", headers=((b"allow", b"POST"),))
             else:
-                body, buffered = await self._read(headers, receive)
-                answer = await self._in_turn(handler, body)
-                self.buffered += len(answer)
-                buffered += len(answer)
-                whole = len(answer) < UNREAD_BYTES
-                await _send(200, [JSON_TYPE], answer, send_with_headers, end=whole)
-                if not whole:  # uvicorn takes the end when the client has read nearly all before it
-                    await send(END)
+                await self._answer(handler, headers, receive, send_with_headers)
         except Problem as problem:
             if not status:
                 await self._refuse(problem, request_id, receive, send_with_headers)
@@ -143,7 +136,6 @@ class Middleware:
                 internal = Problem(500, INTERNAL_ERROR)
                 await self._refuse(internal, request_id, receive, send_with_headers)
         finally:
-            self.buffered -= buffered
             seconds = time.perf_counter() - start
             self.metrics.count_request(path, status, seconds)
             line = {"request": request_id, "method": scope["method"], "path": path}
@@ -179,6 +171,26 @@ class Middleware:
         elif not _names_loopback(headers.get(b"host", b"localhost")):
             # DNS rebinding: a page elsewhere may make its name resolve to 127.0.0.1.
             raise Problem(421, "Without an API key only this machine's own names are answered.")
+
+    async def _answer(
+        self,
+        handler: Callable[[bytes], Awaitable[bytes]],
+        headers: dict[bytes, bytes],
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        """Answer a request with a body."""
+        body, buffered = await self._read(headers, receive)
+        try:
+            answer = await self._in_turn(handler, body)
+            self.buffered += len(answer)
+            buffered += len(answer)
+            whole = len(answer) < UNREAD_BYTES
+            await _send(200, [JSON_TYPE], answer, send, end=whole)
+            if not whole:  # uvicorn takes the end when the client has read nearly all before it
+                await send(END)
+        finally:
+            self.buffered -= buffered
 
     async def _in_turn(self, handler: Callable[[bytes], Awaitable[bytes]], body: bytes) -> bytes:
         """The answer, or a refusal where too many requests are waiting already."""

@@ -118,7 +118,8 @@ class LimitedProtocol(HttpToolsProtocol):
             if self.pipeline or not cycle.more_body:
                 cycle.keep_alive = False
                 return
-            cycle.disconnected = True  # the refusal answers this request, whose body is wrong
+            # The refusal answers this request, whose body is wrong: its handler must write nothing more.
+            cycle.disconnected, cycle.waiting_for_100_continue = True, False
             cycle.message_event.set()
         self.transport.write(self.app.refusal(self.problem or NO_HTTP))
         # Closing a connection with bytes unread would reset it and lose the answer.

@@ -23,7 +23,7 @@ schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not i
 
 # How many bodies and connections are tried; what Hypothesis and Schemathesis think of comes on top.
 SUITE = 1_000
-LONG = 60_000
+LONG = 84_000
 CLIENTS = 8  # at the same time
 WithRun = Callable[[str], Path]
 CHECKS = (

@@ -19,7 +19,7 @@ from capstone.core.step import step
 from capstone.core.text import say
 from capstone.data.kinds import feature_columns
 from capstone.data.preprocessing import Preprocessor
-from capstone.data.reading import fingerprint, read_table, size_of
+from capstone.data.reading import fingerprint, patience, read_table
 from capstone.data.schema import describe_columns
 from capstone.data.splitting import assign_folds, split_rows
 from capstone.data.user_steps import apply_step, clean_table
@@ -147,8 +147,8 @@ class CapstonePipeline:
         path = self.root / data.path
         table, how = read_table(path, data)
         self.sha256 = fingerprint(path)
-        size = size_of(*table.shape)
-        return table, f"{size} from {data.path} ({how})"
+        size = f"{len(table):,} rows, {len(table.columns):,} columns"
+        return table, f"{size} from {data.path} ({how}){patience(len(table.columns))}"
 
     @step
     def clean(self) -> str:

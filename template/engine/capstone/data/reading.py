@@ -64,10 +64,9 @@ def read_table(path: Path, data: Data) -> tuple[pd.DataFrame, str]:
     return table, how
 
 
-def size_of(rows: int, columns: int) -> str:
-    """How many rows and columns a table has, and whether it takes patience: some steps look at each column."""
-    slow = "; so many columns make every step slow" if columns > MANY_COLUMNS else ""
-    return f"{rows:,} rows, {columns:,} columns{slow}"
+def patience(columns: int) -> str:
+    """What is said of a table with so many columns that each step takes long; "" of others."""
+    return "; so many columns make every step slow" if columns > MANY_COLUMNS else ""
 
 
 def table_files(path: Path) -> list[Path]:

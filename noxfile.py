@@ -24,17 +24,9 @@ nox.options.sessions = ["tests"]
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests, two files at a time; arguments after -- go to pytest."""
-    install_for_tests(session)
-    # In the order given, for xdist's own starts the files with few tests last. Those of the template are first: one of
-    # them, the README's commands, takes longer than any other.
-    two = ["--numprocesses", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
-    # No .pyc files: template/ would fill with them.
-    env = {"PYTHONDONTWRITEBYTECODE": "1"}
-    folders = [path.name for path in (HERE / "tests").iterdir() if path.is_dir()]
-    folders.sort(key=lambda name: (name != "template", name))
-    chosen = any(Path(argument.partition("::")[0]).exists() for argument in session.posargs)
-    where = [] if chosen else [f"tests/{name}" for name in folders]
-    session.run("python", "-m", "pytest", *two, "-m", "not long", *where, *session.posargs, env=env)
+    # A file stays with one process, whose tests share what its fixtures make; tests/conftest.py has put the slow ones
+    # first. For xdist's own starts the files with few tests last.
+    run_tests(session, "not long", "--dist", "loadfile", "--no-loadscope-reorder")
 
 
 @nox.session
@@ -131,10 +123,20 @@ def record(session: nox.Session) -> None:
 
 @nox.session
 def long(session: nox.Session) -> None:
-    """Run the tests that take minutes each: a hundred kills, hundreds of projects and histories."""
+    """Run the tests that take minutes each, two at a time: kills, histories, a thousand times the fuzz."""
+    run_tests(session, "long", "--dist", "worksteal")
+
+
+def run_tests(session: nox.Session, marked: str, *distribution: str) -> None:
+    """Run the tests with these marks in two processes."""
     install_for_tests(session)
-    env = {"PYTHONDONTWRITEBYTECODE": "1"}
-    session.run("python", "-m", "pytest", "-m", "long", *session.posargs, env=env)
+    env = {
+        "PYTHONDONTWRITEBYTECODE": "1",  # template/ would fill with .pyc files
+        # Two processes with a thread for each core would wait for each other: twice the seconds of a run.
+        "OMP_NUM_THREADS": "1",
+    }
+    two = ("--numprocesses", "2", *distribution)
+    session.run("python", "-m", "pytest", *two, "-m", marked, *session.posargs, env=env)
 
 
 def group(name: str) -> tuple[str, ...]:

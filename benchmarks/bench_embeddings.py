@@ -37,9 +37,9 @@ from benchmarks.bench_quality import (
     score,
     verdict,
 )
-from capstone.core.project import load_module
 from capstone.core.settings import Settings
 from capstone.core.settings_file import load_settings
+from capstone.core.student_code import load_module
 from capstone.data.preprocessing import Preprocessor
 
 EVERY = 10_000  # categories of a column that get an input of their own

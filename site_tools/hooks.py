@@ -14,7 +14,7 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "template" / "engine")]  # MkDocs loads this file by its path
 
-from site_tools import concepts, decisions, listings, reference  # noqa: E402
+from site_tools import concepts, decisions, listings, reference, tried  # noqa: E402
 from site_tools.project import render  # noqa: E402
 
 
@@ -25,6 +25,7 @@ def generated() -> dict[str, str]:
         project = render(Path(folder) / "my-capstone")
         pages = {**reference.pages(project), **listings.pages(project)}
         pages["decisions/index.md"] = decisions.page()
+        pages["explanation/tried.md"] = tried.page(tried.collect())
         return {**pages, "concepts.md": concepts.page(project, listings.link)}
 
 

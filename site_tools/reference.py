@@ -207,8 +207,18 @@ def _entry(text: str) -> str:
 
 # ---- The commands --------------------------------------------------------------------------------
 
-IN_A_PROJECT = """Run these in a project's folder; with uv write `uv run` before each. What goes wrong is told in
-one sentence, and the exit code is 2. `--traceback` behind any command shows the whole story.
+IN_A_PROJECT = """Run these in a project's folder; with uv write `uv run` before each. What goes wrong is one sentence
+on standard error; `--traceback` behind any command shows the whole story.
+
+| exit code | meaning |
+| --- | --- |
+| 0 | all is well |
+| 2 | something that you can mend; the sentence says what, where and how |
+| 130 | Ctrl-C ended it |
+| 1 | a fault of the template's engine, not of your work: show your instructor what `--traceback` prints |
+
+Names of columns, values and files are shown as they are. What a terminal would obey, or nobody could see, stands there
+as Python writes it: `\\x1b`, `\\n`, `\\u202e`. In `--json` and in files every letter is kept.
 """
 IN_A_CLASS = """Run these in the folder of `class.toml`. [A class with `cohort`](../cohort.md) says when.
 """

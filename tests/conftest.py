@@ -1,9 +1,12 @@
 """Fixtures: rendered projects, each made once, and a way to run a project's command."""
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,9 @@ from tests.support.helpers import (
     PROBLEMS,
     SIMS,
     SMALL,
+    TINY,
     Capstone,
+    CopyWithRun,
     Render,
     RunCapstone,
     call,
@@ -25,6 +30,21 @@ from tests.support.helpers import (
     python_path,
     run,
 )
+from tests.support.hostile import HOSTILE_RUN, make_project
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first, so that no process has a long one left when the others have ended."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    slow.update({item.path for item in items if item.path.parent.name == "fuzz"})
+    items.sort(key=lambda item: -slow[item.path])
+
+
+@pytest.fixture(scope="session")
+def for_all(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the processes of xdist share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -101,9 +121,7 @@ def run_capstone() -> RunCapstone:
 
 
 @pytest.fixture(scope="session")
-def with_run(
-    render: Render, run_capstone: RunCapstone, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], Path]:
+def with_run(render: Render, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """`with_run("binary")` gives a project with a small run, made once. It is shared: only read it."""
     made: dict[str, Path] = {}
 
@@ -111,12 +129,49 @@ def with_run(
         if problem not in made:
             source, target = render(problem=problem), tmp_path_factory.mktemp("served") / problem
             shutil.copytree(source, target)
-            smaller = [part for change in SMALL for part in ("--set", change)]
-            done = run_capstone(target, "run", "--quick", *smaller)
-            assert done.returncode == 0, done.stdout + done.stderr
+            assert call(target, "run", "--quick", *(f"--set={change}" for change in SMALL)) == 0
             made[problem] = target
         return made[problem]
 
+    return project
+
+
+@pytest.fixture
+def copy_with_run(with_run: Callable[[str], Path], tmp_path: Path) -> CopyWithRun:
+    """The same as a copy of the test's own, to change at will."""
+    return lambda problem: Path(shutil.copytree(with_run(problem), tmp_path / "my-capstone"))
+
+
+@pytest.fixture(scope="session")
+def hostile(render: Render, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """`hostile("binary")` gives a project on a table of hostile names, with a run. Its commands may write into it."""
+    made: dict[str, Path] = {}
+
+    def project(problem: str) -> Path:
+        if problem not in made:
+            made[problem] = tmp_path_factory.mktemp("hostile") / "project"
+            make_project(render(problem=problem), made[problem], problem)
+            assert call(made[problem], "run", "--quick", *HOSTILE_RUN) == 0
+        return made[problem]
+
+    return project
+
+
+@pytest.fixture(scope="session")
+def tiny_run(render: Render, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with a run in earnest on 200 rows, one network and two epochs. It is shared: only read it."""
+    source = render(problem="binary")
+    project = Path(shutil.copytree(source, tmp_path_factory.mktemp("tiny") / "my-capstone"))
+    table = project / "data" / "raw" / "customer_churn.csv"
+    lines = table.read_text(encoding="utf-8").splitlines(keepends=True)
+    table.write_text("".join(lines[:201]), encoding="utf-8")
+    path = project / "capstone.toml"
+    text = path.read_text(encoding="utf-8")
+    for key, value in TINY.items():
+        text, found = re.subn(rf"(?m)^{key} = \S+", f"{key} = {value}", text)
+        assert found == 1, key
+    path.write_text(text, encoding="utf-8")
+    assert call(project, "run") == 0
     return project
 
 
@@ -129,9 +184,12 @@ def exported(with_run: Callable[[str], Path], tmp_path_factory: pytest.TempPathF
 
 
 @pytest.fixture(scope="session")
-def pre_commit_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where pre-commit keeps the hooks' tools: installed once for all tests, which takes a minute."""
-    return tmp_path_factory.mktemp("pre-commit")
+def pre_commit_home(for_all: Path) -> Path:
+    """Where pre-commit keeps the hooks' tools: installed once for all tests, which takes a minute.
+
+    pre-commit itself sees to it that two processes don't install the same.
+    """
+    return for_all / "pre-commit"
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from cohort.errors import CohortError, RefusedError
 from cohort.git.objects import EXECUTABLE, FILE, FOLDER, Objects
@@ -35,7 +35,7 @@ def parse(content: bytes) -> list[str]:
     if len(content) > LARGEST:
         raise RefusedError(f"its check result has {len(content):,} bytes; allowed: {LARGEST:,}.")
     try:
-        rules: Any = json.loads(content.decode("utf-8"))["rules"]
+        rules = json.loads(content.decode("utf-8"))["rules"]
         if len(rules) > MOST:
             raise ValueError
         return [_line(rule) for rule in rules if rule["state"] == "open"]
@@ -43,7 +43,7 @@ def parse(content: bytes) -> list[str]:
         raise CohortError("its result of `capstone check --json` can't be read.") from None
 
 
-def _line(rule: dict[str, Any]) -> str:
+def _line(rule: Mapping[str, object]) -> str:
     """One line without anything that could steer a terminal or turn the direction of a text."""
     return visible_text(f"{str(rule['rule'])[:LONGEST]}: {str(rule['said'])[:LONGEST]}")
 

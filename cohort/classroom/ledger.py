@@ -6,15 +6,16 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from cohort.classroom.outcome import CLEAN, CONFLICT, Outcome, PullRequest
 from cohort.errors import CohortError
 from cohort.text import to_json
 
+LAST_PROJECT = 30.0  # seconds for the processes of a cohort that was killed
 # How the tables came to be: each script brings a ledger from one version to the next. A ledger's version is
 # SQLite's `user_version`. Those of cohort 0.1, which are version 0, may have the first tables already.
 MIGRATIONS = (
@@ -42,6 +43,17 @@ class Record:
 
     commit: str  # that cohort made first; empty if it did not
     releases: frozenset[str]  # that the project was seen at
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that was done to a student's repository."""
+
+    command: str
+    target: str
+    step: str
+    at: float  # seconds since 1970
+    about: Outcome
 
 
 class Ledger:
@@ -105,9 +117,9 @@ class Ledger:
         ).fetchone()
         return row[0] if row and row[1] is None else None
 
-    def note(self, run: int, student: str, step: str, about: dict[str, Any]) -> None:
-        """Write down a step."""
-        row = (run, student, step, time.time(), to_json(about))
+    def note(self, run: int, student: str, step: str, outcome: Outcome) -> None:
+        """Write down what came of a step."""
+        row = (run, student, step, time.time(), to_json(outcome.as_dict()))
         self._connection.execute("INSERT INTO steps VALUES (?, ?, ?, ?, ?)", row)
 
     def steps(self, run: int, step: str) -> dict[str, Outcome]:
@@ -115,23 +127,28 @@ class Ledger:
         rows = self._connection.execute(
             "SELECT student, about FROM steps WHERE run = ? AND step = ? ORDER BY at", (run, step)
         )
-        return {student: Outcome.from_dict(json.loads(about)) for student, about in rows}
+        return {student: Outcome.from_json(about) for student, about in rows}
 
-    def history(self, student: str, most: int = 20) -> list[dict[str, Any]]:
+    def history(self, student: str, most: int = 20) -> list[Step]:
         """What was done to a student's repository, newest first."""
         rows = self._connection.execute(
             "SELECT runs.command, target, step, at, about FROM steps JOIN runs ON runs.id = run "
             "WHERE student = ? ORDER BY at DESC LIMIT ?",
             (student, most),
         )
-        names = ("command", "target", "step", "at", "about")
-        return [dict(zip(names, row, strict=True)) | {"about": json.loads(row[4])} for row in rows]
+        return [
+            Step(command, target, step, at, Outcome.from_json(about))
+            for command, target, step, at, about in rows
+        ]
 
     def last_update(self) -> dict[str, float]:
-        """When each student's newest update was written."""
+        """When each student's newest update was written, of those that were not rolled back."""
         rows = self._connection.execute(
-            "SELECT student, MAX(at) FROM steps WHERE step = 'done' AND "
-            "json_extract(about, '$.wrote') GROUP BY student"
+            "SELECT student, MAX(at) FROM steps AS written WHERE step = 'done' AND "
+            "json_extract(about, '$.wrote') AND NOT EXISTS (SELECT 1 FROM steps AS later WHERE "
+            "later.student = written.student AND later.at > written.at AND later.step = 'rollback' "
+            "AND json_extract(later.about, '$.wrote') AND json_extract(later.about, '$.branch') = "
+            "json_extract(written.about, '$.branch')) GROUP BY student"
         )
         return dict(rows.fetchall())
 
@@ -200,15 +217,33 @@ class Ledger:
 
 @contextmanager
 def alone(cache: Path) -> Iterator[None]:
-    """Hold the class for oneself. The lock ends with the process, even when that is killed."""
+    """Hold the class for oneself. The lock ends with the process, even when that is killed.
+
+    Then its processes may still be at their last project: they are waited for.
+    """
     cache.mkdir(parents=True, exist_ok=True)
-    lock = sqlite3.connect(cache / "lock.sqlite", isolation_level=None, timeout=0)
-    try:
-        lock.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError:
-        lock.close()
-        raise CohortError("Another cohort is at work on this class; wait for it to end.") from None
-    try:
+    with _locked(cache / "lock.sqlite", "EXCLUSIVE", seconds=0):
+        with _locked(cache / "workers.sqlite", "EXCLUSIVE", LAST_PROJECT):
+            pass
         yield
-    finally:
-        lock.close()
+
+
+def at_work(cache: Path) -> AbstractContextManager[None]:
+    """Let no other cohort begin while this process works on projects, whatever becomes of the one that started it."""
+    return _locked(cache / "workers.sqlite", "SHARED", LAST_PROJECT)
+
+
+@contextmanager
+def _locked(path: Path, kind: Literal["EXCLUSIVE", "SHARED"], seconds: float) -> Iterator[None]:
+    """Hold a lock that the system takes back when the process ends, in any way."""
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=seconds)) as lock:
+        try:
+            lock.execute("BEGIN" if kind == "SHARED" else "BEGIN EXCLUSIVE")
+            lock.execute("SELECT * FROM sqlite_master").fetchall()  # BEGIN alone locks nothing
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            raise CohortError(
+                "Another cohort is at work on this class; wait for it to end."
+            ) from None
+        yield

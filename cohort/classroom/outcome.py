@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 CURRENT, NEWER, CLEAN, CONFLICT = "current", "newer", "clean", "conflict"
 REFUSED, ERROR = "refused", "error"
@@ -38,7 +38,7 @@ def count_of_word(number: int, word: str) -> str:
     return f"{number:,} {word if number == 1 else SEVERAL.get(word, word)}"
 
 
-NOTHING: dict[str, Any] = {"changes": {}, "conflicts": [], "notes": [], "diffs": {}}
+NOTHING: dict[str, object] = {"changes": {}, "conflicts": [], "notes": [], "diffs": {}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +99,15 @@ class Outcome:
                 setattr(self, name, nothing)
         return self
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, about: dict[str, Any]) -> Outcome:
-        """What `as_dict` made."""
-        outcome = cls(**about)
-        if isinstance(request := about.get("pull_request"), dict):
-            outcome.pull_request = PullRequest(**request)
-        return outcome
+    def from_json(cls, text: str) -> Outcome:
+        """What `as_dict` made, as the ledger keeps it."""
+        about = json.loads(text)
+        request = about.pop("pull_request", None)
+        return cls(**about, pull_request=PullRequest(**request) if request else None)
 
 
 def exit_code(outcomes: Iterable[Outcome]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 from cohort.classroom.roster import Student
 
@@ -12,7 +12,7 @@ from cohort.classroom.roster import Student
 class Row(Protocol):
     """What a command shows of one student: a dataclass."""
 
-    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[object]]]
     student: str
     same_as: str  # the student whose row stands for the team's repository; "": this one
 

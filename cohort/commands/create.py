@@ -35,7 +35,7 @@ def create_class(options: CreateOptions) -> int:
             outcome.compact()
             outcome.without_empty()
             for name in teams.members(outcome.student):
-                at.ledger.note(run, name, "created", outcome.as_dict())
+                at.ledger.note(run, name, "created", outcome)
             advance(outcome)
 
         made = work_on(at, teams.first, task, options.jobs, note)
@@ -55,7 +55,7 @@ def _create(release: str, bare: bool, bench: Workbench, student: Student) -> Out
 
 def _notes(roster: Roster, release: Release) -> list[str]:
     """What an instructor may want to correct in the roster."""
-    others = [name for name in roster.columns if name not in release.shared["questions_data"]]
+    others = [name for name in roster.columns if name not in release.shared.questions_data]
     notes = [f"{roster.name}, {note}." for note in roster.notes]
     if others:
         notes.append(

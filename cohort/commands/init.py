@@ -26,7 +26,7 @@ branch_prefix = "template/"  # updates go to branches template/<release>
 cache = ".cohort"            # caches and the ledger; may be deleted
 
 [forge]
-kind = "{forge}"             # github, gitlab or none: how pull requests are opened
+{kind:<28} # github, gitlab or none: how pull requests are opened
 api = ""                     # where its API is, if not at the repositories' host: "https://git.example.edu/api/v4"
 file_remotes = false         # may a "repository" be a file:// address? Only for tests.
 
@@ -49,7 +49,7 @@ def start_class(folder: Path, template: str, releases: list[str], forge: str) ->
     folder.mkdir(parents=True, exist_ok=True)
     names = releases or _all_releases(url)
     quoted = ", ".join(f'"{name}"' for name in names)
-    text = CLASS.format(url=_toml(url), releases=quoted, forge=forge)
+    text = CLASS.format(url=_toml(url), releases=quoted, kind=f'kind = "{forge}"')
     path.write_text(text, encoding="utf-8", newline="\n")
     try:
         class_ = load(folder)

@@ -38,7 +38,7 @@ def one_by_one(
         def note(outcome: Outcome) -> None:
             outcome.compact()
             for name in teams.members(outcome.student):
-                at.ledger.note(run, name, what, outcome.as_dict())
+                at.ledger.note(run, name, what, outcome)
             advance(outcome)
 
         made = over_class(at, students, task, options.jobs, note)

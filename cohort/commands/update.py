@@ -48,13 +48,13 @@ def update_class(options: UpdateOptions) -> int:
                 options.push and outcome.commit and not outcome.pushed and outcome.student in remote
             )
             for name in teams.members(outcome.student):
-                at.ledger.note(run, name, "prepared" if waits else "done", outcome.as_dict())
+                at.ledger.note(run, name, "prepared" if waits else "done", outcome)
                 at.ledger.keep_plan(name, outcome)
             advance(outcome)
 
         def note_request(outcome: Outcome) -> None:
             for name in teams.members(outcome.student):
-                at.ledger.note(run, name, "pull request", outcome.as_dict())
+                at.ledger.note(run, name, "pull request", outcome)
 
         due = [student for student in students if student.name not in finished]
         made = {

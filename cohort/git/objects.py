@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cohort.errors import CohortError, RefusedError
 from cohort.git import process
@@ -49,7 +49,7 @@ class Loose(NamedTuple):
     kind: str
     size: int  # as its head says
     begun: bytes
-    unpacking: Any  # zlib's decompressobj
+    unpacking: zlib._Decompress
 
     def content(self) -> bytes | None:
         """All of it, or None when it is not what its head says."""

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
-from typing import Any
 
 from rich.cells import cell_len
 
@@ -52,10 +51,10 @@ def progress(what: str, total: int, quiet: bool) -> Iterator[Callable[[object], 
         yield advance
 
 
-def print_json(projects: Sequence[dict[str, Any]], roster: Roster, **more: object) -> None:
+def print_json(projects: Sequence[dict[str, object]], roster: Roster, **more: object) -> None:
     """What a command found, for programs: with each student's other columns of the roster."""
     extra = {student.name: student.extra for student in roster.students}
-    rows = [project | {"extra": extra[project["student"]]} for project in projects]
+    rows = [project | {"extra": extra[str(project["student"])]} for project in projects]
     about = {"projects": rows, "problems": roster.problems}
     print(to_json(more | about, indent=2))
 

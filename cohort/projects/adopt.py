@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from cohort.classroom.outcome import Outcome
 from cohort.classroom.roster import Student
 from cohort.classroom.stores import open_store
@@ -67,7 +65,7 @@ def adopt(bench: Workbench, student: Student, given: dict[str, str]) -> Outcome:
     return outcome
 
 
-def _from_history(bench: Workbench, objects: Objects, commit: str) -> dict[str, Any]:
+def _from_history(bench: Workbench, objects: Objects, commit: str) -> dict[str, object]:
     """The answers in the newest commit that had a valid file."""
     newest = bench.releases.get(bench.releases.newest)
     for _ in range(FURTHEST):
@@ -89,13 +87,11 @@ def _from_history(bench: Workbench, objects: Objects, commit: str) -> dict[str, 
 
 
 def _fit(
-    bench: Workbench, name: str, answers: dict[str, Any], objects: Objects, tree: str
+    bench: Workbench, name: str, answers: dict[str, object], objects: Objects, tree: str
 ) -> tuple[float, Rendering | None]:
     """How much of what a release writes, with these answers, is in the project as written."""
     release: Release = bench.releases.get(name)
-    known = {
-        key: value for key, value in answers.items() if key in release.shared["questions_data"]
-    }
+    known = {key: value for key, value in answers.items() if key in release.shared.questions_data}
     try:
         made = Rendering(release, bench.class_.template_url, Answers(known), "copy")
     except CohortError:

@@ -6,6 +6,7 @@ Each says what was kept and what is left to do, and none advises against keeping
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from cohort.git.objects import EXECUTABLE
 from cohort.git.writing import File
@@ -28,24 +29,45 @@ def _mode(file: File) -> str:
     return "executable" if file.mode == EXECUTABLE else "not executable"
 
 
-def both_changed(trio: Trio, is_text: bool) -> str:
+@dataclass(frozen=True)
+class Both:
+    """Both sides changed a file: how, what is kept, and what is left to do."""
+
+    changed: str
+    kept: str
+    to_do: str
+
+
+SAME_LINES = "the student and the template changed the same lines"
+LINES = Both(
+    SAME_LINES,
+    "the student's side is kept",
+    "Merge the template's in by hand (`cohort update --markers` shows both)",
+)
+MARKED = Both(
+    SAME_LINES,
+    "both are in the file, between markers",
+    "Decide what is right, and delete the markers",
+)
+NO_TEXT = Both(
+    "the student and the template both changed this file, which is no text that can be merged",
+    "the student's side is kept",
+    "Decide which of the two the project needs",
+)
+
+
+def both_changed(trio: Trio, how: Both) -> str:
     """Both sides changed the same file, under one name or more."""
-    if is_text:
-        what = "the student and the template changed the same lines; the student's are kept"
-        to_do = "Merge the template's in by hand (`cohort update --markers` shows both)"
-    else:
-        what = "the student and the template both changed this file, which is no text that can be merged"
-        what += "; the student's is kept"
-        to_do = "Decide which of the two the project needs"
+    what = how.changed
     if trio.base is None:
-        what = "the template now has a file of this name too; the student's is kept"
+        what = "the template now has a file of this name too"
     elif trio.base != trio.theirs and trio.base != trio.ours:
         what = f"the student and the template both renamed {trio.base} to this; {what}"
     elif trio.base != trio.ours:
         what = f"the student renamed {trio.base} to this; {what}"
     elif trio.base != trio.theirs:
         what = f"the template renamed {trio.base} to this; {what}"
-    return f"{what}. {to_do}"
+    return f"{what}; {how.kept}. {how.to_do}"
 
 
 def removed(base: str, path: str, student: str) -> str:

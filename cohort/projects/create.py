@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from cohort.classroom.outcome import Outcome
 from cohort.classroom.roster import Student
@@ -25,11 +25,11 @@ def render(
     bench: Workbench,
     student: Student,
     release: Release,
-    earlier: Mapping[str, Any] | None = None,
+    earlier: Mapping[str, object] | None = None,
     operation: Literal["copy", "update"] = "copy",
 ) -> Rendering:
     """A student's project. The roster's answers go before earlier ones, and raise CohortError if they don't fit."""
-    given, url = student.answers(release.shared["questions_data"]), bench.class_.template_url
+    given, url = student.answers(release.shared.questions_data), bench.class_.template_url
     try:
         return Rendering(release, url, Answers(earlier or {}, given), operation)
     except RefusedError:

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
 from unicodedata import normalize
 
 from pathspec import PathSpec
@@ -21,7 +20,7 @@ from cohort.git.comparing import Entry
 from cohort.projects.create import render
 from cohort.projects.past import Past
 from cohort.projects.workbench import Workbench
-from cohort.template.answers import FILE
+from cohort.template.answers import FILE, release_of
 from cohort.template.rendering import Answers, Rendering
 
 # Where Python looks for modules, beside the engine's own folder: a module and a package of the first level there.
@@ -44,12 +43,12 @@ class Expected:
     """What a project should hold. `last`: the answers as they are in the project now."""
 
     def __init__(
-        self, bench: Workbench, student: Student, last: Mapping[str, Any], past: Past
+        self, bench: Workbench, student: Student, last: Mapping[str, object], past: Past
     ) -> None:
-        release = bench.releases.get(last["_commit"])
+        release = bench.releases.get(release_of(last))
         self.past, self.settings = past, bench.class_.settings.audit.settings
         self._protected = bench.class_.settings.audit.protected
-        self._roster = student.answers(release.shared["questions_data"])
+        self._roster = student.answers(release.shared.questions_data)
         self.made = render(bench, student, release, past.answers, "update")
         self._last = {name: value for name, value in last.items() if name[:1] != "_"}
         self._trusted = self.made.remembered

@@ -20,12 +20,28 @@ from cohort.projects.sides import Entry, Sides
 
 
 @dataclass(frozen=True)
+class Marked:
+    """The file of a conflict with both sides between markers, and what is said of that."""
+
+    file: File
+    what: str
+
+
+@dataclass(frozen=True)
 class Conflict:
-    """Something that a person has to do, for the student's side was kept. `marked`: with both sides."""
+    """Something that a person has to do, for the student's side was kept."""
 
     path: str
     what: str
-    marked: File | None = None
+    marked: Marked | None = None
+
+    def also(self, what: str, marked: Marked | None) -> Conflict:
+        """This conflict and another one of the same file, in the words of both."""
+        if self.marked is not None:
+            marked = Marked(self.marked.file, f"{self.marked.what}. Also, {what}")
+        elif marked is not None:
+            marked = Marked(marked.file, f"{self.what}. Also, {marked.what}")
+        return Conflict(self.path, f"{self.what}. Also, {what}", marked)
 
 
 @dataclass
@@ -36,12 +52,11 @@ class Merged:
     conflicts: list[Conflict] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def conflict(self, path: str, what: str, marked: File | None = None) -> None:
+    def conflict(self, path: str, what: str, marked: Marked | None = None) -> None:
         """Add a conflict; one that the file has already gets the words of both."""
         for number, one in enumerate(self.conflicts):
             if one.path == path:
-                both = Conflict(path, f"{one.what}. Also, {what}", one.marked or marked)
-                self.conflicts[number] = both
+                self.conflicts[number] = one.also(what, marked)
                 return
         self.conflicts.append(Conflict(path, what, marked))
 
@@ -226,12 +241,20 @@ class _Work:
             file = File(self._mode(), content)
             merged.notes += self._notes(file)
         else:
-            marked = None if text.content == self.three.ours else File(self._mode(), content)
-            merged.conflict(self.path, words.both_changed(self.trio, marked is not None), marked)
+            merged.conflict(
+                self.path, *self._words(content, is_text=text.content != self.three.ours)
+            )
         if self.path != self.before:
             merged.changes[self.before] = None
         if self.path != self.before or file != self.ours:
             merged.changes[self.path] = file
+
+    def _words(self, content: bytes, is_text: bool) -> tuple[str, Marked | None]:
+        """What is said of a conflict; and the file with both sides, which only a text can have."""
+        if not is_text:
+            return words.both_changed(self.trio, words.NO_TEXT), None
+        marked = Marked(File(self._mode(), content), words.both_changed(self.trio, words.MARKED))
+        return words.both_changed(self.trio, words.LINES), marked
 
     def _mode(self) -> str:
         base = self.base.mode if self.base else self.theirs.mode

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from cohort.classroom.config import version
 from cohort.classroom.roster import Student
@@ -28,7 +27,7 @@ UNKNOWN = (
 class Past:
     """The answers at the beginning, the newest release that the project was at, and what is not certain."""
 
-    answers: dict[str, Any]
+    answers: dict[str, object]
     newest: str
     note: str = ""
 
@@ -37,23 +36,24 @@ class Past:
 class _History:
     """A walk back from the newest commit."""
 
-    first: dict[str, Any] | None = None  # the answers of the oldest commit that has some
+    first: dict[str, object] | None = None  # the answers of the oldest commit that has some
     releases: set[str] = field(default_factory=set)
     is_whole: bool = False
 
 
 def read_past(
-    bench: Workbench, student: Student, objects: Objects, head: str, last: dict[str, Any]
+    bench: Workbench, student: Student, objects: Objects, head: str, last: dict[str, object]
 ) -> Past:
     """What the ledger knows; where it does not, what the history says. `last`: the newest answers."""
     record = bench.records.get(student.name)
     seen = set(record.releases) if record else set()
+    now = answers_file.release_of(last)
     made = _answers_at(objects, record.commit) if record and record.commit else None
     # Only a project that is not at the newest release can have gone back.
-    if made is None or last["_commit"] != bench.releases.newest:
+    if made is None or now != bench.releases.newest:
         history = _walk(objects, head)
         seen |= history.releases
-    allowed = {name for name in seen if name in bench.releases.names} | {last["_commit"]}
+    allowed = {name for name in seen if name in bench.releases.names} | {now}
     newest = max(allowed, key=version)
     if made is not None:
         return Past(made, newest)
@@ -64,7 +64,7 @@ def read_past(
 
 def _walk(objects: Objects, commit: str) -> _History:
     history = _History()
-    parsed: dict[str, dict[str, Any] | None] = {}
+    parsed: dict[str, dict[str, object] | None] = {}
     for _ in range(FURTHEST):
         try:
             content = objects.read(commit, "commit", LARGEST_COMMIT)
@@ -89,7 +89,7 @@ def _walk(objects: Objects, commit: str) -> _History:
     return history
 
 
-def _answers_at(objects: Objects, commit: str) -> dict[str, Any] | None:
+def _answers_at(objects: Objects, commit: str) -> dict[str, object] | None:
     """The answers of a commit that cohort made, if it is here. Its name proves its content."""
     try:
         entry = objects.find(objects.commit_tree(commit), FILE)
@@ -100,7 +100,7 @@ def _answers_at(objects: Objects, commit: str) -> dict[str, Any] | None:
     return _parse(objects, entry[1]) if entry else None
 
 
-def _parse(objects: Objects, name: str) -> dict[str, Any] | None:
+def _parse(objects: Objects, name: str) -> dict[str, object] | None:
     try:
         return answers_file.parse(objects.read(name, "blob", answers_file.LARGEST))
     except CohortError:

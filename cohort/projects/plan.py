@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from cohort.classroom.outcome import CLEAN, CONFLICT, CURRENT, NEWER
 from cohort.errors import CohortError, RefusedError
@@ -49,7 +48,7 @@ class Planner:
         state = compare(self.releases.get(now), target)
         if state:
             return Plan(state, head, now, to)
-        url = last["_src_path"]
+        url = answers_file.source_of(last)
         new = Rendering(target, url, Answers(last))
         old = self.old_rendering(now, target, new, last)
         ours = StudentFiles(objects, tree)
@@ -68,55 +67,62 @@ class Planner:
         state = CONFLICT if merged.conflicts else CLEAN
         return Plan(state, head, now, to, merged.changes, merged.conflicts, [*notes, *merged.notes])
 
-    def read_answers(self, objects: Objects, tree: str) -> dict[str, Any]:
+    def read_answers(self, objects: Objects, tree: str) -> dict[str, object]:
         """The answers file of a project's tree."""
         entry = objects.find(tree, FILE)
         if entry is None:
-            raise CohortError(f"it has no {FILE}; run `cohort adopt` for it.")
+            raise CohortError(f"it has no {FILE}; {answers_file.ADOPT}.")
         if entry[0] not in (PLAIN, EXECUTABLE):
             kind = "a symbolic link" if entry[0] == LINK else "no plain file"
             raise RefusedError(f"{FILE} is {kind}.")
         return answers_file.parse(objects.read(entry[1], "blob", answers_file.LARGEST))
 
-    def check_answers(self, last: dict[str, Any], target: Release) -> str:
+    def check_answers(self, last: dict[str, object], target: Release) -> str:
         """The project's release, after everything in the file has been checked."""
         settings = self.releases.class_
-        known = set(target.shared["questions_data"])
+        known = set(target.shared.questions_data)
         release = last.get("_commit")
         if isinstance(release, str) and release in self.releases.names:
-            known |= set(self.releases.get(release).shared["questions_data"])
+            known |= set(self.releases.get(release).shared.questions_data)
         return answers_file.check(last, settings.template_urls, self.releases.names, known)
 
     def old_rendering(
-        self, now: str, target: Release, new: Rendering, last: dict[str, Any]
+        self, now: str, target: Release, new: Rendering, last: dict[str, object]
     ) -> Rendering:
         """The project as its release made it, without what the new release leaves out of updates."""
         given = {name: value for name, value in last.items() if not name.startswith("_")}
-        release, exclude = self.releases.get(now), target.shared["exclude"]
+        release, exclude = self.releases.get(now), target.shared.exclude
+        url = answers_file.source_of(last)
         if release.includes == target.includes and given == new.remembered:
-            return Rendering(release, last["_src_path"], Answers(same_as=new), exclude=exclude)
-        return Rendering(release, last["_src_path"], Answers(last, given), exclude=exclude)
+            return Rendering(release, url, Answers(same_as=new), exclude=exclude)
+        return Rendering(release, url, Answers(last, given), exclude=exclude)
 
     def message(self, plan: Plan) -> str:
         """The message of the update's commit: the same for the same update."""
         lines = [f"Update the template from {plan.now} to {plan.to}", ""]
         if plan.conflicts:
-            lines += ["Needs attention; the student's side is kept:", ""]
+            lines += ["Needs attention:", ""]
             lines += [f"- {conflict.path}: {conflict.what}." for conflict in plan.conflicts] + [""]
         if plan.notes:
             lines += ["Notes:", ""] + [f"- {note}." for note in plan.notes] + [""]
         return "\n".join(lines)
 
-    def commit(
-        self, plan: Plan, store: Path, markers: bool = False, into: Path | None = None
-    ) -> str:
+    def commit(self, plan: Plan, store: Path, into: Path | None = None) -> str:
         """Write the update's commit into an object store; returns its name. No reference is touched."""
-        changes: dict[str, File | None] = dict(plan.changes)
-        if markers:
-            changes |= {one.path: one.marked for one in plan.conflicts if one.marked is not None}
         author = self.releases.get(plan.to).author
-        stream = commit_stream(author, self.message(plan), changes, plan.head)
+        stream = commit_stream(author, self.message(plan), plan.changes, plan.head)
         return fast_import(self.place.home, self.place.scratch, stream, into or store, store)
+
+
+def with_markers(plan: Plan) -> Plan:
+    """The same update, with both sides in each file that can hold them."""
+    marked = {one.path: one.marked for one in plan.conflicts if one.marked is not None}
+    changes = plan.changes | {path: one.file for path, one in marked.items()}
+    conflicts = [
+        Conflict(one.path, marked[one.path].what) if one.path in marked else one
+        for one in plan.conflicts
+    ]
+    return replace(plan, changes=changes, conflicts=conflicts)
 
 
 def compare(now: Release, target: Release) -> str:

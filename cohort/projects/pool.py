@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from types import FrameType
 from typing import Generic, TypeVar
 
 from cohort import faults
 from cohort.errors import CohortError
-from cohort.projects.isolation import too_slow
+from cohort.projects.isolation import OutOfTimeError, too_slow
 
 # A forked process has the template at hand; where there is no fork, each reads it again.
 FORKS = sys.platform == "linux"
@@ -27,7 +28,8 @@ else:
 MEMORY = 2 << 30  # bytes that one process may take, git included
 START = 120.0  # seconds for a process to be ready
 GRACE = 15.0  # seconds for work that has been told to end
-END = 5.0  # seconds for a process that has nothing left to do
+LAST = 2.0  # seconds for an item that is worked on when a command ends early
+END = 5.0  # seconds for a process that has nothing left to do but to clear up
 READY = "ready"
 I = TypeVar("I")  # noqa: E741 - an item
 R = TypeVar("R")
@@ -66,10 +68,18 @@ def each(items: Sequence[I], crew: Crew[I, R], jobs: int = 0) -> Iterator[R]:
                     worker.give(waiting.popleft())
                 elif worker.idle:
                     workers.remove(worker)
-                    worker.dismiss()
+                    _dismiss([worker])
     finally:
-        for worker in workers:
-            worker.kill()
+        _dismiss(workers)
+
+
+def _dismiss(workers: Sequence[_Worker[I, R]]) -> None:
+    """End processes, each after its item: it may be writing a branch, and what is killed there leaves git's lock."""
+    for worker in workers:
+        worker.dismiss()
+    until = time.monotonic() + LAST
+    for worker in workers:
+        worker.end(until)
 
 
 class _Worker(Generic[I, R]):
@@ -78,7 +88,8 @@ class _Worker(Generic[I, R]):
     def __init__(self, crew: Crew[I, R]) -> None:
         self._crew = crew
         self.connection, theirs = CONTEXT.Pipe()
-        self._process = CONTEXT.Process(target=_serve, args=(theirs, crew.start), daemon=True)
+        pipe = (theirs, self.connection)
+        self._process = CONTEXT.Process(target=_serve, args=(*pipe, crew.start), daemon=True)
         self._process.start()
         theirs.close()
         self.until = time.monotonic() + START
@@ -128,9 +139,15 @@ class _Worker(Generic[I, R]):
         return f"the process that worked on it ended ({f'signal {-code}' if code < 0 else f'code {code}'})."
 
     def dismiss(self) -> None:
-        """Let it clear up and end."""
+        """Ask it to clear up and end. Nobody hears what comes of its item."""
         with suppress(OSError):  # it has ended
             self.connection.send(None)
+        self.connection.close()
+
+    def end(self, until: float) -> None:
+        """Wait for its end; from then on, end its work."""
+        self._process.join(max(0.0, until - time.monotonic()))
+        self._process.terminate()
         self._process.join(END)
         self.kill()
 
@@ -141,10 +158,14 @@ class _Worker(Generic[I, R]):
 
 
 def _serve(
-    connection: Connection, start: Callable[[], AbstractContextManager[Callable[[I], R]]]
+    connection: Connection[R | str, I | None],
+    other_end: Connection[I | None, R | str],
+    start: Callable[[], AbstractContextManager[Callable[[I], R]]],
 ) -> None:
     """The life of a process: it is given an item, and answers, until it is given None."""
+    other_end.close()  # a fork has both ends, and would wait for ever for one that it holds itself
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that gives out the work
+    signal.signal(signal.SIGTERM, _stop)
     with ExitStack() as stack:
         try:
             limit_memory()
@@ -154,15 +175,29 @@ def _serve(
             return
         connection.send(READY)
         try:
-            while (item := connection.recv()) is not None:
-                connection.send(work(item))
-        except EOFError:
-            return  # the one that gives out the work is gone
+            for item in _given(connection):
+                result = work(item)
+                with suppress(OSError):  # nobody listens any more
+                    connection.send(result)
+        except OutOfTimeError:
+            return
         except (
             BaseException
         ) as error:  # no item may get this far: its process is lost, and that is said
             faults.sentence(error, "a process")
             sys.exit(1)
+
+
+def _given(connection: Connection[R | str, I | None]) -> Iterator[I]:
+    """Item after item, until there is no more, or the one that gives them out is gone."""
+    with suppress(EOFError, OSError):
+        while (item := connection.recv()) is not None:
+            yield item
+
+
+def _stop(signal_number: int, frame: FrameType | None) -> None:
+    """End the work as if its time were over: with the git that it has started, and with its lock taken away."""
+    raise OutOfTimeError("it was ended.")
 
 
 def limit_memory() -> None:

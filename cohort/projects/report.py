@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -156,17 +156,26 @@ def _scores(card: str) -> list[str]:
     if not found:
         return []
     try:
-        index = answers.read_yaml(found[1].encode(), CARD, deepest=DEEPEST).get("model-index") or []
-        scores = []
-        for model in index:
-            for result in model.get("results") or []:
-                for metric in result.get("metrics") or []:
-                    name, value = metric.get("name") or metric["type"], metric["value"]
-                    shown = f"{value:.3f}" if isinstance(value, float) else str(value)
-                    scores.append(f"{str(name)[:60]}: {shown[:20]}")
-        return scores[:12]
-    except (CohortError, AttributeError, KeyError, TypeError, ValueError):
+        front = answers.read_yaml(found[1].encode(), CARD, deepest=DEEPEST)
+        results = [one for model in _rows(front, "model-index") for one in _rows(model, "results")]
+        metrics = [one for result in results for one in _rows(result, "metrics")]
+        return [_score(metric) for metric in metrics[:12]]
+    except (CohortError, KeyError, TypeError, ValueError):
         return ["the card's front matter can't be read"]
+
+
+def _rows(parent: Mapping[object, object], name: str) -> list[dict[object, object]]:
+    """What a card lists under a name, each with names of its own. Raises TypeError for anything else."""
+    found = parent.get(name) or []
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise TypeError(name)
+    return found
+
+
+def _score(metric: Mapping[object, object]) -> str:
+    name, value = metric.get("name") or metric["type"], metric["value"]
+    shown = f"{value:.3f}" if isinstance(value, float) else str(value)
+    return f"{str(name)[:60]}: {shown[:20]}"
 
 
 def _read_checks(folder: Path | None, student: str) -> list[str] | None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Generic
 
 from cohort import faults
 from cohort.classroom.config import Class
-from cohort.classroom.ledger import Ledger, alone
+from cohort.classroom.ledger import Ledger, alone, at_work
 from cohort.classroom.outcome import CLEAN, CONFLICT, ERROR, Outcome
 from cohort.classroom.roster import Student
 from cohort.classroom.stores import CONNECTIONS, SECONDS, TRIES, open_store
@@ -114,16 +114,13 @@ def _bench(
 ) -> Iterator[Callable[[Student], tuple[str, R]]]:
     """A process's own workbench, and what it does with a student there."""
     faults.keep_log_in(class_.cache)
-    bench = Workbench(class_, releases or Releases(class_))
+    with at_work(class_.cache), closing(Workbench(class_, releases or Releases(class_))) as bench:
 
-    def work(student: Student) -> tuple[str, R]:
-        do = partial(task.work, bench, student)
-        return student.name, isolated(student.name, do, task.failed, task.seconds)
+        def work(student: Student) -> tuple[str, R]:
+            do = partial(task.work, bench, student)
+            return student.name, isolated(student.name, do, task.failed, task.seconds)
 
-    try:
         yield work
-    finally:
-        bench.close()
 
 
 def push(

@@ -10,7 +10,6 @@ from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from cohort import faults
 from cohort.classroom.check_notes import read_note
@@ -55,7 +54,7 @@ class Standing:
     pull_request: PullRequest | None = None  # of the newest update that has one
     same_as: str = ""  # the student of the same team whose row stands for this repository
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         return asdict(self)
 
 
@@ -172,7 +171,7 @@ def release_of(class_: Class, objects: Objects, commit: str) -> str:
     """The release that a commit's answers file names, after its template has been checked."""
     entry = objects.find(objects.commit_tree(commit), FILE)
     if entry is None:
-        raise CohortError(f"it has no {FILE}; run `cohort adopt` for it.")
+        raise CohortError(f"it has no {FILE}; {answers.ADOPT}.")
     if entry[0] not in (PLAIN, EXECUTABLE):
         raise RefusedError(f"{FILE} is no plain file.")
     found = answers.parse(objects.read(entry[1], "blob", answers.LARGEST))

@@ -6,7 +6,7 @@ from cohort.classroom.outcome import ERROR, Outcome
 from cohort.classroom.roster import Student
 from cohort.classroom.stores import Local, Remote, open_store
 from cohort.git.objects import LARGEST_COMMIT, Objects, reading
-from cohort.projects.plan import Plan
+from cohort.projects.plan import Plan, with_markers
 from cohort.projects.workbench import Workbench
 
 VERIFIED, NOTHING = "verified", "no update"
@@ -23,7 +23,7 @@ def verify(bench: Workbench, student: Student, to: str) -> Outcome:
         outcome.head, outcome.commit = _parent(objects, tip), tip
         plan = bench.planner.plan(objects, outcome.head, to)
         outcome.now = plan.now
-        same = any(_commit(bench, store, plan, markers) == tip for markers in _ways(plan))
+        same = any(_commit(bench, store, way) == tip for way in _ways(plan))
     if same:
         outcome.state = VERIFIED
     else:
@@ -40,11 +40,12 @@ def _parent(objects: Objects, commit: str) -> str:
     return commit
 
 
-def _ways(plan: Plan) -> tuple[bool, ...]:
+def _ways(plan: Plan) -> tuple[Plan, ...]:
     """Without markers, and with them where they make a difference."""
-    return (False, True) if any(one.marked is not None for one in plan.conflicts) else (False,)
+    marked = any(one.marked is not None for one in plan.conflicts)
+    return (plan, with_markers(plan)) if marked else (plan,)
 
 
-def _commit(bench: Workbench, store: Local | Remote, plan: Plan, markers: bool) -> str:
+def _commit(bench: Workbench, store: Local | Remote, plan: Plan) -> str:
     into = bench.place.scratch / "objects"  # not the student's: verify writes nothing there
-    return bench.planner.commit(plan, store.objects, markers, into)
+    return bench.planner.commit(plan, store.objects, into)

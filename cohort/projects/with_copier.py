@@ -16,8 +16,10 @@ from cohort.errors import CohortError, RefusedError
 from cohort.git import process
 from cohort.git.objects import EXECUTABLE, FILE, LARGEST_BLOB, Objects, reading
 from cohort.git.writing import File
-from cohort.projects.merge import Conflict
+from cohort.projects import conflict_words as words
+from cohort.projects.merge import Conflict, Marked
 from cohort.projects.plan import Plan, Planner, compare
+from cohort.projects.renames import Trio
 from cohort.projects.workbench import COPIER_SECONDS
 from cohort.template.releases import Releases
 
@@ -49,8 +51,9 @@ def plan_with_copier(planner: Planner, store: Store, objects: Objects, head: str
                     content = made.read(entry[1], "blob", LARGEST_BLOB) if entry else b""
                     plan.changes[path] = File(entry[0], content) if entry else None
     for path in conflicted:
-        what = "the student and the template changed the same lines; the student's are kept"
-        plan.conflicts.append(Conflict(path, what, plan.changes.pop(path, None)))
+        file, trio = plan.changes.pop(path, None), Trio(path, path, path)
+        marked = Marked(file, words.both_changed(trio, words.MARKED)) if file else None
+        plan.conflicts.append(Conflict(path, words.both_changed(trio, words.LINES), marked))
         plan.state = CONFLICT
     return plan
 

@@ -18,7 +18,7 @@ from cohort.errors import CohortError
 from cohort.git import process
 from cohort.git.merging import Place
 from cohort.git.objects import LARGEST_COMMIT, Objects, reading
-from cohort.projects.plan import Plan, Planner, changes_as_paths
+from cohort.projects.plan import Plan, Planner, changes_as_paths, with_markers
 from cohort.template.releases import Release, Releases
 
 MOST_LINES = 400  # of a diff that is shown
@@ -74,6 +74,8 @@ class Workbench:
         outcome.head = store.head().commit
         with reading(self.class_.home, self.place.scratch, store.objects) as objects:
             plan = self._plan(store, objects, outcome, job)
+            if job.markers:
+                plan = with_markers(plan)
             outcome.state, outcome.now = plan.state, plan.now
             outcome.changes = changes_as_paths(plan.changes)
             outcome.conflicts = [{"path": one.path, "what": one.what} for one in plan.conflicts]
@@ -84,7 +86,7 @@ class Workbench:
             if job.diffs:
                 outcome.diffs = diffs(plan, objects)
             if job.write:
-                self._write(store, objects, plan, outcome, job)
+                self._write(store, objects, plan, outcome)
         return outcome
 
     def _plan(self, store: Local | Remote, objects: Objects, outcome: Outcome, job: Job) -> Plan:
@@ -94,13 +96,11 @@ class Workbench:
             return plan_with_copier(self.planner, store, objects, outcome.head, job.to)
         return self.planner.plan(objects, outcome.head, job.to)
 
-    def _write(
-        self, store: Local | Remote, objects: Objects, plan: Plan, outcome: Outcome, job: Job
-    ) -> None:
+    def _write(self, store: Local | Remote, objects: Objects, plan: Plan, outcome: Outcome) -> None:
         outcome.before = store.branch(outcome.branch)
         if outcome.before is not None:
-            _check_ours(objects, outcome.before, self.releases.get(job.to))
-        outcome.commit = self.planner.commit(plan, store.objects, job.markers)
+            _check_ours(objects, outcome.before, self.releases.get(plan.to))
+        outcome.commit = self.planner.commit(plan, store.objects)
         if isinstance(store, Local) and outcome.before != outcome.commit:
             store.move(outcome.branch, outcome.commit, outcome.before)
             outcome.wrote = True

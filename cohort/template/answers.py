@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
-from typing import Any, ClassVar
+from collections.abc import Collection, Iterable, Mapping
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 import yaml
@@ -12,6 +12,7 @@ import yaml
 from cohort.errors import CohortError, RefusedError
 
 FILE = ".copier-answers.yml"
+ADOPT = "`cohort adopt` writes it anew on a branch, which the student merges"
 LARGEST = 64 << 10
 DEEPEST = 4
 MOST_NODES = 10_000
@@ -47,16 +48,28 @@ NUMBER = re.compile(f"{PLAIN['int'][0]}|{PLAIN['float'][0]}")
 SHORTCUTS = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
 
 
-def parse(content: bytes) -> dict[str, Any]:
+def parse(content: bytes) -> dict[str, object]:
     """The answers in a file. Raises RefusedError for what an honest answers file never holds."""
-    answers = read_yaml(content, FILE, "; run `cohort adopt` for it")
-    wrong = next((key for key in answers if not isinstance(key, str)), None)
-    if wrong is not None:
-        raise RefusedError(f"{FILE} has the key {wrong!r}, which is no name.")
-    return answers
+    answers = read_yaml(content, FILE, f"; {ADOPT}")
+    wrong = [key for key in answers if not isinstance(key, str)]
+    if wrong:
+        raise RefusedError(f"{FILE} has the key {wrong[0]!r}, which is no name.")
+    return {str(name): answer for name, answer in answers.items()}
 
 
-def read_yaml(content: bytes, name: str, hint: str = "", deepest: int = DEEPEST) -> dict[Any, Any]:
+def source_of(answers: Mapping[str, object]) -> str:
+    """The template's address, as answers that `check` has passed name it."""
+    return str(answers["_src_path"])
+
+
+def release_of(answers: Mapping[str, object]) -> str:
+    """The release, as answers that `check` has passed name it."""
+    return str(answers["_commit"])
+
+
+def read_yaml(
+    content: bytes, name: str, hint: str = "", deepest: int = DEEPEST
+) -> dict[object, object]:
     """A mapping from a stranger's YAML, of which size, depth and kinds are checked before it is built."""
     if len(content) > LARGEST:
         raise RefusedError(f"{name} has {len(content):,} bytes; allowed: {LARGEST:,}.")
@@ -133,12 +146,15 @@ def _is_one_of(source: str, urls: Iterable[str]) -> bool:
 
 
 def check(
-    answers: dict[str, Any], urls: Iterable[str], releases: Collection[str], known: Collection[str]
+    answers: Mapping[str, object],
+    urls: Iterable[str],
+    releases: Collection[str],
+    known: Collection[str],
 ) -> str:
     """The release that the answers belong to. Raises RefusedError unless template and keys are ours."""
     source, release = answers.get("_src_path"), answers.get("_commit")
     if not isinstance(source, str) or not isinstance(release, str):
-        raise CohortError(f"{FILE} lacks _src_path or _commit; run `cohort adopt` for it.")
+        raise CohortError(f"{FILE} lacks _src_path or _commit; {ADOPT}.")
     if not _is_one_of(source, urls):
         raise RefusedError(
             f"{FILE} names another template ({source[:200]!r}); if it is the same, add it to also_known_as "

@@ -8,14 +8,16 @@ import os
 import re
 import shutil
 import stat
+from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from copier._main import Worker
 from copier._settings import SettingsModel
 from copier._template import Template, load_template_config
+from jinja2 import Environment, nodes
+from jinja2 import Template as CompiledTemplate
 from packaging.version import Version
 
 from cohort.classroom.config import Class, get_tags, is_address, version
@@ -27,6 +29,10 @@ from cohort.git.objects import blob_id
 SECONDS = 300  # for the connection to the template
 UNSAFE = ("tasks", "migrations", "jinja_extensions", "external_data", "envops")
 NO_SUCH_TAG = re.compile(r"couldn't find remote ref refs/tags/([^\s]+)")
+KNOWN = (
+    *("_raw_config", "local_abspath", "git_index_modes", "vcs"),
+    *("commit", "commit_hash", "version"),
+)
 SHARED = (
     *("config_data", "questions_data", "secret_questions", "envops", "exclude", "external_data"),
     *("skip_if_exists", "subdirectory", "templates_suffix", "preserve_symlinks", "answers_relpath"),
@@ -44,43 +50,45 @@ class Release:
     folder: Path
     files: dict[str, tuple[str, str]]  # path: (mode, name of the blob)
     places: list[tuple[str, str, str | None]] = field(default_factory=list)
-    _compiled: dict[str, Any] = field(default_factory=dict)
+    _compiled: dict[str, CompiledTemplate] = field(default_factory=dict)
 
     @cached_property
     def version(self) -> Version:
         return version(self.name)
 
     @cached_property
-    def shared(self) -> dict[str, Any]:
-        """What copier's Template knows of this release, worked out once."""
+    def shared(self) -> Template:
+        """What copier knows of this release, worked out once."""
         config = [self.folder / name for name in ("copier.yml", "copier.yaml")]
         found = [path for path in config if path.is_file()]
         if len(found) != 1:
             raise CohortError(f"The release {self.name} has no copier.yml; correct [template] url.")
         modes = {PurePosixPath(path): int(mode, 8) for path, (mode, _) in self.files.items()}
-        known: dict[str, Any] = {
-            "_raw_config": load_template_config(found[0]),
+        first = Template(url=str(self.folder), ref=self.name)
+        first.__dict__.update(
+            _raw_config=load_template_config(found[0]),
             **{"local_abspath": self.folder.resolve(), "git_index_modes": modes, "vcs": "git"},
             **{"commit": self.name, "commit_hash": self.commit, "version": self.version},
-        }
-        first = Template(url=str(self.folder), ref=self.name)
-        first.__dict__.update(known)
-        unsafe = [name for name in UNSAFE if f"_{name}" in known["_raw_config"]]
+        )
+        unsafe = [name for name in UNSAFE if f"_{name}" in first._raw_config]
         if unsafe or re.search(r"\{[{%]", first.subdirectory):
             what = f"_{unsafe[0]}" if unsafe else "_subdirectory with Jinja"
             raise RefusedError(
                 f"The release {self.name} has {what}; cohort runs no template's code."
             )
-        return known | {name: getattr(first, name) for name in SHARED}
+        for name in SHARED:
+            getattr(first, name)  # copier keeps what it has worked out
+        return first
 
     def template(self, url: str) -> Template:
         """copier's view of this release, under the address that a project knows it by."""
         template = Template(url=url, ref=self.name)
-        template.__dict__.update(self.shared)
+        worked_out = self.shared.__dict__
+        template.__dict__.update({name: worked_out[name] for name in (*KNOWN, *SHARED)})
         return template
 
     @cached_property
-    def environment(self) -> Any:
+    def environment(self) -> Environment:
         """copier's Jinja environment, in which each text is compiled once."""
         worker = Worker(src_path=str(self.folder), settings=SettingsModel())
         worker.__dict__["template"] = self.template(str(self.folder))
@@ -88,9 +96,13 @@ class Release:
         environment.auto_reload = False
         compile_text = environment.from_string
 
-        def from_string(source: Any, *rest: Any, **options: Any) -> Any:
-            if not isinstance(source, str) or rest or options:
-                return compile_text(source, *rest, **options)
+        def from_string(
+            source: str | nodes.Template,
+            globals: MutableMapping[str, object] | None = None,
+            template_class: type[CompiledTemplate] | None = None,
+        ) -> CompiledTemplate:
+            if not isinstance(source, str) or globals or template_class:
+                return compile_text(source, globals, template_class)
             if source not in self._compiled:
                 self._compiled[source] = compile_text(source)
             return self._compiled[source]
@@ -101,7 +113,7 @@ class Release:
     @cached_property
     def includes(self) -> str:
         """A fingerprint of everything that a file of the template may include, and of the questions."""
-        below = f"{self.shared['subdirectory']}/" if self.shared["subdirectory"] else "\0"
+        below = f"{self.shared.subdirectory}/" if self.shared.subdirectory else "\0"
         outside = sorted(item for item in self.files.items() if not item[0].startswith(below))
         return hashlib.sha256(repr(outside).encode()).hexdigest()
 

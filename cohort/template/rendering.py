@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Literal
 from unicodedata import normalize
 
 from copier._main import Worker, _operation, _pathspec_pattern
@@ -52,7 +52,7 @@ def _folder_name(name: str, files: tuple[tuple[str, str, str], ...]) -> str:
 class Memory(Worker):
     """copier's Worker, reading and writing nothing. Texts without Jinja are taken as they are."""
 
-    def _render_context(self) -> dict[str, Any]:
+    def _render_context(self) -> dict[str, object]:
         """As copier's; what does not change from one question to the next is made once."""
         if "_fixed" not in self.__dict__:
             context = super()._render_context()
@@ -68,7 +68,7 @@ class Memory(Worker):
             "_copier_phase": Phase.current(),
         }
 
-    def _remembered(self, combined: dict[str, Any]) -> dict[str, Any]:
+    def _remembered(self, combined: dict[str, object]) -> dict[str, object]:
         """As copier's `_answers_to_remember`."""
         questions = self.template.questions_data
         secret, hidden = self.template.secret_questions, self.answers.hidden
@@ -79,7 +79,7 @@ class Memory(Worker):
         }
         return {"_commit": self.template.commit, "_src_path": self.template.url, **plain}
 
-    def _render_string(self, string: str, extra_context: Mapping[str, Any] | None = None) -> str:
+    def _render_string(self, string: str, extra_context: Mapping[str, object] | None = None) -> str:
         if "{" not in string:
             return string
         context = self.__dict__.get("_settled") or self._render_context()
@@ -89,7 +89,7 @@ class Memory(Worker):
         return rendered
 
 
-def _combined(answers: AnswersMap) -> dict[str, Any]:
+def _combined(answers: AnswersMap) -> dict[str, object]:
     """As copier's `AnswersMap.combined`, without its chain of mappings, which is slow to read."""
     return {
         **DEFAULT_DATA,
@@ -110,8 +110,8 @@ class Answers:
     questions were answered before.
     """
 
-    last: Mapping[str, Any] = field(default_factory=dict)
-    given: Mapping[str, Any] = field(default_factory=dict)
+    last: Mapping[str, object] = field(default_factory=dict)
+    given: Mapping[str, object] = field(default_factory=dict)
     same_as: Rendering | None = None
 
 
@@ -163,13 +163,13 @@ class Rendering:
             _operation.reset(token)
 
     @property
-    def answers(self) -> dict[str, Any]:
+    def answers(self) -> dict[str, object]:
         """Every answer, computed ones too, without where the template came from."""
         combined = _combined(self.worker.answers)
         return {name: value for name, value in combined.items() if name[:1] != "_"}
 
     @property
-    def remembered(self) -> dict[str, Any]:
+    def remembered(self) -> dict[str, object]:
         """The answers that the answers file will hold, without where the template came from."""
         combined = _combined(self.worker.answers)
         return {k: v for k, v in self.worker._remembered(combined).items() if k[:1] != "_"}
@@ -181,7 +181,7 @@ class Rendering:
     def content(self, path: str) -> bytes:
         """The bytes of one file."""
         source = self.sources[path]
-        if not source.endswith(self.release.shared["templates_suffix"]):
+        if not source.endswith(self.release.shared.templates_suffix):
             return self.release.content(source)
         try:
             template = self.release.environment.get_template(source)
@@ -198,7 +198,7 @@ class Rendering:
     def entry(self, path: str) -> tuple[str, str]:
         """The mode of one file and the name of its blob; what has no Jinja is not read again."""
         source = self.sources[path]
-        if source.endswith(self.release.shared["templates_suffix"]):
+        if source.endswith(self.release.shared.templates_suffix):
             return self.mode(path), blob_id(self.content(path))
         return self.mode(path), self.release.files[source][1]
 
@@ -220,14 +220,14 @@ class Rendering:
         return _folder_name(name, tuple(zip(paths, modes, blobs, strict=True)))
 
     def _is_rendered(self, path: str) -> bool:
-        return self.sources[path].endswith(self.release.shared["templates_suffix"])
+        return self.sources[path].endswith(self.release.shared.templates_suffix)
 
     def same_bytes(self, other: Rendering, path: str) -> bool:
         """Is it certain, without rendering, that both give the same file here?"""
         mine, theirs = self.sources[path], other.sources[path]
         if self.release.files[mine] != other.release.files[theirs]:
             return False
-        if not mine.endswith(self.release.shared["templates_suffix"]):
+        if not mine.endswith(self.release.shared.templates_suffix):
             return True
         same_includes = self.release.includes == other.release.includes
         return path != FILE and same_includes and self.answers == other.answers
@@ -242,7 +242,7 @@ class Rendering:
         """Every file of the project: its path, and the template's file that it is made from."""
         excluded = self._exclusions(self.operation)
         self._skipped = tuple(map(self.worker._render_string, self.worker.all_skip_if_exists))
-        below = self.release.shared["subdirectory"]
+        below = self.release.shared.subdirectory
         sources: dict[str, str] = {}
         for source, relative, fixed in _template_files(self.release, below):
             if fixed is not None:
@@ -270,7 +270,7 @@ def _check_path(path: str, source: str) -> None:
 def _template_files(release: Release, below: str) -> list[tuple[str, str, str | None]]:
     """Each file below the subdirectory: its path, the same without that, and its fixed place if any."""
     if not release.places:
-        suffix = release.shared["templates_suffix"]
+        suffix = release.shared.templates_suffix
         for source in sorted(release.files):
             relative = source.removeprefix(f"{below}/") if below else source
             if (below and relative == source) or f"{source}{suffix}" in release.files:

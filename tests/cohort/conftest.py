@@ -30,6 +30,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where `made_once` keeps the repositories of a class, and cohort's folder beside them."""
+    return tmp_path_factory.mktemp("kept")
+
+
 @pytest.fixture
 def forge(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Forge]:
     """A forge behind TLS, whose certificate the instructor's programs trust. Nobody has logged in."""

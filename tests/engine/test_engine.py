@@ -20,14 +20,14 @@ ENGINE = ROOT / "template" / "engine" / "capstone"
 FILES = sorted(ENGINE.rglob("*.py"))
 # Lines of code that each room may have; "" is what lies beside the rooms.
 BUDGETS = {
-    "": 480,
-    "core": 900,
-    "data": 1450,
+    "": 490,
+    "core": 1510,  # the four doors: student code, a run's files, files written, text shown
+    "data": 1850,  # whatever a student calls a table, and one sentence where it is none
     "profiling": 700,
-    "training": 1750,
-    "evaluation": 1500,
-    "runs": 600,
-    "reporting": 2150,
+    "training": 1980,  # with the form of model.json, which it reads itself
+    "evaluation": 1540,
+    "runs": 790,  # a third of it is the forms of a run's JSON files
+    "reporting": 2250,
     "serving": 2400,
     "export": 1300,
     "streaming": 1100,
@@ -72,14 +72,24 @@ def test_every_library_it_imports_is_a_dependency(render: Render) -> None:
 
 
 def test_the_path_from_the_command_to_a_weight_reads_in_a_sitting() -> None:
-    """Code and comments; the docstrings, which say what goes in and comes out, and empty lines don't count."""
+    """Lines of code. What explains them, docstrings and comments, is to be there, so it doesn't count."""
     files = {name: ENGINE / f"{name}.py" for name in PATH}
     empty = {
         name: path.read_text(encoding="utf-8").split("\n").count("") - 1
         for name, path in files.items()
     }
-    lines = {name: lines_apart_from_docstrings(path) - empty[name] for name, path in files.items()}
-    assert sum(lines.values()) <= 700, lines
+    lines = {
+        name: lines_apart_from_docstrings(path) - comment_lines(path) - empty[name]
+        for name, path in files.items()
+    }
+    assert sum(lines.values()) <= 660, lines
+
+
+def test_the_path_teaches_where_it_is_read() -> None:
+    """About a comment for every ten lines."""
+    files = [ENGINE / f"{name}.py" for name in PATH]
+    lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files)
+    assert sum(map(comment_lines, files)) >= 0.08 * lines
 
 
 def test_the_map_lists_the_path_in_its_order() -> None:

@@ -39,6 +39,17 @@ def text_of(site: Path, page: str) -> str:
     return text[text.index("<article") : text.index("</article>")]
 
 
+def test_what_is_tried_is_counted_from_all_tests(site: Path) -> None:
+    text = text_of(site, "explanation/tried.html")
+    cases, inputs = (
+        int(number.replace(",", ""))
+        for number in re.findall(r"<strong>in all</strong></td>\s*<td[^>]*>([\d,]+)<", text)
+    )
+    assert cases > 2_500 and inputs > 90
+    for path in (ROOT / "tests" / "fuzz").glob("test_*.py"):
+        assert f"tests/fuzz/{path.name}" in text
+
+
 # ---- Links ---------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from site_tools import decisions
 from tests.support.classes import Cohort, commit_all, git, tree
-from tests.support.helpers import PROBLEMS, ROOT, Capstone, Render, copy_template, must_run
+from tests.support.helpers import PROBLEMS, ROOT, SHORT, Capstone, Render, copy_template, must_run
 from tests.template.test_readme import bash, blocks, readme_of
 
 DOCS = ROOT / "docs"
@@ -61,13 +61,6 @@ ELSEWHERE = {
     "cohort report --checks checks": "cohort/commands/test_class.py::test_the_report_shows_what_students_committed",
     "cohort audit": "cohort/commands/test_class.py::test_audit_names_what_was_changed",
 }
-# A run that learns next to nothing: what is tested is that each line does what it says.
-SHORT = {
-    "members = 8": "members = 2",
-    'epochs = "auto"': "epochs = 3",
-    "bootstrap = 1000": "bootstrap = 20",
-}
-SHORT |= {"explained_rows = 1000": "explained_rows = 20"}
 
 
 def lines_of(text: str) -> list[str]:

@@ -117,6 +117,17 @@ def make_projects(folder: Path, template: Path, students: list[str]) -> Path:
     return folder
 
 
+def made_once(kept: Path, folders: list[Path], make: Callable[[], None]) -> None:
+    """Fill folders, each time the same: copied from where they are kept, if they have been made before."""
+    if kept.exists():
+        for number, folder in enumerate(folders):
+            shutil.copytree(kept / str(number), folder, symlinks=True, dirs_exist_ok=True)
+        return
+    make()
+    for number, folder in enumerate(folders):
+        shutil.copytree(folder, kept / str(number), symlinks=True)
+
+
 @dataclass(frozen=True)
 class Said:
     """What a command said, and how it ended."""

@@ -21,11 +21,20 @@ PARTS = ("copier.yml", "includes", "template")  # what Copier reads
 LEAVINGS = shutil.ignore_patterns("__pycache__", ".*_cache", ".hypothesis")
 # What makes a run short, where its quality counts for nothing.
 SMALL = ("network.members=3", "evaluation.bootstrap=20", "evaluation.explained_rows=0")
+# The same in capstone.toml, for a run that learns next to nothing: what is there, and what is put in its place.
+SHORT = {
+    "members = 8": "members = 2",
+    'epochs = "auto"': "epochs = 3",
+    "bootstrap = 1000": "bootstrap = 20",
+    "explained_rows = 1000": "explained_rows = 20",
+}
+TINY = {"members": 1, "epochs": 2, "bootstrap": 20, "explained_rows": 10}
 PROBLEMS = ("regression", "binary", "multiclass")
 
 Render = Callable[..., Path]
 RunCapstone = Callable[..., subprocess.CompletedProcess[str]]
 Capstone = Callable[..., tuple[int, str, str]]
+CopyWithRun = Callable[[str], Path]
 
 
 def copy_template(target: Path) -> Path:
@@ -83,7 +92,8 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        subprocess.run(["umount", str(folder)], check=True)
+        # Lazily: a library in this process may still have a file open there.
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def call(project: Path, *arguments: str) -> int:
@@ -117,6 +127,11 @@ def printed_by(code: str) -> str:
     with contextlib.redirect_stdout(out):
         exec(compile(code, "code", "exec"), {"__name__": "code"})
     return out.getvalue()
+
+
+def checkpoints_of(project: Path) -> list[Path]:
+    """The checkpoints of its trainings that were stopped."""
+    return sorted((project / "runs" / "checkpoints").glob("*.pt"))
 
 
 def run_of(project: Path) -> Path:

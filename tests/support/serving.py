@@ -5,7 +5,9 @@ import contextlib
 import io
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from capstone.serving.http.app import create_app
 from capstone.serving.http.endpoints import ModelEndpoints
@@ -141,6 +145,7 @@ class Server:
                 break
         else:
             raise AssertionError("".join(self.said))
+        self.port = int(self.address.rstrip("/").rpartition(":")[2])
         # A log that nobody reads would soon stop the service.
         threading.Thread(target=self.said.extend, args=(process.stderr,), daemon=True).start()
 
@@ -157,6 +162,19 @@ class Server:
             with error:
                 return Answer(error.code, dict(error.headers), error.read())
 
+    def memory(self) -> int:
+        """Megabytes that the service holds."""
+        return psutil.Process(self.process.pid).memory_info().rss // 2**20
+
+    def unexpected(self) -> list[str]:
+        """Lines of the log that say of an error, or that are no JSON."""
+        return [
+            line
+            for line in self.said
+            if not line.startswith(("{", "The page and the API are at "))
+            or ('"event":"request"' in line and '"error"' in line)
+        ]
+
     def wait_for_run(self, run: str, seconds: float = 30) -> None:
         """Until that run's model answers."""
         end = time.monotonic() + seconds
@@ -165,3 +183,36 @@ class Server:
                 return
             time.sleep(0.1)
         raise AssertionError(f"{run} does not answer")
+
+
+def talk(
+    server: Server, *parts: bytes, until: int = 1000, pause: float = 0, seconds: float = 20
+) -> bytes:
+    """Send bytes as they are; all that comes back, until the service closes or has answered so many requests."""
+    got = b""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=seconds) as connection:
+        with contextlib.suppress(ConnectionError):
+            for part in parts:
+                connection.sendall(part)
+                time.sleep(pause)
+        with contextlib.suppress(ConnectionError):
+            while not _whole(got, until):
+                part = connection.recv(2**16)
+                if not part:
+                    break
+                got += part
+    return got
+
+
+def statuses(answer: bytes) -> list[int]:
+    """The status of each answer on a connection."""
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", answer)]
+
+
+def _whole(answer: bytes, count: int) -> bool:
+    """Whether so many answers are there, and the last one ends with its last byte."""
+    if len(statuses(answer)) < count:
+        return False
+    head, _, body = answer[answer.rindex(b"HTTP/1.1 ") :].partition(b"\r\n\r\n")
+    length = re.search(rb"content-length: (\d+)", head)
+    return not length or len(body) >= int(length[1])

@@ -1,5 +1,6 @@
 """The bundled examples: tables are as their datasheets say, the two doors keep their promises."""
 
+import ast
 import importlib
 import re
 from types import ModuleType
@@ -262,3 +263,11 @@ def test_the_questions_on_people_are_asked_only_where_there_are_people(render: R
     assert len(set(asked[False]) - set(asked[True])) == 0
     assert sum("?" in line for line in more) == 4
     assert any("did they agree" in line for line in more)
+
+
+def test_the_doors_of_all_examples_explain_themselves_in_the_same_words() -> None:
+    """A student reads one of them: no jinja puts a shared text into a file that is linted as it lies."""
+    files = (ROOT / "includes" / "examples").glob("*/features.py")
+    texts = [ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "" for path in files]
+    same = {re.sub(r"without (a|an|the) \w+, for", "without it, for", text) for text in texts}
+    assert len(texts) == 4 and len(same) == 1

@@ -59,6 +59,8 @@ ALWAYS = {
     "src/my_capstone/network.py",
     "tests/test_features.py",
 }
+# Texts that Hypothesis thinks of: what is tried in the default suite, and in `nox -s long`.
+SUITE, LONG = 15, 0
 HOSTILE = [
     "it's \"quoted\" 'twice'",
     "back\\slash \\n \\u0041 \\",
@@ -278,7 +280,7 @@ ANY_TEXT = st.text(
 ).filter(lambda text: text.strip(" ,") and text == text.strip())
 
 
-@settings(max_examples=15, deadline=None, database=None)
+@settings(max_examples=SUITE, deadline=None, database=None)
 @given(text=ANY_TEXT)
 def test_no_text_is_found_that_does_not_survive(
     template: Path, tmp_path_factory: pytest.TempPathFactory, text: str

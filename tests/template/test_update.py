@@ -22,6 +22,8 @@ RECORDED = [bundle.stem for bundle in BUNDLES]
 assert RECORDED, "a release was recorded once: its bundle must not be lost"
 # What the working copy is called here, and the two releases after it: recorded ones are older.
 NOW, NEXT, LATER = "v100.1.0", "v100.2.0", "v100.3.0"
+# Histories: what is tried in the default suite, and in `nox -s long`.
+SUITE, LONG = 2, 300
 README = "README.md"
 FEATURES = "src/my_capstone/features.py"
 TABLE = "data/raw/house_prices.csv"
@@ -450,7 +452,7 @@ def some(histories: int) -> Callable[[Any], Any]:
     return lambda claim: given(history=pairs)(settings(claim))
 
 
-@some(2)
+@some(SUITE)
 def test_histories_over_two_updates(
     first: Path, tmp_path: Path, history: tuple[list[str], list[str]]
 ) -> None:
@@ -458,7 +460,7 @@ def test_histories_over_two_updates(
 
 
 @pytest.mark.long
-@some(300)
+@some(LONG)
 def test_three_hundred_histories_over_two_updates(
     first: Path, tmp_path: Path, history: tuple[list[str], list[str]]
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import pandas as pd
 
 from capstone.core.files import PARTIAL, write_csv, write_json, write_text
 from capstone.core.project import package_name
+from capstone.core.sealed_files import SealedFiles, hash_files
 from capstone.core.settings import Settings
 from capstone.core.step import step
+from capstone.core.text import say
 from capstone.data.kinds import feature_columns
 from capstone.data.preprocessing import Preprocessor
-from capstone.data.reading import fingerprint, read_table
+from capstone.data.reading import fingerprint, patience, read_table
 from capstone.data.schema import describe_columns
 from capstone.data.splitting import assign_folds, split_rows
 from capstone.data.user_steps import apply_step, clean_table
@@ -35,8 +38,9 @@ from capstone.evaluation.evaluate import (
     primary_metric,
 )
 from capstone.export.onnx.export import ModelExport, RunRows
+from capstone.export.rehearsal import rehearse
 from capstone.reporting.report.report import write_report
-from capstone.runs.folder import Run, count_test_looks, new_run, newest_run, read_run
+from capstone.runs.folder import Run, count_test_looks, finished_trainings, new_run, read_run
 from capstone.runs.provenance import describe_run, resolved_toml, training_identity
 from capstone.runs.verify import predictions_table
 from capstone.training.batches import Batch
@@ -106,15 +110,18 @@ class CapstonePipeline:
         settings: Settings,
         root: Path | str = ".",
         options: RunOptions = DEFAULTS,
-        say: Callable[[str], object] = print,
+        say: Callable[[str], object] = say,
     ) -> None:
         self.settings, self.root = settings, Path(root)
         self.options, self.say = options, say
         self.callbacks: list[Callback] = []  # told when an epoch of training ends
+        self.rehearsed = False
         self.seconds: dict[str, float] = {}
         self.about: dict[str, Any] = {}  # what run.json says besides
         self.place = f"src/{package_name(self.root)}/features.py"
         self.primary = primary_metric(settings.data.problem, settings.evaluation.primary_metric)
+        # One seed decides the split, the first weights and the order of rows. Change it, and see how far scores move
+        # by luck.
         set_seed(settings.seed)
 
     @step
@@ -140,8 +147,8 @@ class CapstonePipeline:
         path = self.root / data.path
         table, how = read_table(path, data)
         self.sha256 = fingerprint(path)
-        size = f"{len(table):,} rows, {len(table.columns)} columns"
-        return table, f"{size} from {data.path} ({how})"
+        size = f"{len(table):,} rows, {len(table.columns):,} columns"
+        return table, f"{size} from {data.path} ({how}){patience(len(table.columns))}"
 
     @step
     def clean(self) -> str:
@@ -186,17 +193,10 @@ class CapstonePipeline:
     @step
     def train(self) -> str:
         """Fit the preprocessing on the training part, then train the network."""
-        settings = self.settings
-        self.device = choose_device(settings.training.device)
-        # Means, spreads and categories are learned from the training part alone, and then used on all parts.
-        preprocessor, target = self.fit_preprocessing()
-        self.matrices = {part: preprocessor.transform(self._features(part)) for part in self.parts}
-        source = self._source(preprocessor)
-        # It knows how to build your network.py for these columns, as often as it takes, always with the same weights.
-        builder = NetworkBuilder(self.root, settings, preprocessor, target, source)
+        settings, builder = self.settings, self.prepare()
         callbacks = [*self._checkpoints(), *self.callbacks]
         # The next stop on the path: train_model in training/fit.py.
-        with self.training_data(preprocessor, target) as data:
+        with self.training_data(builder.preprocessor, builder.target) as data:
             self._tell(settings.training.notes(len(data.train)))
             self.model, self.history = train_model(
                 builder, data, settings, self.options.trainer, callbacks, self._tell
@@ -205,8 +205,26 @@ class CapstonePipeline:
         return (
             f"{len(self.history.epochs)} epochs on {self.device}, "
             f"best {self.history.best_epoch} ({self.history.ended}); "
-            f"{len(preprocessor.inputs)} inputs, {self.model.parameters():,} parameters"
+            f"{len(builder.inputs)} inputs, {self.model.parameters():,} parameters"
         )
+
+    def prepare(self) -> NetworkBuilder:
+        """Fit the preprocessing; the first time, also try all that comes after training."""
+        self.device = choose_device(self.settings.training.device)
+        # Means, spreads and categories are learned from the training part alone, and then used on all parts.
+        preprocessor, target = self.fit_preprocessing()
+        # From here on a row is a list of numbers, and a category is a 1 among zeros ("one-hot").
+        self.matrices = {part: preprocessor.transform(self._features(part)) for part in self.parts}
+        source = self._source(preprocessor)
+        # It knows how to build your network.py for these columns, as often as it takes, always with the same weights.
+        builder = NetworkBuilder(self.root, self.settings, preprocessor, target, source)
+        if not self.rehearsed:
+            # A slip in network.py or decisions.py is told now, and not when an hour of training is over.
+            rows = RunRows(self.raw, self.table, self.features, self.parts)
+            truth = target.truth(self.target[self.parts["train"]])
+            rehearse(builder, rows, self.matrices["train"], truth)
+            self.rehearsed = True
+        return builder
 
     def fit_preprocessing(self) -> tuple[Preprocessor, Target]:
         """Learn from the training part how columns become numbers, and what the target's are."""
@@ -237,6 +255,8 @@ class CapstonePipeline:
         # What to choose by: rows that the networks were not fitted on, their truth and their predictions.
         held_out = "validation" if self.folds is None else "train"
         predictions = self.model.predict_matrix(self.matrices[held_out], self.folds)
+        # Networks are often too sure of themselves. A temperature divides their scores: which class comes first stays
+        # the same, but then about 80 % of the rows that get 80 % come true.
         self.model.target = calibrate(
             self.model.target, truth[held_out], predictions, settings.seed
         )
@@ -259,7 +279,10 @@ class CapstonePipeline:
             settings.evaluation.bootstrap,
             settings.seed,
         )
+        # Compare your own ideas by this score. A test score that you choose by is no exam any more, but one more
+        # lesson.
         self.metrics["validation"] = point_metrics(truth[held_out], predictions, problem)
+        # A score says how good; this says why, for whom, and what following decisions.py would have cost.
         self.analysis = analyze(self.model, settings, self.root, train, validation, test)
         self.metrics |= self.analysis.metrics
         self._tell(self.analysis.notes)
@@ -274,19 +297,22 @@ class CapstonePipeline:
         info["rows"] = {part: len(rows) for part, rows in self.parts.items()}
         info["seconds"] = {name: round(seconds, 3) for name, seconds in self.seconds.items()}
         info |= {"health": self.health, "quick": self.options.quick, **self.about}
-        info["trained_from"] = self.checkpoint().digest()
+        info["trained_from"] = self.checkpoint.digest()
+        # Every look at the test part tempts to try again, so the looks are counted, and the report tells how many
+        # there were.
         info["test_looks"] = count_test_looks(runs) + 1
         # Everything is written into a folder beside, which gets its name when it is complete: there is never half a
         # run.
-        with new_run(runs) as folder:
+        with new_run(runs, self.checkpoint.how_to_go_on()) as folder:
             self.write_to(folder)
             rows = RunRows(self.raw, self.table, self.features, self.parts)
             export = ModelExport(self.root, self.settings, self.model, rows)
-            info["files"], notes = export.write(folder, self.analysis.context, self.metrics)
-            self._tell(notes)
-            write_json(folder / "run.json", info)
-            write_report(Run(folder, info, self.metrics))
-        self.checkpoint().remove()
+            self._tell(export.write(folder, self.analysis.context, self.metrics))
+            # Who reads a file later compares it with its SHA-256 here: an edited score is not believed.
+            info["files"] = hash_files(folder)
+            write_report(Run(SealedFiles(folder, info), self.metrics))
+            write_json(folder / "run.json", info | {"files": hash_files(folder)})
+        self.checkpoint.remove()
         self.folder = runs / folder.name.removeprefix(PARTIAL)
         return str(self.folder.relative_to(self.root))
 
@@ -305,28 +331,30 @@ class CapstonePipeline:
         write_json(folder / "schema.json", schema)
         self.model.save(folder)
 
+    @cached_property
     def checkpoint(self) -> Checkpoint:
         """Where unfinished training is kept."""
-        identity = training_identity(self.root, self.settings, self.sha256)
         seconds = self.settings.training.checkpoint_seconds
-        path = self.root / "runs" / "checkpoint.pt"
-        return Checkpoint(path, identity, seconds, self.options.resume)
+        identity, resume = self.training_identity(), self.options.resume
+        return Checkpoint.among(self.root / "runs", identity, seconds, resume)
+
+    def training_identity(self) -> dict[str, Any]:
+        """What the weights depend on."""
+        return training_identity(self.root, self.settings, self.sha256)
 
     def _checkpoints(self) -> list[Callback]:
         """The checkpoint, if one is kept."""
         if not self.options.keep_checkpoints:
             return []
-        checkpoint, finished = self.checkpoint(), newest_run(self.root / "runs")
-        trained_from = finished.info.get("trained_from") if finished else None
-        self._tell(checkpoint.notes(finished.id if finished else "", trained_from))
-        return [checkpoint]
+        self._tell(self.checkpoint.prepare(finished_trainings(self.root / "runs")))
+        return [self.checkpoint]
 
     def _source(self, preprocessor: Preprocessor) -> TrainedModel | None:
         """The model of the earlier run to start from, if one is set (transfer learning)."""
         place = self.settings.training.start_from
         if not place:
             return None
-        run = read_run(self.root / "runs", Path(place).name)
+        run = read_run(self.root / "runs", place)
         source = TrainedModel.load(run.folder, self.root)
         self._tell(check_source(source, run.id, preprocessor.inputs))
         return source

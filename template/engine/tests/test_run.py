@@ -71,7 +71,7 @@ def test_a_step_out_of_order_names_the_step_that_is_missing(finished: CapstonePi
 
 def test_a_run_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
-    with pytest.raises(CapstoneError, match="can't be saved"), new_run(runs) as folder:
+    with pytest.raises(CapstoneError, match="can't be written"), new_run(runs) as folder:
         (folder / "metrics.json").write_text("{}", encoding="utf-8")
         raise OSError(28, "No space left on device")
     assert list(runs.iterdir()) == []

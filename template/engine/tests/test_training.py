@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from capstone.core.errors import CapstoneError
-from capstone.core.project import load_attribute
 from capstone.core.settings import Training
+from capstone.core.student_code import load_attribute
 from capstone.pipeline import CapstonePipeline
 from capstone.training.batches import Batch, RowsInMemory, batch_size_for
 from capstone.training.devices import choose_device

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.classes import Cohort, commit_all, git, make_class, write
+from tests.support.classes import Cohort, commit_all, git, made_once, make_class, write
 from tests.support.helpers import ROOT, Render, RunCapstone, must_run
 
 REF = "refs/notes/capstone/check"
@@ -29,7 +29,7 @@ def checked(render: Render, run_capstone: RunCapstone) -> str:
 
 
 @pytest.fixture
-def classroom(cohort: Cohort, small: Path, tmp_path: Path) -> Path:
+def classroom(cohort: Cohort, small: Path, tmp_path: Path, kept: Path) -> Path:
     """Two students, whose repositories are on a server that file:// stands for."""
     server = tmp_path / "server"
     settings = f'remote = "file://{server}/{{student}}.git"'
@@ -39,9 +39,14 @@ def classroom(cohort: Cohort, small: Path, tmp_path: Path) -> Path:
         ["ada", "eve"],
         **{"class": settings, "forge": "file_remotes = true"},
     )
-    for name in ("ada", "eve"):
-        git(tmp_path, "init", "--quiet", "--bare", "--initial-branch=main", f"server/{name}.git")
-    assert cohort(folder, "create", "--to", "v1.0.0").code == 0
+
+    def create() -> None:
+        bare = ("init", "--quiet", "--bare", "--initial-branch=main")
+        for name in ("ada", "eve"):
+            git(tmp_path, *bare, f"server/{name}.git")
+        assert cohort(folder, "create", "--to", "v1.0.0").code == 0
+
+    made_once(kept / "ci", [server, folder / ".cohort"], create)
     return folder
 
 

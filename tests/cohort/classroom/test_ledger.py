@@ -96,3 +96,13 @@ def test_a_newer_ledger_is_refused_in_one_sentence(
     for command in ("status", "plan", "update"):
         said = cohort(folder, command)
         assert said.code == 3 and "was written by a newer cohort; update cohort" in said.err
+
+
+def test_an_update_that_was_rolled_back_is_no_last_update(
+    cohort: Cohort, small: Path, tmp_path: Path
+) -> None:
+    folder = make_projects(tmp_path / "class", small, ["ada"])
+    for command, is_dated in (("update", True), ("rollback", False), ("update", True)):
+        assert cohort(folder, command).code == 0
+        (ada,) = cohort(folder, "status", "--json").projects.values()
+        assert (ada["updated"] is not None) == is_dated

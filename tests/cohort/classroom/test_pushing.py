@@ -4,22 +4,27 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.classes import Cohort, commit_all, git, make_class, write
+from tests.support.classes import Cohort, commit_all, git, made_once, make_class, write
 
 BRANCH = "template/v2.0.0"
 
 
 @pytest.fixture
-def classroom(cohort: Cohort, small: Path, tmp_path: Path) -> Path:
+def classroom(cohort: Cohort, small: Path, tmp_path: Path, kept: Path) -> Path:
     """A class whose repositories are on a server, which is a folder here."""
     names = ["ada", "bob"]
     settings = f'remote = "file://{tmp_path}/server/{{student}}.git"'
     sections = {"class": settings, "forge": "file_remotes = true"}
     folder = make_class(tmp_path / "class", small, names, **sections)
-    for name in names:
-        git(tmp_path, "init", "--quiet", "--bare", "--initial-branch=main", f"server/{name}.git")
-    said = cohort(folder, "create", "--to", "v1.0.0")
-    assert said.code == 0, said.out
+
+    def create() -> None:
+        bare = ("init", "--quiet", "--bare", "--initial-branch=main")
+        for name in names:
+            git(tmp_path, *bare, f"server/{name}.git")
+        said = cohort(folder, "create", "--to", "v1.0.0")
+        assert said.code == 0, said.out
+
+    made_once(kept / "pushing", [tmp_path / "server", folder / ".cohort"], create)
     return folder
 
 

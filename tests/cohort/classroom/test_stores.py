@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cohort.classroom import stores
-from tests.support.classes import Cohort, git, make_class, snapshot, write
+from tests.support.classes import Cohort, git, made_once, make_class, snapshot, write
 from tests.support.helpers import ROOT, run, small_disk
 
 BRANCH = "template/v2.0.0"
@@ -45,7 +45,9 @@ sys.exit(255)
 
 
 @pytest.fixture
-def classroom(cohort: Cohort, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def classroom(
+    cohort: Cohort, small: Path, tmp_path: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """A class on a server that is reached by ssh, on a line that holds so far."""
     names = ["ada", "bob"]
     settings = f'remote = "ssh://server{tmp_path}/server/{{student}}.git"'
@@ -54,10 +56,15 @@ def classroom(cohort: Cohort, small: Path, tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "bin" / "ssh").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
     monkeypatch.setattr(stores, "PAUSE", 0.01)
-    for name in names:
-        git(tmp_path, "init", "--quiet", "--bare", "--initial-branch=main", f"server/{name}.git")
-    said = cohort(folder, "create", "--to", "v1.0.0")
-    assert said.code == 0, said.out
+
+    def create() -> None:
+        bare = ("init", "--quiet", "--bare", "--initial-branch=main")
+        for name in names:
+            git(tmp_path, *bare, f"server/{name}.git")
+        said = cohort(folder, "create", "--to", "v1.0.0")
+        assert said.code == 0, said.out
+
+    made_once(kept / "ssh", [tmp_path / "server", folder / ".cohort"], create)
     return folder
 
 

@@ -15,7 +15,7 @@ import pytest
 from cohort.classroom.outcome import PullRequest
 from cohort.forge import api, pull_requests
 from cohort.forge.github import GitHub
-from tests.support.classes import Cohort, commit_all, git, make_class, write
+from tests.support.classes import Cohort, commit_all, git, made_once, make_class, write
 from tests.support.forge_server import TOKEN, Fault, Forge, Proxy
 from tests.support.helpers import ROOT
 
@@ -68,19 +68,24 @@ def classroom(
     home: Path,
     tmp_path: Path,
     kind: str,
+    kept: Path,
     waited: list[float],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
     """A class on a forge, whose instructor has logged in."""
     log_in(kind, home, monkeypatch)
-    forge.make(*(f"{PATHS[kind]}/{name}" for name in NAMES))
     settings = {
         "class": f'remote = "{forge.url}/{PATHS[kind]}/{{student}}.git"',
         "forge": f'kind = "{kind}"',
     }
     folder = make_class(tmp_path / "class", small, NAMES, **settings)
-    said = cohort(folder, "create", "--to", "v1.0.0")
-    assert said.code == 0, said.out
+
+    def create() -> None:
+        forge.make(*(f"{PATHS[kind]}/{name}" for name in NAMES))
+        said = cohort(folder, "create", "--to", "v1.0.0")
+        assert said.code == 0, said.out
+
+    made_once(kept / f"{kind}-forge", [forge.root, folder / ".cohort"], create)
     return folder
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from cohort.classroom.outcome import CLEAN, Outcome
 from cohort.output.plan_page import write_plan_page
 from cohort.text import to_json, visible_lines, visible_text
+from tests.support.classes import Cohort, commit_all, make_class, write
 
 ANYTHING = st.text(st.characters(exclude_categories=[])) | st.binary().map(
     lambda raw: raw.decode("utf-8", "surrogateescape")
@@ -67,3 +68,28 @@ def test_a_page_holds_no_such_letter(tmp_path: Path) -> None:
     text = (tmp_path / "plan.html").read_text(encoding="utf-8")
     odd = [one for one in text if unicodedata.category(one) in ("Cc", "Cf", "Cs") and one != "\n"]
     assert odd == [] and "&lt;script&gt;" in text and text.count("<script>") == 1
+
+
+def test_brackets_are_no_markup_and_marks_are_seen(
+    cohort: Cohort, small: Path, tmp_path: Path
+) -> None:
+    """Names of students, files and columns are printed as they are, whatever they look like to a terminal."""
+    names = ["[x]", "[foo]", "[bold]b"]
+    folder = make_class(tmp_path / "class", small, names)
+    rows = "".join(f"{name},[red]{name}[bold],\u202egpj.exe\n" for name in names)
+    write(folder, {"class.csv": f"student,title,[link=x]note\n{rows}"})
+    created = cohort(folder, "create", "--to", "v1.0.0")
+    assert created.code == 0 and "no question [link=x]note;" in created.out, created.out
+    for place in (folder / "students").iterdir():
+        text = (place / "engine.py").read_text().replace("line 5 ", "[/mine] ")
+        write(place, {"engine.py": text, "tools/[b]\u202e\x1b[31m.py": "x = 1\n"})
+        commit_all(place, "[/red]")
+    for command in ("status", "plan", "update", "verify", "audit", "report", "rollback"):
+        said = cohort(folder, command)
+        assert said.code in (0, 2), said.out + said.err
+        assert command == "report" or all(name in said.out for name in names), said.out
+        assert not set("\u202e\x1b") & set(said.out + said.err)
+    assert "rollback" in cohort(folder, "history", "[foo]").out
+    page = (folder / "class.html").read_text(encoding="utf-8")
+    assert all(name in page for name in names)
+    assert not set("\u202e\x1b") & set(page)

@@ -164,7 +164,7 @@ def test_a_folder_of_150_files_moves_with_the_students_edit(tmp_path: Path) -> N
 
 # ---- Where a person decides ---------------------------------------------------------------------------
 
-LINES = "the student and the template changed the same lines; the student's are kept"
+LINES = "the student and the template changed the same lines; the student's side is kept"
 CONFLICTS = {
     "the same lines": (
         (files(old=EDITED), files(old=MINE), files(old=MINE)),
@@ -207,7 +207,7 @@ CONFLICTS = {
     ),
     "added by both": (
         (files(old=TEXT, new=EDITED), files(old=TEXT, new=OTHER), files(old=TEXT, new=OTHER)),
-        ("new.py", "the template now has a file of this name too; the student's is kept"),
+        ("new.py", "the template now has a file of this name too; the student's side is kept"),
     ),
     "a folder for a file": (
         (

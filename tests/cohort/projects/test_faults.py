@@ -14,9 +14,21 @@ import pytest
 
 from cohort.classroom import stores
 from cohort.classroom.ledger import alone
-from tests.support.classes import Cohort, commit_all, git, make_class, move_into, snapshot, write
+from tests.support.classes import (
+    Cohort,
+    commit_all,
+    git,
+    made_once,
+    make_class,
+    move_into,
+    snapshot,
+    write,
+)
 from tests.support.helpers import ROOT, run
 
+SHARES = [0.5, 0.8]  # of an update's time, after which it is killed
+# Kills: what is tried in the default suite, and in `nox -s long`.
+SUITE, LONG = len(SHARES), 100
 BRANCH = "template/v2.0.0"
 NAMES = [f"student{number}" for number in range(6)]
 COMMAND = (sys.executable, "-m", "cohort")
@@ -92,7 +104,7 @@ def kill_and_resume(classroom: Path, prepared: Path, shares: list[float]) -> Non
 
 @pytest.mark.skipif(os.name == "nt", reason="kills a process group")
 def test_killed_at_some_moments_it_resumes(classroom: Path, prepared: Path) -> None:
-    kill_and_resume(classroom, prepared, [0.5, 0.8])
+    kill_and_resume(classroom, prepared, SHARES)
 
 
 def test_the_mark_of_a_killed_fast_import_stops_nothing(
@@ -119,7 +131,7 @@ def test_killed_at_a_hundred_random_moments_it_resumes(
     classroom: Path, prepared: Path, part: int
 ) -> None:
     chance = random.Random(part)
-    kill_and_resume(classroom, prepared, [chance.uniform(0.2, 1) for _ in range(10)])
+    kill_and_resume(classroom, prepared, [chance.uniform(0.2, 1) for _ in range(LONG // 10)])
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs limits of POSIX")
@@ -203,17 +215,21 @@ def test_a_damaged_project_is_named(cohort: Cohort, classroom: Path) -> None:
 
 
 @pytest.fixture
-def remotes(cohort: Cohort, small: Path, tmp_path: Path) -> Path:
+def remotes(cohort: Cohort, small: Path, tmp_path: Path, kept: Path) -> Path:
     names = ["ada", "bob", "cem"]
     settings = f'remote = "file://{tmp_path}/server/{{student}}.git"'
     folder = make_class(
         tmp_path / "class", small, names, **{"class": settings, "forge": "file_remotes = true"}
     )
-    for name in names:
-        server = tmp_path / "server" / f"{name}.git"
-        server.mkdir(parents=True)
-        git(server, "init", "--quiet", "--bare", "--initial-branch=main")
-    assert cohort(folder, "create", "--to", "v1.0.0").code == 0
+
+    def create() -> None:
+        for name in names:
+            server = tmp_path / "server" / f"{name}.git"
+            server.mkdir(parents=True)
+            git(server, "init", "--quiet", "--bare", "--initial-branch=main")
+        assert cohort(folder, "create", "--to", "v1.0.0").code == 0
+
+    made_once(kept / "file", [tmp_path / "server", folder / ".cohort"], create)
     return folder
 
 

@@ -32,6 +32,9 @@ from tests.support.classes import Cohort, git, make_class
 
 BRANCH = "template/v2.0.0"
 STUDENTS = 5  # with the same template: a history of it costs more than one of a student's
+SEEDS, OF_THE_COMMAND, LONG_SEEDS = range(12), range(100, 103), range(1_000, 1_100)
+# Histories: what is tried in the default suite, and in `nox -s long`.
+SUITE, LONG = STUDENTS * (len(SEEDS) + len(OF_THE_COMMAND)), STUDENTS * len(LONG_SEEDS)
 STUDENTS_MARK = re.compile(rb"student\d*-\d+\.")
 TEMPLATES_MARK = re.compile(rb"template-\d+\.")
 
@@ -219,7 +222,7 @@ def is_verified(bench: Workbench, student: Student) -> bool:
     return verify(bench, student, "v2.0.0").state == VERIFIED
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_no_line_is_lost(tmp_path: Path, seed: int) -> None:
     said = run_engine(Histories(tmp_path, seed))
     assert not said, "\n".join(said)
@@ -228,13 +231,13 @@ def test_no_line_is_lost(tmp_path: Path, seed: int) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("part", range(10))
 def test_no_line_is_lost_in_five_hundred_histories(tmp_path: Path, part: int) -> None:
-    for seed in range(1_000 + part * 10, 1_010 + part * 10):
+    for seed in LONG_SEEDS[part::10]:
         said = run_engine(Histories(tmp_path / str(seed), seed))
         assert not said, "\n".join(said)
         shutil.rmtree(tmp_path / str(seed))
 
 
-@pytest.mark.parametrize("seed", range(100, 103))
+@pytest.mark.parametrize("seed", OF_THE_COMMAND)
 def test_the_command_loses_no_line(cohort: Cohort, tmp_path: Path, seed: int) -> None:
     histories = Histories(tmp_path, seed)
     said = cohort(histories.class_, "update", "--json")

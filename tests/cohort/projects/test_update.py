@@ -22,6 +22,9 @@ from tests.support.classes import (
     write,
 )
 
+SEEDS, LONG_SEEDS = range(6), range(100, 300)
+# Projects at work: what is tried in the default suite, and in `nox -s long`.
+SUITE, LONG = len(SEEDS), len(LONG_SEEDS)
 BRANCH = "template/v2.0.0"
 STUDENT = "students/ada"
 
@@ -62,7 +65,7 @@ def compare_with_copier(cohort: Cohort, folder: Path, tmp_path: Path, seed: int)
     git(project, "fsck", "--strict")
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_where_nothing_conflicts_the_result_is_copiers(
     cohort: Cohort, class_of_one: Path, tmp_path: Path, seed: int
 ) -> None:
@@ -74,7 +77,7 @@ def test_where_nothing_conflicts_the_result_is_copiers(
 def test_two_hundred_projects_end_as_with_copier(
     cohort: Cohort, class_of_one: Path, made: Path, tmp_path: Path, part: int
 ) -> None:
-    for seed in range(100 + part * 20, 120 + part * 20):
+    for seed in LONG_SEEDS[part::10]:
         move_into(made, class_of_one / STUDENT)
         compare_with_copier(cohort, class_of_one, tmp_path, seed)
 
@@ -214,7 +217,12 @@ def test_a_conflict_keeps_the_students_side_and_says_what_to_do(
 
 
 def test_markers_come_only_on_request(cohort: Cohort, conflict: Path) -> None:
-    assert cohort(conflict, "update", "--markers").code == 2
+    said = cohort(conflict, "update", "--markers", "--json")
+    assert said.code == 2
+    ((path, what),) = [tuple(one.values()) for one in said.projects["ada"]["conflicts"]]
+    assert path == "engine.py" and "both are in the file, between markers" in what
+    message = git(conflict / STUDENT, "log", "-1", "--format=%B", BRANCH)
+    assert f"- {path}: {what}." in message and "is kept" not in message
     branch = git(conflict / STUDENT, "show", f"{BRANCH}:engine.py")
     sides = re.search(
         r"^<<<<<<< student\nmy line 5 .*\n=======\nline five .*\n>>>>>>> template v2.0.0$",

@@ -174,7 +174,7 @@ def test_without_a_server_mlflow_uses_a_file_among_the_runs(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("capstone.training.model.save_file", full)
+        patch.setattr("capstone.training.model.save", full)
         assert capstone(project, "run", "--quick", *LOCAL)[0] == 2
     client = MlflowClient(f"sqlite:///{(project / 'runs' / 'mlflow.db').as_posix()}")
     experiment = client.get_experiment_by_name(load_settings(project).project.name)

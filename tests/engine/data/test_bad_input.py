@@ -73,7 +73,7 @@ REFUSED: dict[str, tuple[bytes, tuple[str, ...], str]] = {
         r'no column "y" \(capstone.toml, \[data\] target\); did you mean "yy"',
     ),
     "a target without a value": (changed(y=None), (), r'Target "y" is missing in every row'),
-    "a target with one class": (changed(y="no"), BINARY, r"'no' in every row: nothing to learn"),
+    "a target with one class": (changed(y="no"), BINARY, r'"no" in every row: nothing to learn'),
     "a target that is constant": (changed(y=3.5), (), r"3.5 in every row: nothing to learn"),
     "text where a number is needed": (
         changed(y=at(17, "cheap", "y")),
@@ -108,7 +108,6 @@ REFUSED: dict[str, tuple[bytes, tuple[str, ...], str]] = {
         (),
         r'Column "sold" holds dates in several shapes, such as "2024-01-02" and "\d\d/02/2024"',
     ),
-    "a ZIP named .csv": (zipped(), (), r"not text but a ZIP archive"),
     "bytes that are no text": (bytes(range(256)) * 20, (), r"is not text in"),
     "a row too short": (TEXT.encode() + b"1,red\n", (), r"line 202: 2 fields .* header has 3"),
     "a row too long": (TEXT.encode() + b"1,red,3,4\n", (), r"line 202: 4 fields .* header has 3"),
@@ -125,7 +124,7 @@ REFUSED: dict[str, tuple[bytes, tuple[str, ...], str]] = {
     "a class seen once": (
         changed(y=["rare", *["no", "yes"] * 99, "no"]),
         MULTICLASS,
-        r"class 'rare' has 1 row",
+        r'class "rare" has 1 row',
     ),
     "numbers called classes": (changed(), MULTICLASS, r"too many for classes"),
     "three classes called binary": (
@@ -176,11 +175,11 @@ LIVED_WITH: dict[str, tuple[bytes, tuple[str, ...], str]] = {
         r"not used, free text.*: note",
     ),
     "more columns than rows": (
-        GOOD.join(pd.DataFrame(rng.normal(size=(ROWS, 5000)).round(2)).add_prefix("c"))
+        GOOD.join(pd.DataFrame(rng.normal(size=(ROWS, ROWS)).round(2)).add_prefix("c"))
         .to_csv(index=False)
         .encode(),
-        (),
-        r"5,00\d inputs for 160 training rows: expect it to learn by heart",
+        ("--set", "evaluation.explained_rows=0"),
+        r"20\d inputs for 160 training rows: expect it to learn by heart",
     ),
     "a batch larger than the table": (
         TEXT.encode(),
@@ -197,6 +196,7 @@ LIVED_WITH: dict[str, tuple[bytes, tuple[str, ...], str]] = {
         ("--set", "training.patience=500"),
         r"patience \(500\) is not below epochs \(3\)",
     ),
+    "a ZIP named .csv": (zipped(), (), r"200 rows, 3 columns .*utf-8"),
     "a byte-order mark": (TEXT.encode("utf-8-sig"), (), r"200 rows, 3 columns .*utf-8"),
     "UTF-16": (TEXT.encode("utf-16"), (), r"200 rows, 3 columns .*utf-16"),
     "UTF-16 without a mark": (TEXT.encode("utf-16-le"), (), r"200 rows, 3 columns .*utf-16"),
@@ -351,7 +351,7 @@ def test_a_disk_that_fills_up_while_saving_keeps_the_earlier_run(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("capstone.training.model.save_file", full)
+    monkeypatch.setattr("capstone.training.model.save", full)
     code, _, said = capstone(own, "run", "--quick")
     assert code == 2
     assert "No space left on device" in said
@@ -504,7 +504,7 @@ def test_a_network_that_gives_no_number_is_said(capstone: Capstone, own: Path, t
     finally:
         network.write_bytes(kept)
     assert (ended, said.count("\n")) == (2, 1), said
-    assert re.search(r"diverged in epoch 1: .* or mend a log or a root in NeuralNetwork", said)
+    assert "no finite number for the first training rows, with fresh weights: mend a log" in said
 
 
 @pytest.mark.parametrize("name", SLIPS)

@@ -31,7 +31,11 @@ def cost_of(action, prediction, truth):
 @pytest.mark.parametrize(
     ("answer", "cost", "sentence"),
     [
-        ('"call"', "1", "recommend_action() in src/my_capstone/decisions.py returned 'call'"),
+        (
+            '"call"',
+            "1",
+            'recommend_action() in src/my_capstone/decisions.py returned the text "call"',
+        ),
         ('{"action": "call", "sure": "", "cost": 1}', "None", "cost_of() in src/my_capstone"),
         ("1 / 0", "1", "ZeroDivisionError"),
     ],

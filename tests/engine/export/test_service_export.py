@@ -19,6 +19,7 @@ from capstone.export.bundle import libraries
 from capstone.export.bundle.imports import follow_imports
 from tests.support.exported import KEY, check_answers, running
 from tests.support.helpers import Capstone, run_of
+from tests.support.runs import reseal
 
 WithRun = Callable[[str], Path]
 
@@ -113,10 +114,7 @@ def sign(project: Path, **steps: str) -> None:
     serving = json.loads((folder / "serving.json").read_text(encoding="utf-8"))
     serving["steps"] |= steps
     (folder / "serving.json").write_text(json.dumps(serving), encoding="utf-8")
-    info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    content = (folder / "serving.json").read_bytes()
-    info["files"]["serving.json"] = hashlib.sha256(content).hexdigest()
-    (folder / "run.json").write_text(json.dumps(info), encoding="utf-8")
+    reseal(folder)
 
 
 def test_a_zip_holds_the_same_and_the_same_bytes_each_time(

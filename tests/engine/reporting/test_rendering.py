@@ -10,6 +10,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from capstone.core.errors import CapstoneError
+from capstone.core.sealed_files import SealedFiles
 from capstone.reporting.charts import Plotly
 from capstone.reporting.rendering import Chart, cell, made_by_this_version, render_page
 from capstone.runs.folder import Run
@@ -32,7 +33,9 @@ MARKUP = "<script>alert(1)</script>"
         (pd.Timestamp("2024-01-31 10:15"), "2024-01-31 10:15:00"),
         ([1, 2], "[1, 2]"),
         ("a" * 120, "a" * 120),
-        ("a" * 121, "a" * 117 + "..."),
+        (pd.Timestamp("2024-01-31"), "2024-01-31"),
+        (np.int64(7), "7"),
+        ("a" * 100 + "z" * 100, "a" * 77 + "..." + "z" * 40 + " (200 characters)"),
     ],
 )
 def test_a_cell_is_written_as_people_read_it(value: object, shown: str) -> None:
@@ -72,7 +75,7 @@ def break_metrics(metrics: dict[str, Any]) -> str:
     ],
 )
 def test_a_run_of_another_version_is_named(show: Any) -> None:
-    run = Run(Path("runs", "20260101T000000Z-00000000"), {}, {})
+    run = Run(SealedFiles(Path("runs", "20260101T000000Z-00000000"), {}), {})
     with (
         pytest.raises(CapstoneError, match=r"20260101T000000Z-00000000 .* another version"),
         made_by_this_version(run),

@@ -16,15 +16,15 @@ from capstone.reporting.report.report import report_page
 from capstone.reporting.report.sentences import verdict
 from capstone.runs.folder import read_run
 from capstone.runs.results import read_results
-from tests.support.helpers import Capstone, Render, RunCapstone
+from tests.support.helpers import Capstone, Render
+from tests.support.promise import command
+from tests.support.runs import reseal
 
 Finished = Callable[[str], Path]
 
 
 @pytest.fixture(scope="module")
-def finished(
-    render: Render, run_capstone: RunCapstone, tmp_path_factory: pytest.TempPathFactory
-) -> Finished:
+def finished(render: Render, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """`finished("binary")` gives a project with one quick run, made once: only read it."""
     made: dict[str, Path] = {}
 
@@ -34,9 +34,9 @@ def finished(
             shutil.copytree(render(problem=problem), folder)
             # A network that has hardly learnt: on the numbers it must lose.
             weak = ["--set", "network.members=1", "--set", "training.learning_rate=0.0001"]
-            options = weak if problem == "regression" else []
-            done = run_capstone(folder, "run", "--quick", *options)
-            assert (done.returncode, done.stderr) == (0, ""), done.stderr
+            options = weak if problem == "regression" else ["--set", "network.members=3"]
+            done = command(folder, "run", "--quick", *options)
+            assert (done.code, done.err) == (0, ""), done.err
             made[problem] = folder
         return made[problem]
 
@@ -107,7 +107,7 @@ def test_a_file_that_is_missing_or_cut_short_is_named(
     spoil(latest(project) / file)
     code, _, said = capstone(project, "report")
     assert (code, said.count("\n")) == (2, 1), said
-    assert file in said and "run again" in said
+    assert file in said and "make a new one with `capstone run`" in said
 
 
 def test_the_metrics_of_another_project_are_refused(
@@ -116,6 +116,7 @@ def test_the_metrics_of_another_project_are_refused(
     project = own("regression")
     foreign = latest(finished("binary")) / "metrics.json"
     shutil.copy(foreign, latest(project) / "metrics.json")
+    reseal(latest(project))
     code, _, said = capstone(project, "report")
     assert (code, said.count("\n")) == (2, 1), said
     assert "of another project" in said
@@ -127,6 +128,7 @@ def test_a_run_of_another_version_is_named(own: Finished, capstone: Capstone) ->
     metrics = json.loads(path.read_text(encoding="utf-8"))
     del metrics["slices"]
     path.write_text(json.dumps(metrics), encoding="utf-8")
+    reseal(latest(project))
     code, _, said = capstone(project, "report")
     assert (code, said.count("\n")) == (2, 1), said
     assert latest(project).name in said and "another version" in said

@@ -24,7 +24,7 @@ def test_the_threads_are_those_of_training_not_of_the_last_prediction(
     before = torch.get_num_threads()
     monkeypatch.setattr(Trainer, "train_epoch", train_epoch)
     monkeypatch.setattr(model, "use_threads_for", lambda rows: torch.set_num_threads(3))
-    smaller = [part for change in SMALL for part in ("--set", change)]
+    smaller = [f"--set={change}" for change in SMALL]
     project = copy_of(problem="binary")
     try:
         code, _, errors = capstone(project, "run", "--quick", *smaller)

@@ -2,10 +2,8 @@
 
 import asyncio
 import csv
-import hashlib
 import json
 import re
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,9 +18,11 @@ from capstone.serving.http.problem_details import Problem
 from capstone.serving.http.validation import InputSchema
 from tests.support.helpers import (
     PROBLEMS,
+    CopyWithRun,
     python_path,
     run,
 )
+from tests.support.runs import reseal
 from tests.support.serving import Answer, Desk
 
 WithRun = Callable[[str], Path]
@@ -484,21 +484,16 @@ def test_the_model_is_described(any_desk: tuple[Path, Desk]) -> None:
 def rewrite(project: Path, change: Callable[[dict[str, Any]], object]) -> None:
     """Change serving.json of the newest run, as if the run had written it so."""
     folder = project / "runs" / (project / "runs" / "LATEST").read_text().strip()
-    serving, info = (
-        json.loads((folder / name).read_text(encoding="utf-8"))
-        for name in ("serving.json", "run.json")
-    )
+    serving = json.loads((folder / "serving.json").read_text(encoding="utf-8"))
     change(serving)
-    text = json.dumps(serving)
-    (folder / "serving.json").write_bytes(text.encode())
-    info["files"]["serving.json"] = hashlib.sha256(text.encode()).hexdigest()
-    (folder / "run.json").write_text(json.dumps(info), encoding="utf-8")
+    (folder / "serving.json").write_text(json.dumps(serving), encoding="utf-8")
+    reseal(folder)
 
 
 @pytest.fixture
-def own(with_run: WithRun, tmp_path: Path) -> Path:
+def own(copy_with_run: CopyWithRun) -> Path:
     """A project with a run, of the test's own."""
-    return Path(shutil.copytree(with_run("regression"), tmp_path / "my-capstone"))
+    return copy_with_run("regression")
 
 
 def test_steps_that_need_pandas_give_the_same_answers(own: Path, desk: Desk) -> None:

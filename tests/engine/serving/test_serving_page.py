@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.helpers import PROBLEMS
+from tests.support.runs import reseal
 from tests.support.serving import Server, serving
 
 WithRun = Callable[[str], Path]
@@ -191,9 +192,7 @@ def test_words_of_the_data_are_text_and_never_code(
     evil = "<img src=x onerror=document.title='taken'>"
     text = (run / "schema.json").read_text(encoding="utf-8").replace('"gas"', json.dumps(evil))
     (run / "schema.json").write_text(text, encoding="utf-8")
-    info = json.loads((run / "run.json").read_text(encoding="utf-8"))
-    info["files"]["schema.json"] = sha256(run / "schema.json")
-    (run / "run.json").write_text(json.dumps(info), encoding="utf-8")
+    reseal(run)
     with serving(project) as server:
         page = open_page(server.address)
         answer_of(page)

@@ -36,6 +36,7 @@ from tests.support.helpers import (
     Capstone,
     Render,
     call,
+    checkpoints_of,
     files_of,
     must_run,
     python_path,
@@ -161,11 +162,11 @@ def test_classes_are_checked_as_those_of_a_table_in_memory() -> None:
     assert floats.learnt(pd.Series([1.0])).tolist() == [1]
     for values, said in {
         ("a", "b", "c"): "has 3 classes, but a binary",
-        ("a",): "is 'a' in every row",
+        ("a",): 'is "a" in every row',
     }.items():
         with pytest.raises(CapstoneError, match=said):
             surveyed(list(values) * 20).fitted_target()
-    with pytest.raises(CapstoneError, match="class 'rare' has 2 row"):
+    with pytest.raises(CapstoneError, match='class "rare" has 2 row'):
         surveyed(["a", "b"] * 20 + ["rare"] * 2, "multiclass").fitted_target()
 
 
@@ -455,7 +456,7 @@ def test_members_learn_in_blocks_too_and_a_stopped_run_goes_on_with_the_same_bit
             "capstone.training.early_stopping.BestWeights.update", cut_power_in_the_second_epoch()
         )
         call(project, *QUICK)
-    assert (project / "runs" / "checkpoint.pt").exists()
+    assert len(checkpoints_of(project)) == 1
     assert leavings(project) == []
     assert call(project, *QUICK, "--resume") == 0
     again = newest(project)

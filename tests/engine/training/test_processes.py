@@ -26,7 +26,7 @@ from capstone.training.ensemble import build_ensemble
 from capstone.training.history import Epoch
 from capstone.training.loop import Callback, EachEpoch, Trainer
 from tests.engine.training.test_members import COLUMNS, Chapter, Normalised, some, some_data
-from tests.support.helpers import ROOT, Render, python_path, run
+from tests.support.helpers import ROOT, Render, checkpoints_of, files_of, python_path, run
 
 pytestmark = pytest.mark.slow
 BRIEF = ("evaluation.explained_rows=0", "evaluation.bootstrap=20", "preprocessing.numbers=plain")
@@ -112,8 +112,7 @@ def test_when_one_process_dies_all_end_and_the_checkpoint_is_of_use(
         stderr=subprocess.PIPE,
         text=True,
     )
-    checkpoint = project / "runs" / "checkpoint.pt"
-    while not checkpoint.exists():
+    while not checkpoints_of(project):
         assert together.poll() is None, together.communicate()
         time.sleep(0.05)
     children = psutil.Process(together.pid).children()
@@ -143,15 +142,14 @@ def test_ctrl_c_ends_all_processes_and_keeps_the_checkpoint(copy_of: Render) -> 
         # Tests that a script starts in the background ignore Ctrl-C, and so would their children.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    checkpoint = project / "runs" / "checkpoint.pt"
-    while not checkpoint.exists():
+    while not checkpoints_of(project):
         assert together.poll() is None, together.communicate()
         time.sleep(0.05)
     os.killpg(together.pid, signal.SIGINT)  # as a terminal does
     _, said = together.communicate(timeout=120)
     assert together.returncode != 0
-    assert "No run was saved; `capstone run --resume` goes on with the training" in said
-    assert [path.name for path in (project / "runs").iterdir()] == ["checkpoint.pt"]
+    assert "No run was saved; the same command with --resume goes on with the training" in said
+    assert files_of(project / "runs") == {f"checkpoints/{checkpoints_of(project)[0].name}"}
 
 
 def test_shares_of_a_batch_are_all_of_it_and_none_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,8 @@ from capstone.training.loop import Trainer
 from tests.support.helpers import (
     Capstone,
     Render,
+    checkpoints_of,
+    files_of,
     python_path,
     run,
     small_disk,
@@ -31,7 +33,6 @@ FEW = ("training.epochs=12", "network.members=2", "evaluation.bootstrap=20")
 QUICK = tuple(word for one in (*FEW, "evaluation.explained_rows=0") for word in ("--set", one))
 EVERY_EPOCH = (*QUICK, "--set", "training.checkpoint_seconds=0.0")
 COMPARED = ("model.safetensors", "model.json", "metrics.json", "predictions.csv", "schema.json")
-CHECKPOINT = Path("runs") / "checkpoint.pt"
 
 
 def latest(project: Path) -> Path:
@@ -79,12 +80,14 @@ while killed < KILLS:
     time.sleep(random.uniform(0, seconds))
     os.kill(child, signal.SIGKILL)
     killed += os.waitpid(child, 0)[1] == signal.SIGKILL
-    resumed += os.path.exists("runs/checkpoint.pt")
+    resumed += bool(glob.glob("runs/checkpoints/*.pt"))
     if newest() == before:  # else it was killed when its run was complete
+        start = time.monotonic()
         assert os.waitpid(begin("--resume"), 0)[1] == 0
+        seconds = max(seconds, time.monotonic() - start)  # other programs may slow it down
     assert bits(newest()) == bits(whole), killed
-    if os.path.exists("runs/checkpoint.pt"):  # killed between completing the run and tidying up
-        os.remove("runs/checkpoint.pt")
+    for path in glob.glob("runs/checkpoints/*.pt"):
+        os.remove(path)  # killed between completing the run and tidying up
 print(f"{killed} killed, {resumed} of them resumed from a checkpoint")
 """
 
@@ -117,7 +120,7 @@ def stopped(copy_of: Render, capstone: Capstone, monkeypatch: pytest.MonkeyPatch
     with monkeypatch.context() as patch:
         patch.setattr(checkpoints.Checkpoint, "on_epoch_end", cut)
         assert capstone(project, "run", *EVERY_EPOCH)[0] == 99
-    assert (project / CHECKPOINT).is_file()
+    assert len(checkpoints_of(project)) == 1
     return project
 
 
@@ -128,7 +131,7 @@ def test_resumed_training_gives_the_bits_of_a_whole_one(stopped: Path, capstone:
     events = [json.loads(line) for line in said.splitlines()]
     shown = [event["epoch"] for event in events if event["event"] == "epoch"]
     assert shown == list(range(1, 13)), "those before the stop are shown too"
-    assert not (stopped / CHECKPOINT).exists(), "a complete run needs none"
+    assert not checkpoints_of(stopped), "a complete run needs none"
     resumed = bits(stopped)
     assert capstone(stopped, "run", *EVERY_EPOCH)[0] == 0
     assert bits(stopped) == resumed
@@ -137,7 +140,29 @@ def test_resumed_training_gives_the_bits_of_a_whole_one(stopped: Path, capstone:
 def test_a_new_run_says_that_an_old_one_was_stopped(stopped: Path, capstone: Capstone) -> None:
     code, said, _ = capstone(stopped, "run", *EVERY_EPOCH)
     assert code == 0
-    assert "checkpoint.pt is of a run that was stopped; this one starts anew" in said
+    assert ".pt is of a run that was stopped; this one starts anew" in said
+
+
+def test_other_runs_leave_a_stopped_training_alone(stopped: Path, capstone: Capstone) -> None:
+    [path] = checkpoints_of(stopped)
+    before = path.read_bytes()
+    quick = ("run", "--quick", *EVERY_EPOCH[2:], "--set", "training.epochs=2")
+    assert capstone(stopped, *quick)[0] == 0
+    assert checkpoints_of(stopped) == [path] and path.read_bytes() == before
+    code, said, error = capstone(stopped, "run", "--resume", *EVERY_EPOCH)
+    assert code == 0, error
+    assert "going on after epoch 5" in said
+
+
+def test_a_checkpoint_of_version_0_1_0_goes_on(stopped: Path, capstone: Capstone) -> None:
+    [path] = checkpoints_of(stopped)
+    former = path.rename(stopped / "runs" / "checkpoint.pt")
+    said = refused(capstone, stopped, *EVERY_EPOCH, "--set", "network.dropout=0.5")
+    assert "runs/checkpoint.pt is of other settings or data (network.dropout)" in said
+    code, said, error = capstone(stopped, "run", "--resume", *EVERY_EPOCH)
+    assert code == 0, error
+    assert f"going on after epoch 5, from runs/checkpoints/{path.name}" in said
+    assert not former.exists() and not checkpoints_of(stopped)
 
 
 def refused(capstone: Capstone, project: Path, *options: str) -> str:
@@ -147,10 +172,11 @@ def refused(capstone: Capstone, project: Path, *options: str) -> str:
 
 
 def test_other_settings_are_named(stopped: Path, capstone: Capstone) -> None:
-    before = (stopped / CHECKPOINT).read_bytes()
+    [path] = checkpoints_of(stopped)
+    before = path.read_bytes()
     said = refused(capstone, stopped, *EVERY_EPOCH, "--set", "network.dropout=0.5")
-    assert "is of other settings or data (network.dropout)" in said
-    assert (stopped / CHECKPOINT).read_bytes() == before, "nothing is lost"
+    assert f"{path.name} is of other settings or data (network.dropout)" in said
+    assert path.read_bytes() == before, "nothing is lost"
 
 
 def test_other_data_and_other_code_are_named(stopped: Path, capstone: Capstone) -> None:
@@ -170,7 +196,7 @@ def test_a_damaged_checkpoint_is_refused_and_runs_no_code(
 
     import torch
 
-    path = stopped / CHECKPOINT
+    [path] = checkpoints_of(stopped)
     if damage == "cut":
         path.write_bytes(path.read_bytes()[:1000])
     elif damage == "a pickle":
@@ -179,7 +205,7 @@ def test_a_damaged_checkpoint_is_refused_and_runs_no_code(
     else:
         torch.save({"identity": "{}"}, path)
     said = refused(capstone, stopped)
-    assert "checkpoint.pt" in said
+    assert path.name in said
     assert not (stopped / "sprung").exists()
 
 
@@ -207,8 +233,8 @@ def test_a_disk_that_fills_up_while_checkpointing_costs_nothing(
 
     def fill(self: checkpoints.Checkpoint, trainer: Trainer, epoch: Epoch) -> None:
         if epoch.epoch == 6:
-            free = shutil.disk_usage(self.path.parent).free
-            (self.path.parent / "other").write_bytes(bytes(free - 4096))
+            runs = project / "runs"
+            (runs / "other").write_bytes(bytes(shutil.disk_usage(runs).free - 4096))
         save(self, trainer, epoch)
 
     with small_disk(project / "runs", "9m") as runs:
@@ -216,9 +242,12 @@ def test_a_disk_that_fills_up_while_checkpointing_costs_nothing(
             patch.setattr(checkpoints.Checkpoint, "on_epoch_end", fill)
             code, _, said = capstone(project, "run", *EVERY_EPOCH)
         assert (code, said.count("\n")) == (2, 1), said
-        assert re.search(r"checkpoint.pt can't be written \(No space left on device\): free", said)
+        assert re.search(
+            r"\.pt can't be written \(No space left on device\): free some space", said
+        )
+        assert "then the same command with --resume goes on from the last checkpoint." in said
         (runs / "other").unlink()
-        assert [path.name for path in runs.iterdir()] == ["checkpoint.pt"]
+        assert files_of(runs) == {f"checkpoints/{checkpoints_of(project)[0].name}"}
         code, said, error = capstone(project, "run", "--resume", *EVERY_EPOCH)
         assert code == 0, error
         assert "going on after epoch 5" in said
@@ -257,9 +286,10 @@ def test_ctrl_c_ends_training_and_a_second_one_the_run(copy_of: Render) -> None:
                     time.sleep(0.01)
         said = process.stderr.read()
     assert (process.returncode, said.count("\n")) == (130, 1), said
-    assert "No run was saved; `capstone run --resume` goes on with the training" in said
-    assert [path.name for path in (project / "runs").iterdir()] == ["checkpoint.pt"]
-    state = torch.load(project / CHECKPOINT, weights_only=True)
+    assert "No run was saved; the same command with --resume goes on with the training" in said
+    [checkpoint] = checkpoints_of(project)
+    assert files_of(project / "runs") == {f"checkpoints/{checkpoint.name}"}
+    state = torch.load(checkpoint, weights_only=True)
     assert len(state["epochs"]) >= 3
 
 
@@ -271,7 +301,7 @@ def test_a_run_is_reproduced_bit_by_bit(copy_of: Render, capstone: Capstone) -> 
     assert "is identical: the same weights, metrics and predictions" in said
     verdict = json.loads((latest(project) / "reproduction.json").read_text(encoding="utf-8"))
     assert (verdict["verdict"], verdict["differences"]) == ("identical", [])
-    runs = [path for path in (project / "runs").iterdir() if path.is_dir()]
+    runs = list((project / "runs").glob("2*"))
     assert len(runs) == 1, "it is no run of its own"
     run = read_run(project / "runs")
     import torch
@@ -311,6 +341,7 @@ def test_what_was_changed_is_found_and_how_far_the_results_are_apart(
 
 def test_reproduce_leaves_an_unfinished_training_alone(stopped: Path, capstone: Capstone) -> None:
     assert capstone(stopped, "run", "--resume", *EVERY_EPOCH)[0] == 0
-    (stopped / CHECKPOINT).write_bytes(b"of another training")
+    path = stopped / "runs" / "checkpoints" / "0123456789abcdef.pt"
+    path.write_bytes(b"of another training")
     capstone(stopped, "reproduce")
-    assert (stopped / CHECKPOINT).read_bytes() == b"of another training"
+    assert path.read_bytes() == b"of another training"

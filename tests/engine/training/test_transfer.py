@@ -13,11 +13,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.support.helpers import ROOT, Capstone, Render, RunCapstone, run
+from tests.support.helpers import ROOT, Capstone, Render, call, run
 from tests.template.test_readme import blocks
 
 # One network and the numbers as they are, so that its weights are easily looked at.
 PLAIN = ("--set", "network.members=1", "--set", "preprocessing.numbers=plain")
+# Without what is told of a run once it has been trained.
+BRIEF = ("--set", "evaluation.explained_rows=0", "--set", "evaluation.bootstrap=20")
 COLUMNS = ["age", "income", "rooms", "distance", "noise"]
 
 
@@ -43,16 +45,13 @@ def r2(project: Path) -> float:
 
 
 @pytest.fixture(scope="module")
-def trained(
-    render: Render, run_capstone: RunCapstone, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def trained(render: Render, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with a run on a city of many rows, to be copied; its next table has few."""
     made = render(data_source="own", data_path="data/raw/rents.csv", target_column="rent")
     project = Path(shutil.copytree(made, tmp_path_factory.mktemp("rents") / "my-capstone"))
     (project / "data" / "raw").mkdir(parents=True, exist_ok=True)
     city(3000, 1, 100.0).to_csv(project / "data" / "raw" / "rents.csv", index=False)
-    done = run_capstone(project, "run", *PLAIN, "--set", "training.epochs=60")
-    assert done.returncode == 0, done.stderr
+    assert call(project, "run", *PLAIN, *BRIEF, "--set", "training.epochs=60") == 0
     city(120, 2, 140.0).to_csv(project / "data" / "raw" / "rents.csv", index=False)
     return project
 
@@ -63,7 +62,8 @@ def few_rows(trained: Path, tmp_path: Path) -> Path:
 
 
 def transfer(project: Path, *options: str) -> tuple[str, ...]:
-    return (*PLAIN, "--set", f"training.start_from=runs/{latest(project)}", *options)
+    start = ("--set", f"training.start_from=runs/{latest(project)}")
+    return (*PLAIN, *BRIEF, *start, *options)
 
 
 FROZEN = ("--set", "training.freeze=body")
@@ -74,7 +74,7 @@ def test_it_helps_where_there_are_few_rows(
     few_rows: Path, capstone: Capstone, options: tuple[str, ...]
 ) -> None:
     start = transfer(few_rows, *options)
-    assert capstone(few_rows, "run", *PLAIN)[0] == 0
+    assert capstone(few_rows, "run", *PLAIN, *BRIEF)[0] == 0
     from_scratch = r2(few_rows)
     code, said, error = capstone(few_rows, "run", *start)
     assert code == 0, error
@@ -83,7 +83,7 @@ def test_it_helps_where_there_are_few_rows(
 
 
 def test_several_members_and_pieces_are_taken_over_too(few_rows: Path, capstone: Capstone) -> None:
-    several = ("--set", "network.members=2", "--set", "preprocessing.numbers=piecewise")
+    several = ("--set", "network.members=2", "--set", "preprocessing.numbers=piecewise", *BRIEF)
     table = few_rows / "data" / "raw" / "rents.csv"
     few = table.read_bytes()
     city(600, 1, 100.0).to_csv(table, index=False)
@@ -152,7 +152,7 @@ def test_the_same_seed_gives_the_same_bytes_here_too(few_rows: Path, capstone: C
     [
         (("network.hidden=[32, 16]",), "set [network] hidden to [64, 32], as it was there"),
         (("network.hidden=[64, 32, 8]",), "set [network] hidden to [64, 32], as it was there"),
-        (("training.start_from=runs/nowhere",), 'has no run "nowhere"'),
+        (("training.start_from=runs/nowhere",), 'has no run "runs/nowhere"'),
         (("training.start_from=", "training.freeze=body"), 'freeze = "body" needs start_from'),
     ],
 )
@@ -186,13 +186,13 @@ def test_the_pages_example_gives_the_pages_figures(copy_of: Render, capstone: Ca
         for block in blocks(PAGE.read_text(encoding="utf-8"), "sh")
         for line in block.splitlines()
     ]
-    scores, brief = [], ("--set", "evaluation.explained_rows=0", "--set", "evaluation.bootstrap=20")
+    scores = []
     for line in lines:
         words = shlex.split(line)
         if words[0] == "python":
             run(sys.executable, *words[1:], cwd=project)
         elif words[1] == "run":
-            code, _, error = capstone(project, *words[1:], *brief)
+            code, _, error = capstone(project, *words[1:], *BRIEF)
             assert code == 0, error
             scores.append(r2(project))
     from_scratch, _, transferred = scores

@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from capstone.checks.outcome import Harm, Open, Skip
 from capstone.checks.project_state import ProjectState
 from capstone.core.errors import short_list
+from capstone.core.files import temporary_folder, write_text
 from capstone.core.git import git
 
 LARGEST = 10 * 2**20  # bytes; the same as in .pre-commit-config.yaml
@@ -56,13 +56,11 @@ def no_secret(project: ProjectState) -> str:
     if find_spec("detect_secrets") is None:
         raise Open("detect-secrets is not installed", '`uv sync`, or `pip install -e ".[dev]"`')
     names = [name.as_posix() for name in project.files if not NOT_SEARCHED.search(name.as_posix())]
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         # A copy, for detect-secrets corrects line numbers in the file that it is given.
-        baseline = Path(folder, "baseline")
+        baseline = folder / "baseline"
         known = project.root / ".secrets.baseline"
-        baseline.write_text(
-            known.read_text(encoding="utf-8") if known.is_file() else "{}", encoding="utf-8"
-        )
+        write_text(baseline, known.read_text(encoding="utf-8") if known.is_file() else "{}")
         command = ("-m", "detect_secrets.pre_commit_hook", "--baseline", str(baseline))
         for start in range(0, len(names), AT_ONCE):
             done = _python(project.root, *command, "--", *names[start : start + AT_ONCE])
@@ -143,9 +141,7 @@ def _first_output(path: Path) -> int:
             0,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise Open(
-            f"{path} is no readable notebook", "open and save it again, or delete it"
-        ) from None
+        raise Open(f"{path} is no readable notebook", "open and save it again") from None
 
 
 def _python(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

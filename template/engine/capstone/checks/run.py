@@ -16,12 +16,13 @@ from capstone.checks.project_state import ProjectState
 from capstone.core.errors import CapstoneError, short_list
 from capstone.core.settings import flatten
 from capstone.core.settings_file import FILE_NAME
-from capstone.core.text import BASELINES, verdict_sentence
+from capstone.core.text import BASELINES, setting_text, verdict_sentence
 from capstone.data.kinds import column_kind, find_date_format, to_dates
 from capstone.data.leaks import suspected_leaks
 from capstone.data.splitting import duplicate_groups
-from capstone.runs.folder import VERDICT, count_test_looks
-from capstone.runs.verify import read_json, read_predictions, read_settings
+from capstone.reporting.report.report import report_is_true
+from capstone.runs.folder import count_test_looks, read_runs, read_settings
+from capstone.runs.verify import note_on_hashes, read_predictions, read_verdict
 
 # What a result does not depend on.
 ASIDE = {"project", "checks"}
@@ -31,14 +32,21 @@ ASIDE_KEYS = {"training.device", "training.checkpoint_seconds"}
 def run_is_of_this_project(project: ProjectState) -> str:
     """There is a run in earnest, its files are whole, and settings, data and code are still the same."""
     run = project.run
-    if run.info.get("quick"):
-        raise Open("there are only quick runs", "`capstone run` learns in earnest")
+    others = read_runs(project.root / "runs")[1].values()
+    besides = "".join(f"; {line.rstrip('.')}" for line in (note_on_hashes(run), *others) if line)
+    if run.info["quick"]:
+        raise Open(f"there are only quick runs{besides}", "`capstone run` learns in earnest")
     if changed := _changes(project):
         raise Open(
-            f"since {run.id} this has changed: {short_list(changed, 4)}",
+            f"since {run.id} this has changed: {short_list(changed, 4)}{besides}",
             "`capstone run`, then `capstone card`",
         )
-    return f"{run.id} is whole, and of the settings, data and code as they are now"
+    if not report_is_true(run):
+        raise Open(
+            f"runs/{run.id}/report.html is not the page that the run's files give{besides}",
+            f"`capstone report {run.id}` writes it again",
+        )
+    return f"{run.id} is complete, and of the settings, data and code as they are now{besides}"
 
 
 def seed_is_fixed(project: ProjectState) -> str:
@@ -82,7 +90,7 @@ def split_has_no_leak(project: ProjectState) -> str:
         raise Harm(
             f"runs/{run.id}/predictions.csv holds {learnt.sum():,} rows that were learnt from, such as row "
             f"{tested[learnt].iloc[0]}",
-            "its scores are worth nothing: delete that run, find out why, and run again",
+            "its scores are worth nothing: find out why, and run again",
         )
     return message
 
@@ -128,36 +136,32 @@ def test_part_is_spared(project: ProjectState) -> str:
 def run_is_reproducible(project: ProjectState) -> str:
     """`capstone reproduce` has made the run again, bit by bit."""
     command = f"`capstone reproduce {project.run.id}`"
-    if not (project.run.folder / VERDICT).is_file():
+    verdict = read_verdict(project.run)
+    if verdict is None:
         raise Open(f"{project.run.id} was not made again yet", command)
-    verdict = read_json(project.run.folder / VERDICT)
-    if verdict.get("verdict") != "identical":
-        differences = "; ".join(map(str, verdict.get("differences", [])))
-        why = differences or "no reason was noted"
+    if verdict.verdict != "identical":
+        why = "; ".join(verdict.differences) or "no reason was noted"
         raise Open(
             f"{project.run.id} came out otherwise when made again: {why}",
             f"find out why, then {command}",
         )
-    return (
-        f"{project.run.id} was made again, bit by bit, on {str(verdict.get('checked', '?'))[:10]}"
-    )
+    return f"{project.run.id} was made again, bit by bit, on {verdict.checked[:10]}"
 
 
 def _changes(project: ProjectState) -> list[str]:
     """What the run depended on and is otherwise now."""
     then, now = (
-        _what_counts(read_settings(project.whole_run)),
+        _what_counts(read_settings(project.whole_run).model_dump()),
         _what_counts(project.settings.model_dump()),
     )
     changed = [
-        f"{key} is {now[key]!r}, was {then.get(key)!r}" for key in now if now[key] != then.get(key)
+        f"{key} is {setting_text(now[key])}, was {setting_text(then.get(key))}"
+        for key in now
+        if now[key] != then.get(key)
     ]
     if project.run.info["data"]["sha256"] != project.sha256:
         changed.append(f"the bytes of {project.settings.data.path}")
-    if (
-        not changed
-        and project.run.info.get("trained_from") != project.pipeline.checkpoint().digest()
-    ):
+    if not changed and project.run.info.get("trained_from") != project.pipeline.checkpoint.digest():
         changed.append(f"the code in {project.pipeline.place.rpartition('/')[0]}")
     return changed
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 import typer
+from typer.exceptions import TyperException
 
 from capstone.commands.card import card
 from capstone.commands.check import check
@@ -23,14 +25,18 @@ from capstone.commands.report import report
 from capstone.commands.reproduce import reproduce
 from capstone.commands.run import run
 from capstone.commands.start import start
+from capstone.commands.streams import lasting_streams
 from capstone.commands.tune import tune
 from capstone.commands.use import use
-from capstone.core.errors import CapstoneError
+from capstone.core.errors import CapstoneError, Stopped, is_out_of_memory, too_little_memory
+from capstone.core.text import LONGEST_WORD, cut, one_line, printable
 from capstone.export.command import export
 from capstone.serving.command import serve
 
+TRACEBACK = "--traceback"  # behind any command
+INTERRUPTED = 130  # Ctrl-C, as Typer hands it on
+
 app = typer.Typer(
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -46,32 +52,85 @@ for command in COMMANDS:
 
 
 def main() -> None:
-    """Run the command. What a user can mend is one sentence and exit code 2, without a traceback."""
-    for stream in (sys.stdout, sys.stderr):
-        # A Windows terminal may know fewer characters than a column name holds.
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
-    traceback_wanted = "--traceback" in sys.argv
-    if traceback_wanted:
-        sys.argv.remove("--traceback")
-    try:
-        app()
-    except (CapstoneError, ModuleNotFoundError) as error:
-        _end_undisturbed()
-        sentence = str(error) if isinstance(error, CapstoneError) else _missing_library(error)
-        if traceback_wanted or not sentence:
-            raise
-        rank = os.environ.get("RANK", "0")  # of several processes that torchrun has started
-        who = f" in process {rank}" if rank != "0" else ""
-        print(f"Error{who}: {sentence}", file=sys.stderr)
-        sys.exit(2)
-    except (KeyboardInterrupt, SystemExit) as ended:
-        if isinstance(ended, SystemExit) and ended.code != 130:  # 130: Ctrl-C, as Typer hands it on
-            raise
-        _end_undisturbed()
-        kept = (Path("runs") / "checkpoint.pt").exists()
-        how = "; `capstone run --resume` goes on with the training that was begun" * kept
-        print(f"Stopped. No run was saved{how}.", file=sys.stderr)
-        sys.exit(130)
+    """Run the command and end with its exit code; what goes wrong is one sentence.
+
+    0 when all is well, 2 for what a user can mend, 130 after Ctrl-C, 1 for a fault of the engine itself.
+    """
+    arguments = [word for word in sys.argv[1:] if word != TRACEBACK]
+    with lasting_streams() as output:
+        stopped = "Stopped. No run was saved."
+        try:
+            code = app(arguments or ["--help"], standalone_mode=False)
+        except Stopped as ended:
+            code, stopped = INTERRUPTED, str(ended)
+        except Exception as error:  # the last net: each kind is told, none is hidden
+            _end_undisturbed()
+            code, sentence = end_of(error)
+            if TRACEBACK in sys.argv:
+                for line in "".join(traceback.format_exception(error)).splitlines():
+                    print(printable(line), file=sys.stderr)
+            _print_error(sentence)
+        if code == INTERRUPTED:
+            _end_undisturbed()
+            print(one_line(stopped), file=sys.stderr)
+        output.flush()
+        if output.lost and not code:
+            code = 2
+            _print_error(f"What is printed can't be written ({output.lost}); all else was done.")
+    sys.exit(code or 0)
+
+
+def _print_error(sentence: str) -> None:
+    rank = os.environ.get("RANK", "0")  # of several processes that torchrun has started
+    who = f" in process {rank}" if rank != "0" else ""
+    print(f"Error{who}: {one_line(sentence)}", file=sys.stderr)
+
+
+def end_of(error: Exception) -> tuple[int, str]:
+    """How a command ends that an error has stopped.
+
+    Parameters
+    ----------
+    error : Exception
+        Anything at all.
+
+    Returns
+    -------
+    tuple of int and str
+        The exit code, and one sentence: what is wrong, where, and what to do.
+    """
+    if isinstance(error, CapstoneError):
+        return 2, str(error)
+    if isinstance(error, TyperException):
+        # An option that there is not, or a value that does not suit.
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "capstone"
+        return 2, f"{error.format_message().rstrip('.')}; see `{command} --help`."
+    if isinstance(error, ModuleNotFoundError) and (library := _missing_library(error)):
+        return 2, library
+    if is_out_of_memory(error):
+        remedy = "close other programs, or take fewer rows or columns"
+        return 2, str(too_little_memory("this command", remedy))
+    if isinstance(error, OSError) and error.filename is not None:
+        name, reason = os.fspath(error.filename), error.strerror or type(error).__name__
+        return 2, f"{name!s} can't be used ({reason}): mend that file or folder and try again."
+    return 1, _fault(error)
+
+
+def _fault(error: Exception) -> str:
+    """The sentence on what nobody foresaw: a fault of the engine, which the student can't mend and didn't make."""
+    engine = Path(__file__).resolve().parents[2]
+    places = [
+        f"{Path(frame.filename).resolve().relative_to(engine).as_posix()}, line {frame.lineno}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).resolve().is_relative_to(engine)
+    ]
+    what = ": ".join(filter(None, (type(error).__name__, cut(str(error).strip(), LONGEST_WORD))))
+    where = f" in engine/{places[-1]}" if places else ""
+    return (
+        f"This is a fault of the template's engine, not of your work: {what}{where}. Show your instructor "
+        f"what the same command prints with {TRACEBACK}."
+    )
 
 
 def _missing_library(error: ModuleNotFoundError) -> str:

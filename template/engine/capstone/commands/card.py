@@ -9,6 +9,7 @@ def card(run_id: RunOption = NEWEST) -> None:
     """Write a run's numbers into docs/model_card.md, and the table's facts into data/README.md."""
     from capstone.core.project import find_root
     from capstone.core.settings_file import load_settings
+    from capstone.core.text import say, say_each
     from capstone.reporting.card.card import write_cards
     from capstone.runs.folder import read_run
     from capstone.streaming.source import table_or_sample
@@ -17,7 +18,6 @@ def card(run_id: RunOption = NEWEST) -> None:
     data = load_settings(root).data
     run = read_run(root / "runs", run_id)
     table, _, sample = table_or_sample(root / data.path, data)
-    for line in write_cards(root, run, data, table, sample):
-        print(line)
+    say_each(write_cards(root, run, data, table, sample))
     if run.info.get("quick"):
-        print("Note: this was a quick run; its numbers say nothing about the model.")
+        say("Note: this was a quick run; its numbers say nothing about the model.")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from capstone.core.errors import CapstoneError
+from capstone.core.text import say
 
 
 def check(
@@ -33,7 +34,7 @@ def check(
     for outcome in check_rules(ProjectState(find_root(), final), only):
         outcomes.append(outcome)
         if not json_:
-            print(outcome.line(sys.stdout.encoding), flush=True)
+            say(outcome.line(sys.stdout.encoding))
     undone = [outcome for outcome in outcomes if outcome.state == "open"]
     failing = undone if final else [outcome for outcome in undone if outcome.harm]
     if json_:
@@ -41,7 +42,8 @@ def check(
         print_json(summary | {"rules": [outcome.as_json() for outcome in outcomes]})
         raise typer.Exit(2 if failing else 0)
     done = sum(outcome.state == "done" for outcome in outcomes)
-    print(f"\n{done} of {len(outcomes)} done, {len(undone)} open.")
+    say()
+    say(f"{done} of {len(outcomes)} done, {len(undone)} open.")
     if failing:
         names = ", ".join(outcome.rule for outcome in failing)
         raise CapstoneError(

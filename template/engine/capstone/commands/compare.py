@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from capstone.core.errors import CapstoneError
-from capstone.core.text import number, verdict_sentence
+from capstone.core.text import number, say, say_each, setting_text, verdict_sentence
 
 if TYPE_CHECKING:  # heavy libraries are imported where they are used
     from capstone.runs.folder import Run
@@ -17,29 +17,48 @@ def compare() -> None:
     from capstone.core.files import write_text
     from capstone.core.project import find_root
     from capstone.reporting.charts import write_script
+    from capstone.reporting.comparison_page import comparison_page
 
     root = find_root()
-    print("\n".join(comparison(root / "runs")))
+    runs, problems = comparable_runs(root / "runs")
+    say_each([*problems, *comparison(runs)])
     write_script(root / "runs")
     target = root / "runs" / "compare.html"
-    write_text(target, compared_page(root / "runs"))
-    print(f"\nThe same as a page: {target.relative_to(root)}")
+    write_text(target, comparison_page([run for run, _ in runs], {r.id: s for r, s in runs}))
+    say()
+    say(f"The same as a page: {target.relative_to(root)}")
 
 
-def comparison(runs_folder: Path) -> list[str]:
-    """Some lines on each finished run, oldest first. Raises CapstoneError when there is none."""
-    from capstone.runs.folder import list_runs
+def comparable_runs(runs_folder: Path) -> tuple[list[tuple[Run, dict[str, Any]]], list[str]]:
+    """Each run that can be read with its settings, oldest first, and a sentence on each that can't.
 
-    runs = list_runs(runs_folder)
-    if not runs:
-        raise CapstoneError(
-            f"There is no finished run in {runs_folder}: start with `capstone run`."
-        )
+    Raises CapstoneError when there is none.
+    """
+    from capstone.runs.folder import read_runs
+
+    runs, problems = read_runs(runs_folder)
+    sentences, comparable = list(problems.values()), []
+    for run in runs:
+        try:
+            comparable.append((run, _compared_settings(run)))
+        except CapstoneError as error:
+            sentences.append(str(error))
+    if not comparable:
+        nothing = f"There is no finished run in {runs_folder}: start with `capstone run`."
+        raise CapstoneError(sentences[-1] if sentences else nothing)
+    return comparable, sentences
+
+
+def comparison(runs: list[tuple[Run, dict[str, Any]]]) -> list[str]:
+    """Some lines on each run: its scores, and what changed in the settings since the one before."""
     lines: list[str] = []
     before: dict[str, Any] = {}
-    for run in runs:
-        now = _compared_settings(run)
-        changed = [f"{key} = {value!r}" for key, value in now.items() if before.get(key) != value]
+    for run, now in runs:
+        changed = [
+            f"{key} = {setting_text(value)}"
+            for key, value in now.items()
+            if before.get(key) != value
+        ]
         metric = run.metrics["primary_metric"]
         score = run.metrics["model"][metric]
         interval = f"{number(score['low'])} to {number(score['high'])}"
@@ -53,15 +72,6 @@ def comparison(runs_folder: Path) -> list[str]:
     return lines
 
 
-def compared_page(runs_folder: Path) -> str:
-    """The same as an HTML page."""
-    from capstone.reporting.comparison_page import comparison_page
-    from capstone.runs.folder import list_runs
-
-    runs = list_runs(runs_folder)
-    return comparison_page(runs, {run.id: _compared_settings(run) for run in runs})
-
-
 def _compared_settings(run: Run) -> dict[str, Any]:
     """What may differ between two runs: their settings, and the table."""
     return flat_settings(run) | {"data.sha256": run.info["data"]["sha256"][:12]}
@@ -69,12 +79,7 @@ def _compared_settings(run: Run) -> dict[str, Any]:
 
 def flat_settings(run: Run) -> dict[str, Any]:
     """A run's settings as {"training.epochs": 200, ...}."""
-    import tomllib
-
     from capstone.core.settings import flatten
+    from capstone.runs.folder import read_settings
 
-    try:
-        sections = tomllib.loads((run.folder / "settings.toml").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return flatten(sections)
+    return flatten(read_settings(run).model_dump())

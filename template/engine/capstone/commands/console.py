@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -20,57 +20,90 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
-from capstone.core.text import MODELS, number
+from capstone.core.text import MODELS, cut, number, printable
 from capstone.evaluation.metrics import LOWER_IS_BETTER
 from capstone.training.history import Epoch
 
+NARROWEST = 60  # characters a line: on a terminal that is narrower still, tables would be pillars of letters
+LONGEST_CELL = 80
 
-def results_table(metrics: dict[str, Any]) -> Table:
+
+def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table.
+
+    Parameters
+    ----------
+    title : str
+        Stands above it.
+    columns : sequence of str
+        The names of its columns.
+    rows : iterable of sequences of str
+        Its cells. They may be anything: names and values as they came from a table.
+    """
+    table = Table(title=_shown(title), box=SIMPLE, padding=(0, 1, 0, 0))
+    for name in columns:
+        # Too wide a cell goes on below: nothing of it is lost.
+        table.add_column(_shown(name), overflow="fold")
+    for row in rows:
+        table.add_row(*map(_shown, row))
+    terminal().print(table)
+
+
+def terminal() -> Console:
+    """Where tables and bars are drawn. Text is text: no [markup], no :emoji:, no colours for numbers."""
+    console = Console(markup=False, emoji=False, highlight=False)
+    console.width = max(console.width, NARROWEST)
+    return console
+
+
+def _shown(text: str) -> Text:
+    return Text(printable(cut(text, LONGEST_CELL)))
+
+
+def show_results(metrics: dict[str, Any]) -> None:
     """The test part's metrics: one row per metric, one column per model."""
     baselines = metrics["baselines"]
-    detected = list(metrics["calibration"]["ece"]) if metrics["problem"] == "binary" else []
-    table = Table(
-        *("metric", "better", MODELS["model"], "95 % interval"),
-        *(MODELS[name] for name in baselines),
-        title="On the test part" + "".join(f', to detect "{name}"' for name in detected),
-        box=SIMPLE,
-        padding=(0, 1, 0, 0),  # seven columns fit into 80 characters
-    )
-    for metric, score in metrics["model"].items():
-        table.add_row(
+    models = [MODELS["model"], "95 % interval", *(MODELS[name] for name in baselines)]
+    rows = [
+        [
             metric,
-            "lower" if metric in LOWER_IS_BETTER else "higher",
+            _better(metric),
             number(score["value"]),
             f"{number(score['low'])} to {number(score['high'])}",
             *(number(scores[metric]["value"]) for scores in baselines.values()),
-        )
-    return table
+        ]
+        for metric, score in metrics["model"].items()
+    ]
+    detected = list(metrics["calibration"]["ece"]) if metrics["problem"] == "binary" else []
+    title = "On the test part" + "".join(f', to detect "{name}"' for name in detected)
+    show_table(title, ["metric", "better", *models], rows)
 
 
-def seeds_table(table: pd.DataFrame) -> Table:
+def show_seeds(table: pd.DataFrame) -> None:
     """Mean +- spread over several seeds: one row per metric, one column per model."""
-    seeds = int(table["seeds"].iloc[0])
     models = list(dict.fromkeys(table["model"]))
-    shown = Table(
-        *("metric", "better", *(MODELS[name] for name in models)),
-        title=f"Over {seeds} seeds: mean ± standard deviation",
-        box=SIMPLE,
-        padding=(0, 1, 0, 0),
-    )
+    rows = []
     for metric, lines in table.groupby("metric", sort=False):
         cells = {
             name: f"{number(m)} ± {number(s)}"
             for name, m, s in lines[["model", "mean", "spread"]].values
         }
-        better = "lower" if metric in LOWER_IS_BETTER else "higher"
-        shown.add_row(str(metric), better, *(cells[name] for name in models))
-    return shown
+        rows.append([str(metric), _better(str(metric)), *(cells[name] for name in models)])
+    title = f"Over {int(table['seeds'].iloc[0])} seeds: mean ± standard deviation"
+    show_table(title, ["metric", "better", *(MODELS[name] for name in models)], rows)
+
+
+def _better(metric: str) -> str:
+    return "lower" if metric in LOWER_IS_BETTER else "higher"
 
 
 def print_json(value: dict[str, Any]) -> None:
-    """One line that a program can read, at once."""
-    print(json.dumps(value, ensure_ascii=False), flush=True)
+    """One line that a program can read, at once. Its escapes keep every name, whatever the terminal's encoding."""
+    # nan is no JSON: it becomes null, as in the files of a run.
+    plain = json.loads(json.dumps(value), parse_constant=lambda name: None)
+    print(json.dumps(plain), flush=True)
 
 
 def line_as_json(line: str) -> None:

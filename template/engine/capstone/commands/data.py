@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from capstone.core.text import say
+
 if TYPE_CHECKING:  # heavy libraries are imported where they are used
     import pandas as pd
 
@@ -19,6 +21,7 @@ def data() -> None:
     from capstone.core.files import write_text
     from capstone.core.project import find_root
     from capstone.core.settings_file import load_settings
+    from capstone.core.text import say
     from capstone.data.reading import fingerprint
     from capstone.data.validation import check_named_columns
     from capstone.reporting.data_page import data_page, look_at
@@ -31,14 +34,15 @@ def data() -> None:
     check_named_columns(table, {"[data] target": [settings.target]}, settings.path)
     cleaned, problem = clean_if_possible(table, root, settings)
     overview = look_at(table, settings, fingerprint(path), sample, cleaned)
-    print(f"{overview.headline} Read as {how}.\n")
+    say(f"{overview.headline} Read as {how}.")
+    say()
     print_tables(overview, settings)
     print_notes(overview, problem)
     target = root / "runs" / "data.html"
-    target.parent.mkdir(exist_ok=True)
     shown = table if cleaned is None else cleaned
     write_text(target, data_page(overview, table, shown, settings))
-    print(f"\nThe same as a page, with a chart of each column: {target.relative_to(root)}")
+    say()
+    say(f"The same as a page, with a chart of each column: {target.relative_to(root)}")
 
 
 def clean_if_possible(
@@ -57,33 +61,26 @@ def clean_if_possible(
 
 def print_tables(overview: Overview, settings: Data) -> None:
     """The columns, and the target's balance or spread."""
-    from rich.box import SIMPLE
-    from rich.console import Console
-    from rich.table import Table
+    from capstone.commands.console import show_table
 
-    shown = Table(*overview.columns.columns, title="Columns", box=SIMPLE, padding=(0, 1, 0, 0))
-    for line in overview.columns.head(MOST_LINES).astype(str).itertuples(index=False):
-        shown.add_row(*line)
-    console = Console()
-    console.print(shown)
+    shown = overview.columns.head(MOST_LINES).astype(str)
+    show_table("Columns", list(shown), shown.to_numpy().tolist())
     if len(overview.columns) > MOST_LINES:
-        print(f"... and {len(overview.columns) - MOST_LINES:,} more columns: see the page.")
-    balance = Table(*overview.target.columns, title=f"Target: {settings.target}", box=SIMPLE)
-    for line in overview.target.astype(str).itertuples(index=False):
-        balance.add_row(*line)
-    console.print(balance)
+        say(f"... and {len(overview.columns) - MOST_LINES:,} more columns: see the page.")
+    balance = overview.target.astype(str)
+    show_table(f"Target: {settings.target}", list(balance), balance.to_numpy().tolist())
 
 
 def print_notes(overview: Overview, problem: str) -> None:
     """What to look at, with the lines for clean(), and what clean() has answered."""
     left = [alert for alert in overview.alerts if alert not in overview.answered]
     for alert in left:
-        print(f"- {alert.text}")
+        say(f"- {alert.text}")
         if alert.code:
-            print(f"    in clean(): {alert.code}")
+            say(f"    in clean(): {alert.code}")
     if not left:
-        print("Nothing odd was found.")
+        say("Nothing odd was found.")
     for alert in overview.answered:
-        print(f"✓ clean() has answered: {alert.text}")
+        say(f"✓ clean() has answered: {alert.text}")
     if problem:
-        print(f"clean() can't be tried yet: {problem}")
+        say(f"clean() can't be tried yet: {problem}")

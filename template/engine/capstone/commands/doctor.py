@@ -13,6 +13,7 @@ from pathlib import Path
 
 from capstone.core.errors import CapstoneError
 from capstone.core.git import git
+from capstone.core.text import say
 
 LEAST_FREE = 2 * 1024**3  # bytes
 CUDA_BUILDS = "https://download.pytorch.org/whl/cu130"  # torch's own index, for CUDA 13.0
@@ -45,13 +46,13 @@ def doctor() -> None:
 
     wrong = 0
     for diagnosis in examine(find_root()):
-        print(f"{'ok   ' if diagnosis.fine else 'WRONG'}  {diagnosis.message}")
+        say(f"{'ok   ' if diagnosis.fine else 'WRONG'}  {diagnosis.message}")
         if not diagnosis.fine:
-            print(f"       -> {diagnosis.remedy}")
+            say(f"       -> {diagnosis.remedy}")
             wrong += 1
     if wrong:
         raise CapstoneError(f"{wrong} thing(s) to mend; see the arrows above.")
-    print("All is well.")
+    say("All is well.")
 
 
 def examine(root: Path) -> Iterator[Diagnosis]:
@@ -192,13 +193,16 @@ def _disk(root: Path) -> Diagnosis:
 
 def _service(root: Path) -> Iterator[Diagnosis]:
     """Whether the newest run's model can be served, and what pandas costs there."""
-    from capstone.runs.folder import SERVING, read_run
-    from capstone.runs.verify import read_json
+    from capstone.runs.folder import SERVING, read_run, run_names
+    from capstone.runs.forms import Serving
 
+    if not run_names(root / "runs"):
+        return
     try:
-        serving = read_json(read_run(root / "runs").folder / SERVING)
-    except CapstoneError:
-        return  # no run yet, or an older one
+        serving = read_run(root / "runs").files.read_json(SERVING, Serving)
+    except CapstoneError as error:
+        yield Diagnosis(False, str(error).rstrip("."), "`capstone run` makes a new one")
+        return
     steps = serving["steps"]
     costs = "a service starts without pandas"
     if steps["tables"] == "pandas":
@@ -214,8 +218,8 @@ def _service(root: Path) -> Iterator[Diagnosis]:
 
 def _project(root: Path) -> Iterator[Diagnosis]:
     """capstone.toml, the table, and the student's functions."""
-    from capstone.core.project import load_attribute
     from capstone.core.settings_file import load_settings
+    from capstone.core.student_code import load_attribute
 
     try:
         settings = load_settings(root)

@@ -9,7 +9,7 @@ import typer
 
 from capstone.commands.options import NEWEST, RunOption
 from capstone.core.errors import CapstoneError, did_you_mean
-from capstone.core.text import cell_text
+from capstone.core.text import cell_text, say, say_each
 
 if TYPE_CHECKING:  # heavy libraries are imported where they are used
     import pandas as pd
@@ -26,10 +26,7 @@ def explain(
     run_id: RunOption = NEWEST,
 ) -> None:
     """Why the model predicts what it predicts for one row: what each column adds."""
-    from rich.box import SIMPLE
-    from rich.console import Console
-    from rich.table import Table
-
+    from capstone.commands.console import show_table
     from capstone.core.files import write_text
     from capstone.core.project import find_root
     from capstone.reporting.charts import write_script
@@ -39,30 +36,31 @@ def explain(
     root = find_root()
     run = read_run(root / "runs", run_id)
     explanation = explain_row(root, run, row)
-    for line in explanation.sentences:
-        print(line)
-    shown = Table("column", "value", "moves the prediction by", box=SIMPLE, padding=(0, 1, 0, 0))
-    for column, value, moved in explanation.columns.itertuples(index=False):
-        shown.add_row(column, value, in_unit(moved, explanation.is_share, move=True))
-    Console().print(shown)
+    say_each(explanation.sentences)
+    rows = [
+        [str(column), value, in_unit(moved, explanation.is_share, move=True)]
+        for column, value, moved in explanation.columns.itertuples(index=False)
+    ]
+    show_table("", ["column", "value", "moves the prediction by"], rows)
     write_script(root / "runs")
-    target = run.folder / f"explain_{''.join(c if c.isalnum() else '_' for c in row)[:60]}.html"
+    name = "".join(letter if letter.isalnum() else "_" for letter in row)[:40]
+    target = run.folder / f"explain_{name}.html"
     write_text(target, explanation_page(explanation, run.id))
-    print(f"The same as a page: {target.relative_to(root)}")
+    say(f"The same as a page: {target.relative_to(root)}")
 
 
 def explain_row(root: Path, run: Run, wanted: str) -> RowExplanation:
     """Explain a row of the run's table, named by its id or, without an id column, by its row number."""
     import pandas as pd
 
-    from capstone.core.settings_file import load_settings
     from capstone.evaluation.explanation import explain as shap_values
     from capstone.pipeline import RunOptions
     from capstone.reporting.explanation_page import RowExplanation
+    from capstone.runs.folder import read_settings
     from capstone.streaming.pipeline import open_pipeline
     from capstone.training.model import TrainedModel
 
-    settings = load_settings(run.folder, file_name="settings.toml")
+    settings = read_settings(run)
     model = TrainedModel.load(run.folder, root)
     options = RunOptions(keep_row=wanted, streamed=run.info.get("streamed", False))
     pipeline = open_pipeline(settings, root, options, say=lambda line: None)
@@ -96,6 +94,7 @@ def explain_row(root: Path, run: Run, wanted: str) -> RowExplanation:
         truth=cell_text(pipeline.target[row]),
         columns=columns.loc[order].reset_index(drop=True),
         method=explanation.method,
+        is_share=target.problem != "regression",
     )
 
 
@@ -123,5 +122,5 @@ def _find(table: pd.DataFrame, id_column: str, wanted: str) -> int:
             return int(wanted)
         known, what = [str(number) for number in table.index[:3]], f"row number {wanted}"
     raise CapstoneError(
-        f"No row of the table, as clean() leaves it, has the {what}{did_you_mean(wanted, known)}"
+        f"No row with a target, as clean() leaves the table, has the {what}{did_you_mean(wanted, known)}"
     )

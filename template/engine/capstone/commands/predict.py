@@ -9,6 +9,7 @@ import typer
 
 from capstone.commands.options import NEWEST, RunOption
 from capstone.core.errors import CapstoneError
+from capstone.core.text import say
 
 if TYPE_CHECKING:  # heavy libraries are imported where they are used
     from collections.abc import Iterator
@@ -32,8 +33,8 @@ def predict(
     run = read_run(root / "runs", run_id)
     target, rows, notes = predict_file(file, run, root)
     for note in notes:
-        print(f"Note: {note}.")
-    print(f"{rows:,} rows predicted with the model of {run.id}: {target}")
+        say(f"Note: {note}.")
+    say(f"{rows:,} rows predicted with the model of {run.id}: {target}")
 
 
 def predict_file(path: Path, run: Run, root: Path) -> tuple[Path, int, list[str]]:
@@ -41,34 +42,27 @@ def predict_file(path: Path, run: Run, root: Path) -> tuple[Path, int, list[str]
 
     Returns where it was written, how many rows there are, and what the reader should know.
     """
-    from capstone.core.files import PARTIAL
-    from capstone.core.settings_file import load_settings
+    from capstone.core.files import open_text
     from capstone.data.chunks import Chunk, read_chunks
     from capstone.data.reading import PREDICTIONS, read_table
+    from capstone.runs.folder import read_settings
     from capstone.serving.inference.served_model import ServedModel
 
     model = ServedModel.load(run.folder, root)
-    data = load_settings(run.folder, file_name="settings.toml").data
+    data = read_settings(run).data
     words = [name for name, kind in model.serving["raw"].items() if kind == "text"]
     chunks: Iterator[Chunk] = read_chunks(path, data, words)
     if model.serving["steps"]["refused"]:  # its steps look at other rows, so they get all of them
         chunks = iter([Chunk(read_table(path, data)[0])])
     target = path.with_name(path.stem + PREDICTIONS)
-    partial = target.with_name(f"{PARTIAL}{target.name}")
     notes = dict.fromkeys(model.notes())  # each once, in order
     rows = lost = 0
-    try:
-        with partial.open("w", encoding="utf-8", newline="") as file:
-            for chunk in chunks:
-                differences, predicted = _predict(model, chunk.table, data.leave_out, path)
-                notes |= dict.fromkeys(differences)
-                _write(file, chunk, predicted, first=not rows)
-                rows, lost = rows + len(chunk.table), lost + len(chunk.table) - len(predicted)
-        partial.replace(target)
-    except OSError as error:
-        raise CapstoneError(f"{target} can't be written: {error.strerror or error}.") from None
-    finally:
-        partial.unlink(missing_ok=True)
+    with open_text(target) as file:
+        for chunk in chunks:
+            differences, predicted = _predict(model, chunk.table, data.leave_out, path)
+            notes |= dict.fromkeys(differences)
+            _write(file, chunk, predicted, first=not rows)
+            rows, lost = rows + len(chunk.table), lost + len(chunk.table) - len(predicted)
     lines = list(notes)
     if lost:
         lines.append(f"clean() dropped {lost} of {rows} rows: their predictions are left empty")

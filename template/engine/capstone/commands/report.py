@@ -20,10 +20,14 @@ def report(
 ) -> None:
     """Write a run's report.html again."""
     from capstone.core.project import find_root
+    from capstone.core.text import say
     from capstone.reporting.report.report import write_report
     from capstone.runs.folder import read_run
+    from capstone.runs.verify import note_on_hashes
 
     root = find_root()
     run = read_run(root / "runs", run_id)
     written = write_report(run, standalone)
-    print(f"The report of {run.id}: {written.relative_to(root)}")
+    if note := note_on_hashes(run):
+        say(f"Note: {note}.")
+    say(f"The report of {run.id}: {written.relative_to(root)}")

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 from capstone.commands.options import NEWEST, RunArgument
 from capstone.core.errors import CapstoneError
 from capstone.core.git import git_state
+from capstone.core.text import say
 
 if TYPE_CHECKING:  # heavy libraries are imported where they are used
+    from capstone.core.sealed_files import SealedFiles
     from capstone.runs.folder import Run
 
 COMPARED = ("model.json", "metrics.json", "predictions.csv", "schema.json", "shap.csv")
@@ -36,36 +38,34 @@ def reproduce(run_id: RunArgument = NEWEST) -> None:
     run = read_run(root / "runs", run_id)
     result = run_again(root, run)
     for change in result.changed:
-        print(f"Note: {change}.")
+        say(f"Note: {change}.")
     if not result.identical:
         raise CapstoneError(f"{run.id} was not reproduced: {'; '.join(result.differences)}.")
-    print(f"{run.id} is identical: the same weights, metrics and predictions, bit by bit.")
+    say(f"{run.id} is identical: the same weights, metrics and predictions, bit by bit.")
 
 
-def run_again(root: Path, run: Run, say: Callable[[str], Any] = print) -> Reproduction:
+def run_again(root: Path, run: Run, say: Callable[[str], Any] = say) -> Reproduction:
     """Run again with the settings of `run`, in a temporary folder; write the verdict beside the run."""
-    import tempfile
-
-    from capstone.core.files import write_json
-    from capstone.core.settings_file import load_settings
+    from capstone.core.files import check_writable, temporary_folder, write_json
     from capstone.pipeline import RunOptions
-    from capstone.runs.folder import VERDICT
+    from capstone.runs.folder import VERDICT, read_settings
     from capstone.streaming.pipeline import open_pipeline
     from capstone.training.devices import describe_device
 
-    settings = load_settings(run.folder, file_name="settings.toml")
+    check_writable(run.folder / VERDICT)
+    settings = read_settings(run)
     streamed = run.info.get("streamed", False)
     options = RunOptions(run.info["quick"], keep_checkpoints=False, streamed=streamed)
     pipeline = open_pipeline(settings, root, options, say)
     pipeline.load().clean().engineer().split().train().evaluate()
     here = describe_device(pipeline.device) | {"threads": pipeline.history.threads}
     changed = changes_since(root, run, here)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with temporary_folder() as folder:
         pipeline.write_to(folder)
-        differences = compare_folders(run.folder, folder)
+        differences = compare_files(run.files, folder)
     result = Reproduction(not differences, changed, differences)
     verdict = {
+        "run": run.files.sha256,  # an edited run, or another one, gets nothing from it
         "verdict": "identical" if result.identical else "different",
         "checked": datetime.now(UTC).isoformat(timespec="seconds"),
         "changed": changed,
@@ -102,25 +102,26 @@ def changes_since(root: Path, run: Run, here: dict[str, Any]) -> list[str]:
     return changed
 
 
-def compare_folders(old: Path, new: Path) -> list[str]:
-    """What differs between two runs, and by how much; nothing when all bytes are the same."""
+def compare_files(old: SealedFiles, new: Path) -> list[str]:
+    """What differs between a run and the one made again, and by how much; nothing when all bytes are the same."""
     from capstone.training.model import WEIGHTS
 
+    details = {WEIGHTS: _weights_apart, "metrics.json": _metrics_apart}
     differences = []
     for name in (WEIGHTS, *COMPARED):
-        if not (old / name).exists() and not (new / name).exists():  # nothing was explained
-            continue
-        if (old / name).read_bytes() == (new / name).read_bytes():
-            continue
-        detail = {WEIGHTS: _weights_apart, "metrics.json": _metrics_apart}.get(name)
-        differences.append(f"{name} differs{detail(old / name, new / name) if detail else ''}")
+        if name == "shap.csv" and not (new / name).exists() and name not in old.hashes:
+            continue  # nothing was explained
+        before, now = old.read(name), (new / name).read_bytes()
+        if before != now:
+            detail = details[name](before, now) if name in details else ""
+            differences.append(f"{name} differs{detail}")
     return differences
 
 
-def _weights_apart(old: Path, new: Path) -> str:
-    from safetensors.numpy import load_file
+def _weights_apart(old: bytes, new: bytes) -> str:
+    from safetensors.numpy import load
 
-    first, second = load_file(old), load_file(new)
+    first, second = load(old), load(new)
     shapes = [{name: weights.shape for name, weights in each.items()} for each in (first, second)]
     if shapes[0] != shapes[1]:
         return ": the network has another shape"
@@ -128,10 +129,10 @@ def _weights_apart(old: Path, new: Path) -> str:
     return f" by at most {apart:.2g} in a weight"
 
 
-def _metrics_apart(old: Path, new: Path) -> str:
+def _metrics_apart(old: bytes, new: bytes) -> str:
     import json
 
-    first, second = (json.loads(path.read_text(encoding="utf-8"))["model"] for path in (old, new))
+    first, second = (json.loads(content)["model"] for content in (old, new))
     apart = [
         f"{name} {first[name]['value']:.6g} was, {second[name]['value']:.6g} is"
         for name in first

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from capstone.commands.options import SetOption
+from capstone.core.errors import Stopped
 
 if TYPE_CHECKING:  # heavy libraries are imported where they are used
     from capstone.core.settings import Settings
@@ -40,6 +41,8 @@ def run(
     from capstone.core.settings_file import QUICK, load_settings
 
     root = find_root()
+    # Defaults, then capstone.toml, then --set: the later one counts. What came out is kept with the run, in
+    # settings.toml.
     settings = load_settings(root, [*(QUICK if quick else ()), *(set_ or ())])
 
     several = "TORCHELASTIC_RUN_ID" in os.environ  # torchrun has started several processes
@@ -81,11 +84,10 @@ def run_seeds(
     settings: Settings, root: Path, options: RunOptions, seeds: int, one_run: Run
 ) -> None:
     """A run for each seed from `settings.seed` on; of several, their mean and spread in one table."""
-    from rich.console import Console
-
-    from capstone.commands.console import print_json, seeds_table
+    from capstone.commands.console import print_json, show_seeds
     from capstone.commands.seeds import FILE, over_seeds
     from capstone.core.files import write_csv
+    from capstone.core.text import say
 
     in_words, results = one_run is run_in_words, []
     # Another seed is another split, other first weights, another order of rows: what differs between these runs is
@@ -93,41 +95,42 @@ def run_seeds(
     for number in range(seeds):
         seed = settings.seed + number
         if seeds > 1 and in_words:
-            print(f"\nSeed {seed} ({number + 1} of {seeds})")
+            say()
+            say(f"Seed {seed} ({number + 1} of {seeds})")
         results.append(one_run(settings.model_copy(update={"seed": seed}), root, options))
     if seeds == 1:
         return
     table = over_seeds(results)
     target = root / "runs" / FILE
-    write_csv(target, table)
+    # Printed first: the runs took long, and the file may be open in another program.
     if in_words:
-        print()
-        Console().print(seeds_table(table))
-        print(f"The same as a file, with lowest and highest: {target.relative_to(root)}")
+        say()
+        show_seeds(table)
     else:
         print_json({"event": "seeds", "table": table.to_dict("records")})
+    write_csv(target, table)
+    if in_words:
+        say(f"The same as a file, with lowest and highest: {target.relative_to(root)}")
 
 
 def run_in_words(settings: Settings, root: Path, options: RunOptions) -> dict[str, Any]:
     """One run, printed for people; returns its metrics."""
-    from rich.console import Console
-
-    from capstone.commands.console import results_table, training_progress
-    from capstone.core.text import verdict_sentence
+    from capstone.commands.console import show_results, terminal, training_progress
+    from capstone.core.text import say, verdict_sentence
     from capstone.streaming.pipeline import open_pipeline
 
-    console = Console()
     pipeline = open_pipeline(settings, root, options)
-    with training_progress(console) as show_epoch:
+    with training_progress(terminal()) as show_epoch:
         run_pipeline(pipeline, show_epoch)
-    console.print()
-    console.print(results_table(pipeline.metrics))
-    print(verdict_sentence(pipeline.metrics))
+    say()
+    # Look at the intervals before the scores: where two of them overlap widely, the better score may be luck.
+    show_results(pipeline.metrics)
+    say(verdict_sentence(pipeline.metrics))
     if options.quick:
-        print("This was a quick run, to see that every step works; `capstone run` trains for real.")
+        say("This was a quick run, to see that every step works; `capstone run` trains for real.")
     folder = pipeline.folder.relative_to(root)
-    print(f"Open {folder / 'report.html'} in a browser; everything about this run is beside it.")
-    print("Try its model on a page: `capstone serve`.")
+    say(f"Open {folder / 'report.html'} in a browser; everything about this run is beside it.")
+    say("Try its model on a page: `capstone serve`.")
     return pipeline.metrics
 
 
@@ -145,15 +148,32 @@ def run_as_json(settings: Settings, root: Path, options: RunOptions) -> dict[str
 def run_pipeline(pipeline: CapstonePipeline, show_epoch: Callable[[Epoch], object]) -> None:
     """The seven steps. What [tracking] asks for is logged on the way."""
     from capstone.commands.tracking import tracking
-    from capstone.runs.folder import read_run
+    from capstone.core.files import check_writable
+    from capstone.runs.folder import LATEST, read_run
     from capstone.training.loop import EachEpoch
 
     # The next stop on the path: pipeline.py, where each of these is a method.
+    # Nothing is learned in the first four steps: what they print is worth a look before training takes its time.
     pipeline.load().clean().engineer().split()
-    with tracking(pipeline.settings, pipeline.root, pipeline.say, show_epoch) as logs:
-        pipeline.callbacks.append(EachEpoch(logs.epoch))
-        pipeline.train().evaluate().save()
-        logs.finish(read_run(pipeline.root / "runs", pipeline.folder.name))
+    check_writable(pipeline.root / "runs" / LATEST)  # after hours of training it would be too late
+    try:
+        with tracking(pipeline.settings, pipeline.root, pipeline.say, show_epoch) as logs:
+            pipeline.callbacks.append(EachEpoch(logs.epoch))
+            # train() learns from one part of the rows and evaluate() asks about another: that is what the split is for.
+            pipeline.train().evaluate().save()
+            logs.finish(read_run(pipeline.root / "runs", pipeline.folder.name))
+    except KeyboardInterrupt:
+        raise Stopped(_what_is_kept(pipeline)) from None
+
+
+def _what_is_kept(pipeline: CapstonePipeline) -> str:
+    """The sentence on a run that Ctrl-C has ended."""
+    if "save" in pipeline.seconds:
+        return (
+            f"Stopped. The run was saved before, in {pipeline.folder.relative_to(pipeline.root)}."
+        )
+    how = "; the same command with --resume goes on with the training that was begun"
+    return f"Stopped. No run was saved{how * pipeline.checkpoint.path.is_file()}."
 
 
 def train_along(settings: Settings, root: Path, options: RunOptions) -> None:

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from capstone.core.errors import CapstoneError
+from capstone.core.files import cant_write, os_error_said
 from capstone.core.git import git, run_git
+from capstone.core.text import say, say_each
 
 if TYPE_CHECKING:  # heavy libraries are imported where they are used
     from capstone.core.settings import Data
@@ -27,7 +29,7 @@ def start() -> None:
     set_up(find_root())
 
 
-def set_up(root: Path, say: Callable[[str], None] = print) -> None:
+def set_up(root: Path, say: Callable[[str], None] = say) -> None:
     """Set up git and the hooks in the project. Does only what is missing.
 
     Raises CapstoneError before anything is changed when git, pre-commit or an identity is missing, or when
@@ -82,7 +84,12 @@ def _check_tools(root: Path) -> None:
 
 
 def _git(root: Path, *arguments: str) -> None:
-    _must_succeed(run_git(root, *arguments), f"git {arguments[0]}")
+    done = run_git(root, *arguments)
+    if (
+        arguments[0] != "commit"
+    ):  # whose hooks write elsewhere and fetch from the net: their words are shown
+        _check_disk(root, done)
+    _must_succeed(done, f"git {arguments[0]}")
 
 
 def _install_hooks(root: Path) -> None:
@@ -90,6 +97,7 @@ def _install_hooks(root: Path) -> None:
     done = subprocess.run(
         command, cwd=root, capture_output=True, text=True, encoding="utf-8", errors="replace"
     )
+    _check_disk(root, done)
     _must_succeed(done, "pre-commit install")
 
 
@@ -98,17 +106,24 @@ def _commit(root: Path) -> None:
     _git(root, "commit", "--quiet", "--message", MESSAGE)
 
 
+def _check_disk(root: Path, done: subprocess.CompletedProcess[str]) -> None:
+    """Raise the sentence on a disk that git can't write to."""
+    if done.returncode != 0 and (reason := os_error_said(done.stdout + done.stderr)):
+        raise cant_write(root / ".git", reason)
+
+
 def _must_succeed(done: subprocess.CompletedProcess[str], name: str) -> None:
     """When a command has failed, show what it printed and say which one it was."""
     if done.returncode != 0:
-        printed = (done.stdout + done.stderr).strip()
+        say_each((done.stdout + done.stderr).strip().splitlines())
         raise CapstoneError(
-            f"`{name}` did not succeed; mend what it says and run `capstone start` again:\n{printed}"
+            f"`{name}` did not succeed: mend what it says above, and run `capstone start` again."
         )
 
 
 def _say_what_next(root: Path, data: Data, say: Callable[[str], None]) -> None:
-    say("\nWhat to do next:")
+    say("")
+    say("What to do next:")
     if not (root / data.path).exists():
         say(f"  put your table at {data.path} (its target column is {data.target})")
     say("  capstone data           look at the table before any training")

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from capstone.core.errors import CapstoneError
+from capstone.core.files import database, move, remove, told
 from capstone.core.settings import Settings, flatten
 from capstone.runs.folder import Run
 from capstone.training.history import Epoch
@@ -79,16 +82,19 @@ def tracking(
     say   prints a line
     draw  shows the progress of training, and is called for each epoch too
     """
-    logs = Logs(say, draw)
-    if settings.tracking.tensorboard:
-        logs.logs.append(TensorBoard(settings, root))
-    if settings.tracking.mlflow:
-        logs.logs.append(MLflow(settings, root))
+    logs, usual = Logs(say, draw), threading.excepthook
+    threading.excepthook = lambda args: None if _is_told(args.thread) else usual(args)
     try:
+        if settings.tracking.tensorboard:
+            logs.logs.append(TensorBoard(settings, root))
+        if settings.tracking.mlflow:
+            logs.logs.append(MLflow(settings, root))
         yield logs
     except BaseException as error:
         logs.stop(interrupted=isinstance(error, KeyboardInterrupt))
         raise
+    finally:
+        threading.excepthook = usual
 
 
 class TensorBoard:
@@ -102,18 +108,17 @@ class TensorBoard:
         except ImportError:
             raise _missing("tensorboard") from None
         # The run gets its name when it is saved; until then the folder is called after its beginning.
-        self.folder = (
-            root / "runs" / "tensorboard" / f"unfinished-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-        )
-        try:
-            self.writer = SummaryWriter(str(self.folder), flush_secs=5)
-        except OSError as error:
-            raise CapstoneError(
-                f"TensorBoard's log can't be written to {self.folder} ({error.strerror}): free some "
-                "space or mend the folder, or set [tracking] tensorboard = false."
-            ) from None
+        name = f"unfinished-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+        self.folder = root / "runs" / "tensorboard" / name
         lines = [f"    {name} = {value}" for name, value in logged_settings(settings).items()]
-        self.writer.add_text("settings", "\n".join(lines))
+        try:
+            with told(self.folder, "or set [tracking] tensorboard = false"):
+                self.writer = SummaryWriter(str(self.folder), flush_secs=5)
+                self.writer.add_text("settings", "\n".join(lines))
+                self.writer.flush()
+        except CapstoneError:
+            remove(self.folder)
+            raise
 
     def epoch(self, epoch: Epoch) -> None:
         for name, value in epoch_metrics(epoch).items():
@@ -123,7 +128,7 @@ class TensorBoard:
         for name, value in result_metrics(run).items():
             self.writer.add_scalar(name, value, run.info["best_epoch"])
         self.writer.close()
-        os.replace(self.folder, self.folder.with_name(run.id))
+        move(self.folder, self.folder.with_name(run.id))
 
     def stop(self, interrupted: bool) -> None:
         self.writer.close()
@@ -149,28 +154,34 @@ class MLflow:
             raise _missing("mlflow") from None
         for talkative in ("mlflow", "alembic"):
             logging.getLogger(talkative).setLevel(logging.WARNING)
-        address, files = settings.tracking.mlflow, None
-        if address == "local":
-            (root / "runs").mkdir(exist_ok=True)
-            address = f"sqlite:///{(root / 'runs' / 'mlflow.db').resolve().as_posix()}"
-            files = (root / "runs" / "mlflow").resolve().as_uri()
-        name = settings.project.name
-        try:
-            self.client = MlflowClient(address)
-            known = self.client.get_experiment_by_name(name)
-            experiment = (
-                known.experiment_id if known else self.client.create_experiment(name, files)
-            )
-            self.run_id: str = self.client.create_run(experiment).info.run_id
-            for key, value in logged_settings(settings).items():
-                self.client.log_param(self.run_id, key, str(value)[:LONGEST_VALUE])
-        except Exception as error:  # no server, a damaged file, another version's tables, no rights
-            raise CapstoneError(
-                f"MLflow can't be used at {address} ({_reason(error)}): start or mend it, or set "
-                '[tracking] mlflow = "".'
-            ) from None
         self.waiting: list[Any] = []
         self.sent = time.monotonic()
+        address, otherwise = settings.tracking.mlflow, 'set [tracking] mlflow = ""'
+        store, files = root / "runs" / "mlflow.db", None
+        place: AbstractContextManager[None] = nullcontext()
+        if address == "local":
+            address = f"sqlite:///{store.resolve().as_posix()}"
+            files = (root / "runs" / "mlflow").resolve().as_uri()
+            place = database(store, f"or {otherwise}")
+        try:
+            with place:
+                self.client = MlflowClient(address)
+                self._begin(settings, files)
+        except CapstoneError:
+            raise
+        except Exception as error:  # no server, a damaged file, another version's tables, no rights
+            raise CapstoneError(
+                f"MLflow can't be used at {address} ({_reason(error)}): start or mend it, or {otherwise}."
+            ) from None
+
+    def _begin(self, settings: Settings, files: str | None) -> None:
+        """A run of the project's experiment, with the settings."""
+        name = settings.project.name
+        known = self.client.get_experiment_by_name(name)
+        experiment = known.experiment_id if known else self.client.create_experiment(name, files)
+        self.run_id: str = self.client.create_run(experiment).info.run_id
+        for key, value in logged_settings(settings).items():
+            self.client.log_param(self.run_id, key, str(value)[:LONGEST_VALUE])
 
     def epoch(self, epoch: Epoch) -> None:
         self._add(epoch_metrics(epoch), epoch.epoch)
@@ -231,6 +242,11 @@ def _missing(library: str) -> CapstoneError:
         f"[tracking] {library} needs a library that is not installed: run `uv sync --extra tracking` "
         '(or `pip install -e ".[tracking]"`).'
     )
+
+
+def _is_told(thread: threading.Thread | None) -> bool:
+    """Whether what ends a thread, such as a full disk, is raised once more where the log is written to."""
+    return type(thread).__name__ == "_AsyncWriterThread"  # TensorBoard's
 
 
 def _reason(error: Exception) -> str:

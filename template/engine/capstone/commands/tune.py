@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from capstone.commands.options import SetOption
-from capstone.core.errors import CapstoneError
-from capstone.core.text import number
+from capstone.core.errors import CapstoneError, TrainingDiverged
+from capstone.core.files import database, told
+from capstone.core.text import number, say, say_each
 
 if TYPE_CHECKING:  # heavy libraries are imported where they are used
     import optuna
@@ -44,8 +45,7 @@ def tune(
     from capstone.core.settings_file import load_settings
 
     root = find_root()
-    for line in search(root, load_settings(root, set_ or ()), trials, print):
-        print(line)
+    say_each(search(root, load_settings(root, set_ or ()), trials, say))
 
 
 def search(root: Path, settings: Settings, trials: int, say: Callable[[str], Any]) -> list[str]:
@@ -61,7 +61,7 @@ def search(root: Path, settings: Settings, trials: int, say: Callable[[str], Any
 
     options = RunOptions(keep_checkpoints=False)
     pipeline = open_pipeline(settings, root, options, say=lambda line: None)
-    pipeline.load().clean().engineer().split()
+    pipeline.load().clean().engineer().split().prepare()  # a slip in network.py is told at once
     study = _study(root, settings, pipeline.sha256)
     if not study.trials:
         study.enqueue_trial(_knobs(settings))  # the settings as they are, to compare with
@@ -74,7 +74,7 @@ def search(root: Path, settings: Settings, trials: int, say: Callable[[str], Any
         pipeline.callbacks = [EachEpoch(lambda epoch: _give_up_if_hopeless(trial, epoch))]
         try:
             pipeline.train()
-        except CapstoneError:  # a rate so high that the loss is no longer a number
+        except TrainingDiverged:  # a rate so high that the loss is no longer a number
             raise optuna.TrialPruned from None
         return pipeline.history.best_loss
 
@@ -84,7 +84,8 @@ def search(root: Path, settings: Settings, trials: int, say: Callable[[str], Any
         say(f"trial {trial.number + 1:>3}: {score:<23} {knobs}")
 
     try:
-        study.optimize(objective, n_trials=max(0, trials - done), callbacks=[report])
+        with told(root / "runs" / STORE, "then the same command goes on from here"):
+            study.optimize(objective, n_trials=max(0, trials - done), callbacks=[report])
     except KeyboardInterrupt:
         say("Stopped; the same command goes on from here.")
     return _conclusion(study, settings)
@@ -134,15 +135,17 @@ def _study(root: Path, settings: Settings, sha256: str) -> optuna.Study:
     identity = {key: value for key, value in identity.items() if key.split(".")[-1] not in PLACES}
     identity["choices"] = _hidden_choices(settings)
     name = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
-    runs = root / "runs"
+    store = root / "runs" / STORE
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    storage = f"sqlite:///{store.resolve().as_posix()}"
     try:
-        runs.mkdir(exist_ok=True)
-        storage = f"sqlite:///{(runs / STORE).resolve().as_posix()}"
-        study = optuna.create_study(study_name=name, storage=storage, load_if_exists=True)
+        with database(store):
+            study = optuna.create_study(study_name=name, storage=storage, load_if_exists=True)
+    except CapstoneError:
+        raise
     except Exception as error:  # a damaged or locked file: SQLAlchemy has an error for each
         raise CapstoneError(
-            f"{runs / STORE} can't be used ({type(error).__name__}): delete it and search again."
+            f"{store} can't be used ({type(error).__name__}): move it away, and search again."
         ) from None
     study.sampler = optuna.samplers.TPESampler(seed=settings.seed + len(study.trials))
     study.pruner = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=10)

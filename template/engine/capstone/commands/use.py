@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from capstone.core.errors import CapstoneError, did_you_mean
+from capstone.core.text import one_line, say, say_each
 
 if TYPE_CHECKING:  # heavy libraries are imported where they are used
     import pandas as pd
@@ -45,7 +46,7 @@ def use(
     place = place_for(path, root)
     raw, how = look_at_file(path)
     looked = Looked.at(raw)
-    print(f"{path.name}: {len(raw):,} rows and {raw.shape[1]:,} columns. Read as {how}.")
+    say(f"{path.name}: {len(raw):,} rows and {raw.shape[1]:,} columns. Read as {how}.")
     say_mends(looked)
     if target and target not in looked.clean:
         raise CapstoneError(
@@ -59,7 +60,8 @@ def use(
     drafts = make_drafts(root, looked, choices, bool(choices.sensitive))
     kept = [] if overwrite else [draft for draft in drafts if draft.yours]
     for draft in drafts:
-        print(f"\n{draft.diff()}")
+        say()
+        say_each(draft.diff().splitlines())
     if not yes:
         drafts = confirm(drafts)
     elif kept:
@@ -101,22 +103,24 @@ def look_at_file(path: Path) -> tuple[pd.DataFrame, str]:
 def say_mends(looked: Looked) -> None:
     """What clean() has to mend, a line for each."""
     if not looked.mends:
-        print("Nothing in it needs mending.")
+        say("Nothing in it needs mending.")
         return
-    print("\nTo be mended in clean():")
+    say()
+    say("To be mended in clean():")
     for mend in looked.mends:
-        print(f"  {mend.column}: {mend.reason}.")
+        say(f"  {mend.column}: {mend.reason}.")
 
 
 def say_choices(choices: Choices, reasons: dict[str, str]) -> None:
     """What was decided without a question."""
-    print(f"\nTo predict: {choices.target}, {PROBLEMS[choices.problem]} ({choices.problem}).")
+    say()
+    say(f"To predict: {choices.target}, {PROBLEMS[choices.problem]} ({choices.problem}).")
     if choices.positive:
-        print(f"The class to detect: {choices.positive}.")
-    print(f"What names a row: {choices.id or 'no column'}.")
+        say(f"The class to detect: {choices.positive}.")
+    say(f"What names a row: {choices.id or 'no column'}.")
     for name in choices.leave_out:
-        print(f"Left out: {name}, which {reasons[name]}")
-    print(f"Sensitive: {', '.join(choices.sensitive) or 'no column'}.")
+        say(f"Left out: {name}, which {reasons[name]}")
+    say(f"Sensitive: {', '.join(choices.sensitive) or 'no column'}.")
 
 
 def ask(looked: Looked, choices: Choices, reasons: dict[str, str], target_known: bool) -> Choices:
@@ -124,7 +128,7 @@ def ask(looked: Looked, choices: Choices, reasons: dict[str, str], target_known:
     from capstone.drafts.choices import suggested
 
     columns = list(map(str, looked.clean))
-    print()
+    say()
     if not target_known:
         target = one_of("Which column shall be predicted?", columns, choices.target)
         if target != choices.target:
@@ -146,7 +150,7 @@ def ask(looked: Looked, choices: Choices, reasons: dict[str, str], target_known:
     )
     choices = replace(choices, id="" if name == NONE else name)
     for column, reason in reasons.items():
-        print(f"  {column} {reason}")
+        say(f"  {column} {reason}")
     free = [column for column in columns if column not in (choices.target, choices.id)]
     leave_out = some_of(
         f"Which columns must the network not see, because they are useless or known too late? {NONE} for none.",
@@ -186,7 +190,7 @@ def one_of(question: str, known: list[str], suggestion: str) -> str:
         answer = prompt(question, suggestion)
         if answer in known:
             return answer
-        print(f'There is no "{answer}"{did_you_mean(answer, known)}')
+        say(f'There is no "{answer}"{did_you_mean(answer, known)}')
 
 
 def some_of(question: str, known: list[str], suggestion: list[str]) -> list[str]:
@@ -198,7 +202,7 @@ def some_of(question: str, known: list[str], suggestion: list[str]) -> list[str]
         unknown = [name for name in names if name not in known]
         if not unknown:
             return list(dict.fromkeys(names))
-        print(f'There is no "{unknown[0]}"{did_you_mean(unknown[0], known)}')
+        say(f'There is no "{unknown[0]}"{did_you_mean(unknown[0], known)}')
 
 
 def _in_list(name: str) -> str:
@@ -208,7 +212,7 @@ def _in_list(name: str) -> str:
 def prompt(question: str, suggestion: str) -> str:
     """What is typed; Enter takes the suggestion."""
     try:
-        return str(typer.prompt(question, default=suggestion)).strip()
+        return str(typer.prompt(one_line(question), default=suggestion)).strip()
     except typer.Abort:
         if sys.stdin.isatty():
             raise
@@ -235,25 +239,18 @@ def confirm(drafts: list[Draft]) -> list[Draft]:
 
 def copy_table(source: Path, target: Path) -> None:
     """Put the table into the project, whole or not at all; one that is there stays."""
-    from capstone.core.files import PARTIAL
+    from capstone.core.files import writing
 
-    if target.exists():
-        return
-    partial = target.with_name(f"{PARTIAL}{target.name}")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, partial)
-        partial.replace(target)
-    except OSError as error:
-        raise CapstoneError(f"{target} can't be written: {error.strerror or error}.") from None
-    finally:
-        partial.unlink(missing_ok=True)
+    if not target.exists():
+        with writing(target) as partial:
+            shutil.copyfile(source, partial)
 
 
 def say_what_next(place: Path, drafts: list[Draft]) -> None:
     """What was written, and the two commands that come next."""
     written = ", ".join(draft.path.as_posix() for draft in drafts) or "nothing that differs"
-    print(f"\nYour table is {place.as_posix()}. Written: {written}.")
-    print("Read clean() in features.py: each line has its reason, and you decide. Then:")
-    print("  capstone data           look at the table, as it is and as clean() leaves it")
-    print("  capstone run            train, evaluate and save the model")
+    say()
+    say(f"Your table is {place.as_posix()}. Written: {written}.")
+    say("Read clean() in features.py: each line has its reason, and you decide. Then:")
+    say("  capstone data           look at the table, as it is and as clean() leaves it")
+    say("  capstone run            train, evaluate and save the model")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -9,9 +11,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from capstone.core.errors import CapstoneError
-from capstone.core.project import call_student, load_attribute, package_name
+from capstone.core.project import package_name
+from capstone.core.student_code import described, load_attribute, student_code
 
 ROOM = "decisions"
+ANSWER = ("action", "sure", "cost")  # what recommend_action has to say of a prediction
 PROBABILITY = "probability_"  # how the name of a column begins that holds a class's probabilities
 
 
@@ -98,17 +102,70 @@ def ask(
 
     Raises CapstoneError for an error in it, and for an answer that can't be used.
     """
+    with student_code("recommend_action()", function):
+        answers = [function(own_copy(prediction)) for prediction in predictions]
+    return [_checked(answer, root) for answer in answers]
+
+
+def own_copy(prediction: dict[str, Any]) -> dict[str, Any]:
+    """A prediction for the student's function, which may change it."""
+    return {
+        name: value.copy() if isinstance(value, dict) else value
+        for name, value in prediction.items()
+    }
+
+
+def plain_number(value: object) -> int | float | None:
+    """A finite number as Python's own, also of NumPy's; None for anything else."""
+    plain = value.item() if isinstance(value, np.generic) else value
+    if isinstance(plain, bool) or not isinstance(plain, int | float):
+        return None
     try:
-        answers = [function(prediction.copy()) for prediction in predictions]
-    except Exception:  # once more, so that the error is told with its file and line
-        answers = [call_student(function, root, dict(prediction)) for prediction in predictions]
-    for answer in answers:
-        if not isinstance(answer, dict) or not {"action", "sure", "cost"} <= set(answer):
-            raise CapstoneError(
-                f"recommend_action() in {place(root)} returned {str(answer)[:80]!r}: "
-                'return {"action": ..., "sure": ..., "cost": ...}.'
-            )
-    return answers
+        return plain if math.isfinite(plain) else None
+    except OverflowError:  # a whole number of hundreds of digits
+        return None
+
+
+def refused_number(value: object) -> str:
+    """What was returned where a finite number is needed, in words."""
+    plain = value.item() if isinstance(value, np.generic) else value
+    if isinstance(plain, float):
+        return str(plain)
+    return "a number too large" if type(plain) is int else described(plain)
+
+
+def _checked(answer: object, root: Path) -> dict[str, Any]:
+    """The answer, with a cost that is Python's own number."""
+    problem = ""
+    if not isinstance(answer, dict):
+        problem = described(answer)
+    elif missing := [name for name in ANSWER if name not in answer]:
+        problem = f'a dict without "{missing[0]}"'
+    elif not isinstance(answer["action"], str) or not answer["action"]:
+        problem = f"{described(answer['action'])} as action, not a name"
+    elif (cost := plain_number(answer["cost"])) is None:
+        problem = f"{refused_number(answer['cost'])} as cost, not a finite number"
+    elif not _can_be_written(answer):
+        problem = "something that can't be written as JSON"
+    else:
+        return {**answer, "cost": cost}
+    raise CapstoneError(
+        f"recommend_action() in {place(root)} returned {problem}: "
+        'return {"action": "...", "sure": "...", "cost": 0.0}.'
+    )
+
+
+def _can_be_written(answer: dict[Any, Any]) -> bool:
+    """Whether a service can send the answer. Most hold nothing but plain text, and there are many."""
+    sure = answer["sure"]
+    text = f"{answer['action']}{sure}" if isinstance(sure, str) else ""
+    if text.isascii() and text and len(answer) == len(ANSWER):
+        return True
+    try:
+        json.dumps(answer, default=str, ensure_ascii=False).encode()
+    except Exception:  # a circle, half a character, a class of the student's own
+        return False
+    return True
 
 
 def place(root: Path) -> str:

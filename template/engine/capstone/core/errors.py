@@ -13,6 +13,14 @@ class CapstoneError(Exception):
     """
 
 
+class Stopped(Exception):
+    """Ctrl-C. Its text is the sentence on what is kept; a command that raises it ends with exit code 130."""
+
+
+class TrainingDiverged(CapstoneError):
+    """The loss is no longer a number: with other settings it may be one."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of a sentence on an unknown name: the nearest known one, or some that there are."""
     names = list(known)
@@ -28,6 +36,11 @@ def short_list(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + more
 
 
+def first_line(error: BaseException) -> str:
+    """What an error says, without its further lines."""
+    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
+
+
 def too_little_memory(what: str, remedy: str, memory: str = "Memory") -> CapstoneError:
     """The one sentence on it, whether it was found out before or while memory was taken."""
     return CapstoneError(f"{memory} is too small for {what}: {remedy}.")
@@ -35,9 +48,7 @@ def too_little_memory(what: str, remedy: str, memory: str = "Memory") -> Capston
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory was short. Of a graphics card torch has an error of its own, of the processor none."""
+    if not isinstance(error, RuntimeError):
+        return isinstance(error, MemoryError)
     message = str(error)
-    return (
-        isinstance(error, MemoryError)
-        or "out of memory" in message
-        or "DefaultCPUAllocator" in message
-    )
+    return "out of memory" in message or "DefaultCPUAllocator" in message

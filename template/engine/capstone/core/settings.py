@@ -14,11 +14,15 @@ from pydantic import (
     model_validator,
 )
 
+from capstone.core.text import setting_text
+
+LONGEST_NAME, LONGEST_PATH = 255, 4000  # of a file, in bytes: no system takes longer ones
+
 
 class Section(BaseModel):
     """A part of capstone.toml: unknown keys are refused, types are exact, nothing changes later."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Project(Section):
@@ -48,6 +52,20 @@ class Data(Section):
     decimal: Literal["auto", ".", ","] = "auto"
     date_format: str = "auto"
     streaming: Literal["auto", "always", "never"] = "auto"
+
+    @field_validator("path")
+    @classmethod
+    def path_can_be_one(cls, path: str) -> str:
+        if "://" in path:
+            raise ValueError(
+                "path is an address: download the table, and give its place on the disk"
+            )
+        too_long = any(len(part.encode()) > LONGEST_NAME for part in path.split("/"))
+        if not path.strip() or not path.isprintable() or too_long or len(path) > LONGEST_PATH:
+            raise ValueError(
+                f"path {setting_text(path)} can't be that of a file: set it to your table"
+            )
+        return path
 
     @model_validator(mode="after")
     def each_column_has_one_role(self) -> Self:
@@ -153,7 +171,7 @@ class Training(Section):
         count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
         if value != "auto" and not count:
             raise ValueError(
-                f'{info.field_name} is {value!r}; give "auto" or a whole number from 1 up'
+                f'{info.field_name} is {setting_text(value)}; give "auto" or a whole number from 1 up'
             )
         return value
 
@@ -169,8 +187,8 @@ class Evaluation(Section):
 class Decision(Section):
     """What wrong decisions cost, in any unit; binary problems only."""
 
-    cost_false_positive: float = Field(default=1.0, gt=0)
-    cost_false_negative: float = Field(default=1.0, gt=0)
+    cost_false_positive: float = Field(default=1.0, gt=0, le=1e12)
+    cost_false_negative: float = Field(default=1.0, gt=0, le=1e12)
 
 
 class Tracking(Section):

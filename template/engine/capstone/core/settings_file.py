@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,15 @@ from pydantic import ValidationError
 from capstone.core.errors import CapstoneError, did_you_mean
 from capstone.core.project import FILE_NAME
 from capstone.core.settings import Section, Settings
+from capstone.core.text import cut, setting_text
+from capstone.core.toml import parse_toml, read_toml
 
+LONGEST_OVERRIDE = 200  # characters of a --set in a sentence
 # What `capstone run --quick` changes: enough to see that every step works, not enough to learn much.
 QUICK = ("training.epochs=3", "evaluation.bootstrap=100", "evaluation.explained_rows=50")
 
 
-def load_settings(
-    root: Path, overrides: Sequence[str] = (), file_name: str = FILE_NAME
-) -> Settings:
+def load_settings(root: Path, overrides: Sequence[str] = ()) -> Settings:
     """Read capstone.toml and check every key.
 
     Parameters
@@ -29,8 +29,6 @@ def load_settings(
         The project's folder.
     overrides : sequence of str
         Changes such as "training.epochs=5", applied in this order.
-    file_name : str
-        Another file of the same form: a run keeps its settings in settings.toml.
 
     Returns
     -------
@@ -42,21 +40,19 @@ def load_settings(
     CapstoneError
         For a slip: it names the key, its line and the nearest known key.
     """
-    path = root / file_name
+    values, text = read_toml(root / FILE_NAME, "run this inside your project")
+    return _checked(values, text, overrides)
+
+
+def parse_settings(text: str) -> Settings:
+    """The same from the text of a run's settings.toml, which has the form of capstone.toml."""
     try:
-        text = path.read_text(encoding="utf-8-sig")  # Windows editors may write a byte-order mark
-    except FileNotFoundError:
-        raise CapstoneError(f"{path} does not exist: run this inside your project.") from None
-    except UnicodeDecodeError as error:
-        raise CapstoneError(
-            f"{FILE_NAME} is not UTF-8 text ({error.reason}): save it as UTF-8."
-        ) from None
-    except OSError as error:
-        raise CapstoneError(f"{FILE_NAME} can't be read: {error.strerror}.") from None
-    try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise CapstoneError(f"{FILE_NAME} is not valid TOML: {error}.") from None
+        return _checked(parse_toml(text), text, ())
+    except ValueError as error:
+        raise CapstoneError(f"it is not valid TOML: {error}.") from None
+
+
+def _checked(values: dict[str, Any], text: str, overrides: Sequence[str]) -> Settings:
     for override in overrides:
         _apply(values, override)
     try:
@@ -71,16 +67,18 @@ def _apply(values: dict[str, Any], override: str) -> None:
     *sections, key = [part.strip() for part in name.split(".")]
     if not equals or not key or len(sections) > 1:
         raise CapstoneError(
-            f"--set {override}: write it as section.key=value, e.g. training.epochs=5."
+            f"--set {cut(override, LONGEST_OVERRIDE)}: write it as section.key=value, e.g. training.epochs=5."
         )
     try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+        parsed = parse_toml(f"value = {value}")["value"]
+    except ValueError:
         parsed = value.strip()
     for section in sections:
         values = values.setdefault(section, {})
         if not isinstance(values, dict):
-            raise CapstoneError(f"--set {override}: {section} is a single value, not a section.")
+            raise CapstoneError(
+                f"--set {cut(override, LONGEST_OVERRIDE)}: {section} is a single value, not a section."
+            )
     values[key] = parsed
 
 
@@ -97,9 +95,11 @@ def _sentence(error: ValidationError, text: str, overrides: Sequence[str]) -> st
         return f"{where}: {name} is missing; add it."
     if problem["type"] == "value_error":
         return f"{where}: {f'[{place[0]}] ' if place else ''}{problem['ctx']['error']}."
-    message = re.sub("^(Input|List) should", "it should", problem["msg"])
+    if problem["type"] == "model_type":
+        return f"{where}: {name} is a section: write [{name}] on a line of its own, and its keys below."
+    message = re.sub("^(Input|List|String|Dictionary) should", "it should", problem["msg"])
     message = re.sub(" after validation, not .*", "", message)
-    return f"{where}: {name} is {problem['input']!r}, but {message}."
+    return f"{where}: {name} is {setting_text(problem['input'])}, but {message}."
 
 
 def _known_keys(section: str) -> list[str]:
@@ -117,7 +117,7 @@ def _where(section: str, key: str, text: str, overrides: Sequence[str]) -> str:
     dotted = f"{section}.{key}" if section else key
     for override in reversed(overrides):  # the last one counts
         if f"{override.partition('=')[0].strip()}.".startswith(f"{dotted}."):
-            return f"--set {override}"
+            return f"--set {cut(override, LONGEST_OVERRIDE)}"
     line = line_of(text, section, key)
     return f"{FILE_NAME}, line {line}" if line else FILE_NAME
 

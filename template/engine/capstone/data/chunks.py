@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -11,14 +12,9 @@ import pandas as pd
 
 from capstone.core.errors import CapstoneError
 from capstone.core.settings import Data
-from capstone.data.csv_files import (
-    detect_delimiter,
-    fields_of,
-    find_encoding,
-    first_line,
-    parse_csv,
-)
-from capstone.data.reading import CSV, PARQUET, read_table
+from capstone.data.csv_files import detect_delimiter, fields_of, find_encoding, parse_csv
+from capstone.data.packed_files import open_table
+from capstone.data.reading import CSV, PARQUET, read_table, table_suffix
 
 ROWS = 20_000  # of a chunk
 START = 100_000  # characters that tell how a CSV file is separated
@@ -40,7 +36,7 @@ def read_chunks(path: Path, data: Data, words: Collection[str]) -> Iterator[Chun
 
     words  columns that are text even where all values of a chunk look like numbers
     """
-    suffix = path.suffix.lower()
+    suffix = table_suffix(path)
     if not path.is_file() or path.stat().st_size == 0 or suffix not in CSV + PARQUET:
         chunks: Iterator[Chunk] = iter([Chunk(read_table(path, data)[0])])
     elif suffix in CSV:
@@ -61,8 +57,9 @@ def read_chunks(path: Path, data: Data, words: Collection[str]) -> Iterator[Chun
 
 
 def _of_csv(path: Path, data: Data, words: Collection[str]) -> Iterator[Chunk]:
-    encoding = find_encoding(path, data.encoding)
-    with path.open(encoding=encoding, newline="") as file:
+    with open_table(path) as table_file:
+        encoding = find_encoding(table_file, path, data.encoding)
+        file = io.TextIOWrapper(table_file, encoding, newline="")
         delimiter = data.delimiter
         if delimiter == "auto":
             delimiter = detect_delimiter(file.read(START))
@@ -89,16 +86,10 @@ def _noting(lines: Iterator[str], noted: list[str]) -> Iterator[str]:
 
 
 def _of_parquet(path: Path) -> Iterator[Chunk]:
-    import pyarrow
     import pyarrow.parquet
 
-    try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(ROWS):
-                table = batch.to_pandas()
-                table.columns = [str(name) for name in table.columns]
-                yield Chunk(table)
-    except pyarrow.ArrowException as error:
-        raise CapstoneError(
-            f"{path} is not a readable Parquet file: {first_line(error)}."
-        ) from None
+    from capstone.data.parquet_files import plain_table, readable
+
+    with open_table(path) as file, readable(path), pyarrow.parquet.ParquetFile(file) as opened:
+        for batch in opened.iter_batches(ROWS):
+            yield Chunk(plain_table(batch))

@@ -5,34 +5,33 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
 import pandas as pd
 
-from capstone.core.errors import CapstoneError
+from capstone.core.errors import CapstoneError, first_line
 from capstone.core.settings import Data
+from capstone.core.text import setting_text
 
 BLOCK = 1 << 20  # characters that are looked at at once
-# The first bytes of files that are no text, whatever their name says.
-SIGNATURES = {
-    b"PK\x03\x04": "a ZIP archive or an Excel file: unpack it, or name it .xlsx",
-    b"\x1f\x8b": "a gzip archive: unpack it",
-    b"PAR1": "a Parquet file: name it .parquet",
-    b"\xd0\xcf\x11\xe0": "an old Excel file: save it as .xlsx",
-}
 BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",  # before that of UTF-16, which it begins with
+    codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+SURROGATES = re.compile("[\ud800-\udfff]")  # halves of characters, which nothing can write
 
 
-def read_csv(path: Path, data: Data) -> tuple[pd.DataFrame, str]:
+def read_csv(file: IO[bytes], path: Path, data: Data) -> tuple[pd.DataFrame, str]:
     """The whole table, and a few words on how it was read."""
-    encoding = find_encoding(path, data.encoding)
-    text = path.read_bytes().decode(encoding)
+    encoding = find_encoding(file, path, data.encoding)
+    text = file.read().decode(encoding)
     delimiter = data.delimiter if data.delimiter != "auto" else detect_delimiter(text)
     for _ in fields_of(io.StringIO(text, newline=""), delimiter, path):
         pass
@@ -73,33 +72,65 @@ def parse_csv(
     return table, decimal
 
 
-def find_encoding(path: Path, encoding: str) -> str:
-    """The encoding of a text file: the one set, a byte-order mark's, UTF-8, or Windows' cp1252."""
-    with path.open("rb") as file:
-        raw = file.read(4000)
-    for start, meaning in SIGNATURES.items():
-        if raw.startswith(start):
-            raise CapstoneError(f"{path} is not text but {meaning}.")
-    marked = [name for mark, name in BYTE_ORDER_MARKS.items() if raw.startswith(mark)]
+def find_encoding(file: IO[bytes], path: Path, encoding: str) -> str:
+    """The encoding of a text file: the one set, a byte-order mark's, UTF-8, or Windows' cp1252.
+
+    The file is left at its beginning.
+    """
+    raw = file.read(4000)
+    marked = next((name for mark, name in BYTE_ORDER_MARKS.items() if raw.startswith(mark)), "")
     if encoding != "auto":
-        candidates = [encoding]
+        # With a mark, UTF-8 is UTF-8 with a mark: else the mark would become part of the first column's name.
+        same = marked and _codec(encoding).startswith(marked.removesuffix("-sig"))
+        candidates = [marked if same else _codec(encoding)]
     elif marked:
-        candidates = marked
-    elif b"\0" in raw:  # text with zero bytes is UTF-16 without a mark, or no text at all
-        candidates = ["utf-16-le" if raw[1:2] == b"\0" else "utf-16-be"]
+        candidates = [marked]
+    elif b"\0" in raw:
+        candidates = _wide_encodings(raw)
     else:
         candidates = ["utf-8", "cp1252"]
-    for name in candidates:
-        try:
-            with path.open(encoding=name, newline="") as text:
-                if not any("\0" in block for block in iter(lambda: text.read(BLOCK), "")):
-                    return name
-        except LookupError:
-            raise CapstoneError(f'[data] encoding "{name}" is unknown; try "utf-8".') from None
-        except UnicodeDecodeError:
-            continue
-    tried = ", ".join(candidates)
-    raise CapstoneError(f"{path} is not text in {tried}: save it as UTF-8, or set [data] encoding.")
+    found = next((name for name in candidates if _is_text(file, name)), None)
+    file.seek(0)
+    if found is None:
+        tried = ", ".join(candidates)
+        raise CapstoneError(
+            f"{path} is not text in {tried}: save it as UTF-8, or set [data] encoding."
+        )
+    return found
+
+
+def _wide_encodings(raw: bytes) -> list[str]:
+    """What text without a mark may be that holds zero bytes: they are the upper half of each plain letter."""
+    if raw.count(0) < 0.1 * len(raw):
+        return ["utf-8"]  # which has none: it is refused
+    order = "le" if raw[1::2].count(0) > raw[::2].count(0) else "be"
+    return [f"utf-32-{order}", f"utf-16-{order}"]
+
+
+def _codec(encoding: str) -> str:
+    """The name of an encoding as Python knows it."""
+    try:
+        return codecs.lookup(encoding).name
+    except (LookupError, ValueError):
+        raise CapstoneError(f'[data] encoding "{encoding}" is unknown; try "utf-8".') from None
+
+
+def _is_text(file: IO[bytes], encoding: str) -> bool:
+    """Whether all of it can be read so, and holds nothing that no text holds."""
+    file.seek(0)
+    try:
+        text = io.TextIOWrapper(file, encoding, newline="")
+    except LookupError:  # known, but not for text, such as "base64"
+        raise CapstoneError(f'[data] encoding "{encoding}" is unknown; try "utf-8".') from None
+    try:
+        return not any(
+            "\0" in block or (not block.isascii() and SURROGATES.search(block))
+            for block in iter(lambda: text.read(BLOCK), "")
+        )
+    except UnicodeError:
+        return False
+    finally:
+        text.detach()
 
 
 def detect_delimiter(text: str) -> str:
@@ -122,6 +153,11 @@ def fields_of(lines: Iterable[str], delimiter: str, path: Path) -> Iterator[list
 
     Refuses what pandas would mend in silence: ragged rows, repeated names, a quote never closed.
     """
+    if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n\0':
+        raise CapstoneError(
+            f"[data] delimiter {setting_text(delimiter)} must be one character of ASCII, and no quotation mark or "
+            "line break."
+        )
     try:
         reader = csv.reader(lines, delimiter=delimiter)
         header = next((fields for fields in reader if fields), [])
@@ -129,13 +165,14 @@ def fields_of(lines: Iterable[str], delimiter: str, path: Path) -> Iterator[list
             raise CapstoneError(f"{path} is empty: it holds blank lines only.")
         refuse_repeated([name for name in header if name], path)
         yield header
+        is_first = True
         for fields in reader:
             if fields and len(fields) != len(header):
-                quote = " (a quote may never be closed)" if any("\n" in f for f in fields) else ""
                 raise CapstoneError(
                     f"{path}, line {reader.line_num}: {len(fields)} fields where the header has "
-                    f"{len(header)}; mend that line{quote}."
+                    f"{len(header)}; {_remedy(fields, header, is_first)}."
                 )
+            is_first = False
             if fields:
                 yield fields
     except csv.Error as error:
@@ -143,8 +180,17 @@ def fields_of(lines: Iterable[str], delimiter: str, path: Path) -> Iterator[list
             f"{path}, line {reader.line_num}: {error}; a quote may never be closed, "
             "or a cell holds a whole document: shorten or mend it."
         ) from None
-    except TypeError:
-        raise CapstoneError(f'[data] delimiter "{delimiter}" must be one character.') from None
+
+
+def _remedy(fields: list[str], header: list[str], is_first: bool) -> str:
+    """What to do about a row that has another number of fields than the header."""
+    if any("\n" in field for field in fields):
+        return "mend that line (a quote may never be closed)"
+    if len(fields) > len(header) and (is_first or len(header) == 1):
+        return (
+            "delete what stands above the column names, or what follows the last column in each row"
+        )
+    return "mend that line"
 
 
 def refuse_repeated(names: list[str], path: Path) -> None:
@@ -161,12 +207,3 @@ def _has_decimal_commas(table: pd.DataFrame) -> bool:
     """Whether some text column holds nothing but numbers such as 3,14."""
     texts = (table[name].dropna() for name in table if pd.api.types.is_string_dtype(table[name]))
     return any(len(t) > 0 and t.astype(str).str.fullmatch(r"\s*-?\d+,\d+\s*").all() for t in texts)
-
-
-def first_line(error: Exception) -> str:
-    """What an error says, without its further lines."""
-    return (
-        str(error).strip().splitlines()[0].rstrip(".")
-        if str(error).strip()
-        else type(error).__name__
-    )

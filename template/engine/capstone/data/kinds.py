@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 import numpy as np
@@ -43,13 +45,23 @@ def column_kind(column: pd.Series, date_format: str = "auto") -> Kind:
 
 def find_date_format(column: pd.Series, date_format: str = "auto") -> str | None:
     """The shape in which every value of a text column can be read as a date, or None."""
-    present = column.dropna().astype(str)
-    formats = DATE_FORMATS if date_format == "auto" else (date_format,)
+    present = column.dropna()
+    if present.empty:
+        return None
+    formats = possible_formats(str(present.iloc[0])) if date_format == "auto" else (date_format,)
+    present = present.astype(str) if formats else present
     for shape in formats:
         # A few values decide for most columns; only what may be dates is read in full.
         if read_as_dates(present.head(20), shape).all() and read_as_dates(present, shape).all():
             return shape
     return None
+
+
+def possible_formats(value: str) -> tuple[str, ...]:
+    """Those of DATE_FORMATS that a value may have, at a glance: trying all of them takes a thousand times as long."""
+    if value.strip()[:1].isdigit():
+        return DATE_FORMATS
+    return tuple(shape for shape in DATE_FORMATS if shape.lower().startswith("%b") and "," in value)
 
 
 def day_and_month_unclear(column: pd.Series, shape: str) -> bool:
@@ -104,8 +116,10 @@ def looks_like_id(column: pd.Series, kind: Kind) -> bool:
 def read_as_dates(values: pd.Series, shape: str) -> pd.Series:
     """Which values can be read as dates of that shape (strptime codes, or "ISO8601")."""
     try:
+        if "%" not in shape and shape not in ("ISO8601", "mixed"):
+            raise ValueError("a format without a part of a date")
         return pd.to_datetime(values, format=shape, errors="coerce", utc=True).notna()
-    except ValueError:
+    except (ValueError, re.error):  # re.error: a part that comes twice
         raise CapstoneError(
             f'[data] date_format "{shape}" is no date format such as "%d.%m.%Y".'
         ) from None
@@ -121,3 +135,28 @@ def floats(column: pd.Series) -> pd.Series:
 def texts(column: pd.Series) -> pd.Series:
     """A column of categories as text, a word of its own where nothing is known."""
     return column.astype(object).where(column.notna(), MISSING).astype(str)
+
+
+def plain_cells(table: pd.DataFrame) -> pd.DataFrame:
+    """The same table, where each column that holds values of several types, or of rare ones, holds text or numbers.
+
+    So does Excel give what is in its cells: numbers beside text, days, times, lengths of time.
+    """
+    return pd.DataFrame({name: _plain(table[name]) for name in table}, index=table.index)
+
+
+def _plain(column: pd.Series) -> pd.Series:
+    if pd.api.types.is_timedelta64_dtype(column):
+        return column.dt.total_seconds()
+    if column.dtype != object:
+        return column
+    held = set(column.dropna().map(type))
+    if held <= {bool} or held <= {str}:
+        return column
+    if held <= {bool, int, float}:
+        return column.astype("float64")
+    if held <= {datetime, date, pd.Timestamp}:
+        return pd.to_datetime(column)
+    if held <= {timedelta, pd.Timedelta}:
+        return pd.to_timedelta(column).dt.total_seconds()
+    return column.map(str, na_action="ignore").astype("str")

@@ -10,8 +10,8 @@ from capstone.core.settings import Data
 from capstone.data.kinds import column_kind, column_role, looks_like_id
 
 LEAK = 0.98  # a single column that scores this much nearly determines the target
-MOST_ROWS, MOST_COLUMNS = 2000, 300  # looked at
-LARGEST_FLOAT32 = 3e38  # what a tree can hold
+FEWEST_ROWS, MOST_ROWS, MOST_COLUMNS = 20, 2000, 300  # looked at
+LARGEST_FLOAT32 = 1e30  # what a tree can hold and add up
 
 
 def suspected_leaks(table: pd.DataFrame, target: pd.Series, data: Data) -> dict[str, float]:
@@ -35,6 +35,8 @@ def suspected_leaks(table: pd.DataFrame, target: pd.Series, data: Data) -> dict[
     """
     if len(target) > MOST_ROWS:
         target = target.sample(MOST_ROWS, random_state=0)
+    if len(target) < FEWEST_ROWS:
+        return {}
     regression = data.problem == "regression"
     tree = (DecisionTreeRegressor if regression else DecisionTreeClassifier)(
         max_depth=6, random_state=0

@@ -13,9 +13,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from capstone.core.errors import CapstoneError, short_list
+from capstone.core.files import write_bytes
 from capstone.data.kinds import column_kind, find_date_format, floats, texts, to_dates
 
 DATE_PARTS = ("year", "month", "day", "day_of_week", "hour")
+MANY_INPUTS = 2000  # beyond it, a run takes minutes rather than seconds
 # The types, beyond plain ones, that a saved preprocessor may hold: skops loads no other.
 TRUSTED = ["numpy.dtype"]
 
@@ -99,6 +101,11 @@ class Preprocessor:
             names = [name for name, why in self.left_out.items() if why == reason]
             notes.append(f"not used, {reason}: {short_list(names)}")
         inputs = len(self.inputs)
+        if inputs > MANY_INPUTS:
+            notes.append(
+                f"{inputs:,} inputs take long to learn from: leave columns out ([data] leave_out), or let each have "
+                f"fewer categories ([preprocessing] max_categories)"
+            )
         if inputs > rows:
             notes.append(
                 f"{inputs:,} inputs for {rows:,} training rows: expect it to learn by heart"
@@ -109,16 +116,21 @@ class Preprocessor:
         """Write what was fitted as a skops file, which holds data and no code."""
         import skops.io
 
-        skops.io.dump(self.__dict__, path)
+        write_bytes(path, skops.io.dumps(self.__dict__))
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read what `save` wrote. Refuses a file that holds any type not listed in TRUSTED."""
+    def load(cls, content: bytes, path: Path) -> Self:
+        """Read what `save` wrote: the content of `path`. Refuses any type that is not listed in TRUSTED."""
         import skops.io
 
         loaded = cls()
+        known = {name: type(value) for name, value in vars(loaded).items()}
+        known["transformer"] = ColumnTransformer
         try:
-            loaded.__dict__.update(skops.io.load(path, trusted=TRUSTED))
+            values = skops.io.loads(content, trusted=TRUSTED)
+            if {name: type(value) for name, value in values.items()} != known:
+                raise TypeError
+            loaded.__dict__.update(values)
         except Exception as error:  # zip, JSON and type errors alike: the file is not what we wrote
             raise CapstoneError(
                 f"{path} can't be read ({type(error).__name__}): run again."

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import IO
 
 import pandas as pd
 
-from capstone.core.errors import CapstoneError
+from capstone.core.errors import CapstoneError, first_line, short_list
 from capstone.core.settings import Data
-from capstone.data.csv_files import first_line, read_csv, refuse_repeated
+from capstone.data.csv_files import read_csv, refuse_repeated
+from capstone.data.kinds import plain_cells
+from capstone.data.packed_files import (
+    ARCHIVE,
+    HEAD,
+    PACKED,
+    form_of,
+    is_leaving,
+    open_table,
+)
 
 CSV, PARQUET, EXCEL = (".csv", ".tsv", ".txt"), (".parquet", ".pq"), (".xlsx", ".xlsm")
 KINDS = CSV + PARQUET + EXCEL
+ENDINGS = {"CSV": CSV, "Parquet": PARQUET, "Excel": EXCEL}
+MANY_COLUMNS = 1000  # beyond it, a run takes minutes rather than seconds
 PREDICTIONS = "_predictions.csv"  # what `capstone predict` writes beside a table is no data
 
 
@@ -52,12 +64,37 @@ def read_table(path: Path, data: Data) -> tuple[pd.DataFrame, str]:
     return table, how
 
 
+def patience(columns: int) -> str:
+    """What is said of a table with so many columns that each step takes long; "" of others."""
+    return "; so many columns make every step slow" if columns > MANY_COLUMNS else ""
+
+
 def table_files(path: Path) -> list[Path]:
     """The file itself, or the tables in a folder in the order of their names."""
     if not path.is_dir():
         return [path]
-    tables = (file for file in path.iterdir() if file.suffix.lower() in KINDS)
-    return sorted(file for file in tables if not file.name.endswith(PREDICTIONS))
+    tables = (file for file in path.iterdir() if table_suffix(file) in KINDS and file.is_file())
+    return sorted(
+        file for file in tables if not file.name.endswith(PREDICTIONS) and not is_leaving(file.name)
+    )
+
+
+def table_suffix(path: Path) -> str:
+    """The ending that says which kind of table it is, in small letters: that before .gz, .xz, .bz2 and .zip."""
+    name = path.name.lower()
+    for ending in PACKED:
+        name = name.removesuffix(ending)
+    return Path(name).suffix
+
+
+def skipped_files(path: Path) -> str:
+    """What is said of files in a folder of tables that look like tables and are none, such as lock files."""
+    names = (
+        sorted(file.name for file in path.iterdir() if is_leaving(file.name))
+        if path.is_dir()
+        else []
+    )
+    return f", without {short_list(names, 5)}" if names else ""
 
 
 def fingerprint(path: Path) -> str:
@@ -99,21 +136,22 @@ def _read_folder(path: Path, data: Data) -> tuple[pd.DataFrame, str]:
                 f"{file} has other columns than {files[0].name} ({', '.join(sorted(odd)[:5])}): "
                 "all files of a folder must have the same columns."
             )
-    return pd.concat(tables, ignore_index=True), f"{len(files)} files"
+    return pd.concat(tables, ignore_index=True), f"{len(files)} files{skipped_files(path)}"
 
 
 def _read_file(path: Path, data: Data) -> tuple[pd.DataFrame, str]:
-    suffix = path.suffix.lower()
+    if path.exists() and not path.is_file():
+        raise CapstoneError(f"{path} is neither a file nor a folder: set [data] path to a table.")
     if path.stat().st_size == 0:
         raise CapstoneError(f"{path} is empty: it holds no bytes at all.")
-    if suffix in CSV:
-        table, how = read_csv(path, data)
-    elif suffix in PARQUET:
-        table, how = _read_with(pd.read_parquet, path, "Parquet"), "Parquet"
-    elif suffix in EXCEL:
-        table, how = _read_with(pd.read_excel, path, "Excel"), "Excel, first sheet"
-    else:
-        raise CapstoneError(f"{path} is no kind of table known here; use {', '.join(KINDS)}.")
+    if is_leaving(path.name):
+        raise CapstoneError(
+            f"{path} is no table but what a program has left beside one: set [data] path to the table."
+        )
+    with open_table(path) as file:
+        head = file.read(HEAD)
+        file.seek(0)
+        table, how = READERS[_kind_of_table(path, head)](file, path, data)
     table.columns = [str(name) for name in table.columns]
     refuse_repeated(list(table.columns), path)
     if table.empty:
@@ -121,10 +159,42 @@ def _read_file(path: Path, data: Data) -> tuple[pd.DataFrame, str]:
     return table, how
 
 
-def _read_with(reader, path: Path, kind: str) -> pd.DataFrame:  # type: ignore[no-untyped-def]
+def _kind_of_table(path: Path, head: bytes) -> str:
+    """ "CSV", "Parquet" or "Excel": what the first bytes are, as the name says too."""
+    suffix = table_suffix(path)
+    found = {"Parquet": "Parquet", ARCHIVE: "Excel"}.get(form_of(head), "CSV")
+    named = next((kind for kind, endings in ENDINGS.items() if suffix in endings), "")
+    if not named and path.suffix.lower() in PACKED:
+        return found  # data.zip
+    if not named:
+        raise CapstoneError(f"{path} is no kind of table known here; use {', '.join(KINDS)}.")
+    if found != named:
+        meant = {"CSV": "text", "Parquet": "a Parquet file", "Excel": "an Excel file"}[found]
+        raise CapstoneError(
+            f"{path} is {meant}, not {named}: give it the ending {ENDINGS[found][0]}, and set [data] path."
+        )
+    return named
+
+
+def _read_parquet(file: IO[bytes], path: Path, data: Data) -> tuple[pd.DataFrame, str]:
+    import pyarrow.parquet
+
+    from capstone.data.parquet_files import odd_columns, plain_table, readable
+
+    with readable(path), pyarrow.parquet.ParquetFile(file) as opened:
+        rows = opened.read()
+        odd = odd_columns(rows.schema)
+        return plain_table(rows), f"Parquet{f', as text: {short_list(odd, 5)}' if odd else ''}"
+
+
+def _read_excel(file: IO[bytes], path: Path, data: Data) -> tuple[pd.DataFrame, str]:
     try:
-        return reader(path)
-    except OSError:
-        raise
-    except Exception as error:  # each library has its own errors for a damaged file
-        raise CapstoneError(f"{path} is not a readable {kind} file: {first_line(error)}.") from None
+        table = pd.read_excel(file, engine="openpyxl")
+    except Exception as error:  # openpyxl has many errors for a damaged file
+        if isinstance(error, OSError) and error.errno:
+            raise
+        raise CapstoneError(f"{path} is not a readable Excel file: {first_line(error)}.") from None
+    return plain_cells(table), "Excel, first sheet"
+
+
+READERS = {"CSV": read_csv, "Parquet": _read_parquet, "Excel": _read_excel}

@@ -8,6 +8,7 @@ import pandas as pd
 
 from capstone.core.errors import CapstoneError, did_you_mean
 from capstone.core.settings import Settings
+from capstone.core.text import quoted
 from capstone.data.kinds import column_kind, find_date_format, to_dates
 
 MOST_CATEGORIES = 100
@@ -18,9 +19,21 @@ def describe_columns(
 ) -> dict[str, Any]:
     """Kind, range or categories, missing share and an example of each input column.
 
-    raw    the table as loaded, without the columns to leave out
-    ready  the same after engineer()
-    rows   the training rows: a schema must not tell what is in the test part
+    Parameters
+    ----------
+    raw : DataFrame
+        The table as loaded, without the columns to leave out.
+    ready : DataFrame
+        The same after engineer().
+    rows : Index
+        The training rows: a schema must not tell what is in the test part.
+    settings : Settings
+        capstone.toml.
+
+    Returns
+    -------
+    dict
+        What schema.json holds: a description for each column by its name.
     """
     data = settings.data
     roles = {data.id: "id"} | {
@@ -43,7 +56,20 @@ def describe_columns(
 
 
 def describe_column(column: pd.Series, date_format: str = "auto") -> dict[str, Any]:
-    """Kind, share of missing values, range or categories, and an example of one column."""
+    """Kind, share of missing values, range or categories, and an example of one column.
+
+    Parameters
+    ----------
+    column : Series
+        Any column of a table.
+    date_format : str
+        [data] date_format.
+
+    Returns
+    -------
+    dict
+        "kind" and "missing"; "low" and "high", or "categories" and whether they are "complete"; an "example".
+    """
     kind, present = column_kind(column, date_format), column.dropna()
     about: dict[str, Any] = {"kind": kind, "missing": round(float(column.isna().mean()), 4)}
     if kind == "number":
@@ -72,7 +98,24 @@ def plain_value(value: Any) -> Any:
 def check_new_table(table: pd.DataFrame, schema: dict[str, Any], path: str) -> list[str]:
     """What differs from training in a table to be predicted: columns not known, kinds that changed.
 
-    Raises CapstoneError when a feature's column is missing or holds another kind of value.
+    Parameters
+    ----------
+    table : DataFrame
+        The new rows, without a target.
+    schema : dict
+        What schema.json holds.
+    path : str
+        The table's file, for the sentence.
+
+    Returns
+    -------
+    list of str
+        What the reader should know.
+
+    Raises
+    ------
+    CapstoneError
+        When a feature's column is missing or holds another kind of value.
     """
     needed = [name for name, about in schema.items() if about["role"] == "feature"]
     for name in needed:
@@ -84,7 +127,7 @@ def check_new_table(table: pd.DataFrame, schema: dict[str, Any], path: str) -> l
         kind = column_kind(table[name])
         if schema[name]["kind"] == "number" and kind not in ("number", "empty", "boolean"):
             raise CapstoneError(
-                f'{path}: column "{name}" holds {kind} values such as "{table[name].dropna().iloc[0]}", '
+                f'{path}: column "{name}" holds {kind} values such as {quoted(table[name].dropna().iloc[0])}, '
                 "but was a number in training."
             )
     unknown = [str(name) for name in table if name not in schema]

@@ -9,8 +9,10 @@ from typing import Any
 import pandas as pd
 
 from capstone.core.errors import CapstoneError
-from capstone.core.project import call_student, load_attribute, package_name
+from capstone.core.project import package_name
 from capstone.core.settings import Data
+from capstone.core.student_code import call_student, described, load_attribute
+from capstone.data.plain_columns import plain_table
 
 
 def apply_step(
@@ -50,15 +52,18 @@ def apply_step(
     """
     place = f"{name}() in src/{package_name(root)}/features.py"
     function = function or load_attribute(root, "features", name)
-    result = call_student(function, root, table.copy())
+    result = call_student(function, table.copy())
     _check_result(result, table, place)
+    plain, notes = plain_table(result, place)
+    if target in plain and isinstance(plain[target].dtype, pd.CategoricalDtype):
+        plain = plain.assign(**{target: plain[target].astype(plain[target].cat.categories.dtype)})
     if target and target not in result:
         raise CapstoneError(
             f'{place} lost the target column "{target}": return it with the others.'
         )
     if result.empty and not may_be_empty:
         raise CapstoneError(f"{place} returned no rows.")
-    return result, _changes(table, result, target)
+    return plain, _changes(table, result, target) + notes
 
 
 def clean_table(
@@ -79,8 +84,9 @@ def _check_result(result: object, table: pd.DataFrame, place: str) -> None:
     """What a step returns must be a table of the same rows, or some of them, and of different columns."""
     if not isinstance(result, pd.DataFrame):
         hint = ": did you forget `return table`?" if result is None else "."
-        raise CapstoneError(f"{place} returned {type(result).__name__}, not a table{hint}")
-    if result.index.name != "row" or not result.index.isin(table.index).all():
+        raise CapstoneError(f"{place} returned {described(result)}, not a table{hint}")
+    same_kind = result.index.dtype == table.index.dtype
+    if result.index.name != "row" or not same_kind or not result.index.isin(table.index).all():
         raise CapstoneError(
             f"{place} changed the row numbers: leave the index as it is "
             "(no reset_index; use table.join instead of merge)."

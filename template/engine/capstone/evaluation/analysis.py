@@ -14,7 +14,7 @@ import pandas as pd
 
 from capstone.core.decisions import as_prediction, interval_widths
 from capstone.core.errors import CapstoneError
-from capstone.core.files import write_csv
+from capstone.core.files import write_bytes, write_csv
 from capstone.core.settings import Decision, Settings
 from capstone.evaluation.calibration import (
     LEVEL,
@@ -91,7 +91,7 @@ class Analysis:
             if name.endswith(".csv"):
                 write_csv(folder / name, table)
             else:
-                table.to_parquet(folder / name, index=False)
+                write_bytes(folder / name, table.to_parquet(index=False))
 
 
 def analyze(

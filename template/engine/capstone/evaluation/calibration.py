@@ -32,6 +32,11 @@ def calibrate(target: Target, truth: np.ndarray, predictions: np.ndarray, seed: 
         Of validation rows, shape (rows,) and (rows, classes).
     seed : int
         Divides the rows into folds, of which each is left out once.
+
+    Returns
+    -------
+    Target
+        The same one where the problem is regression.
     """
     if target.problem == "regression":
         return target
@@ -39,7 +44,22 @@ def calibrate(target: Target, truth: np.ndarray, predictions: np.ndarray, seed: 
 
 
 def fit_temperature(truth: np.ndarray, probabilities: np.ndarray, seed: int) -> float:
-    """The temperature with the lowest log loss, or 1 where rows kept out of the fit don't gain by it."""
+    """The temperature with the lowest log loss, or 1 where rows kept out of the fit don't gain by it.
+
+    Parameters
+    ----------
+    truth : ndarray of int, shape (rows,)
+        The number of each row's true class.
+    probabilities : ndarray, shape (rows, classes)
+        What the network predicts.
+    seed : int
+        Divides the rows into folds, of which each is left out once.
+
+    Returns
+    -------
+    float
+        Above 1 makes probabilities less sure, below 1 surer.
+    """
     fold = np.random.default_rng(seed).permutation(len(truth)) % FOLDS
     gain = np.zeros(len(truth))
     for number in range(FOLDS):
@@ -53,7 +73,20 @@ def fit_temperature(truth: np.ndarray, probabilities: np.ndarray, seed: int) -> 
 
 
 def losses(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """-log(probability given to the true class), for each row."""
+    """The log loss of each row: -log(probability given to the true class).
+
+    Parameters
+    ----------
+    truth : ndarray of int, shape (rows,)
+        The number of each row's true class.
+    probabilities : ndarray, shape (rows, classes)
+        What was predicted.
+
+    Returns
+    -------
+    ndarray, shape (rows,)
+        0 for a row that was predicted with certainty and rightly.
+    """
     return -np.log(np.clip(probabilities[np.arange(len(truth)), truth], 1e-12, 1))
 
 
@@ -67,7 +100,22 @@ def _best_temperature(truth: np.ndarray, probabilities: np.ndarray) -> float:
 def calibration_table(
     happened: np.ndarray, probability: np.ndarray, bins: int = 10
 ) -> pd.DataFrame:
-    """For each tenth of the probability scale: rows, mean probability, and how often it happened."""
+    """For each tenth of the probability scale: rows, mean probability, and how often it happened.
+
+    Parameters
+    ----------
+    happened : ndarray of bool, shape (rows,)
+        Whether each row is of the class.
+    probability : ndarray, shape (rows,)
+        Of that class.
+    bins : int
+        Into how many parts the scale is divided.
+
+    Returns
+    -------
+    DataFrame
+        A line for each part that has rows: "from", "rows", "predicted" and "happened".
+    """
     number = np.minimum((probability * bins).astype(int), bins - 1)
     rows = np.bincount(number, minlength=bins)
     predicted = np.bincount(number, probability, minlength=bins)
@@ -84,7 +132,20 @@ def calibration_table(
 
 
 def calibration_error(happened: np.ndarray, probability: np.ndarray) -> float:
-    """Expected calibration error: by how much `predicted` and `happened` differ, weighted by rows."""
+    """Expected calibration error: by how much `predicted` and `happened` differ, weighted by rows.
+
+    Parameters
+    ----------
+    happened : ndarray of bool, shape (rows,)
+        Whether each row is of the class.
+    probability : ndarray, shape (rows,)
+        Of that class.
+
+    Returns
+    -------
+    float
+        0 for probabilities that come true as often as they say.
+    """
     table = calibration_table(happened, probability)
     return float(
         ((table["predicted"] - table["happened"]).abs() * table["rows"]).sum() / len(happened)
@@ -105,6 +166,11 @@ def choose_threshold(happened: np.ndarray, probability: np.ndarray, costs: Decis
         Of the positive class.
     costs : Decision
         What a false positive and a false negative cost.
+
+    Returns
+    -------
+    float
+        From 0 to 1.
     """
     false_positive, false_negative = costs.cost_false_positive, costs.cost_false_negative
     scores = np.unique(probability)
@@ -122,7 +188,24 @@ def choose_threshold(happened: np.ndarray, probability: np.ndarray, costs: Decis
 def judge_threshold(
     happened: np.ndarray, probability: np.ndarray, threshold: float, costs: Decision
 ) -> dict[str, Any]:
-    """What acting at the threshold comes to: rows of each kind, cost, precision and recall."""
+    """What acting at the threshold comes to: rows of each kind, cost, precision and recall.
+
+    Parameters
+    ----------
+    happened : ndarray of bool, shape (rows,)
+        Whether each row is of the positive class.
+    probability : ndarray, shape (rows,)
+        Of the positive class.
+    threshold : float
+        From which probability on one acts.
+    costs : Decision
+        What a false positive and a false negative cost.
+
+    Returns
+    -------
+    dict
+        The counts of the confusion matrix, "cost", "precision" and "recall".
+    """
     acts = probability >= threshold
     hits, alarms = int((acts & happened).sum()), int((acts & ~happened).sum())
     missed = int((~acts & happened).sum())
@@ -171,7 +254,18 @@ def fit_intervals(
 
 
 def share(flags: np.ndarray) -> dict[str, float]:
-    """How many are true, as a share with its 95 % interval (Wilson's, right for few rows too)."""
+    """How many are true, as a share with its 95 % interval (Wilson's, right for few rows too).
+
+    Parameters
+    ----------
+    flags : ndarray of bool
+        One for each row.
+
+    Returns
+    -------
+    dict
+        "value", "low" and "high"; nan where there are no rows.
+    """
     if len(flags) == 0:
         return {"value": float("nan"), "low": float("nan"), "high": float("nan")}
     test = binomtest(int(flags.sum()), len(flags))

@@ -8,9 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from capstone.core.decisions import ROOM, place, recommend
+from capstone.core.decisions import (
+    ROOM,
+    as_prediction,
+    own_copy,
+    place,
+    plain_number,
+    recommend,
+    refused_number,
+)
 from capstone.core.errors import CapstoneError
-from capstone.core.project import call_student, load_attribute, load_module
+from capstone.core.settings import Decision
+from capstone.core.student_code import load_attribute, load_module, student_code
 from capstone.training.target import Target
 
 
@@ -48,16 +57,17 @@ def cost_of_decisions(
     cost_of = load_attribute(root, ROOM, "cost_of")
 
     def costs(chosen: list[str]) -> np.ndarray:
-        values = []
-        for action, prediction, true in zip(chosen, predictions, truths, strict=True):
-            cost = call_student(cost_of, root, action, dict(prediction), true)
-            if isinstance(cost, bool) or not isinstance(cost, (int, float)) or math.isnan(cost):
+        cases = zip(chosen, predictions, truths, strict=True)
+        with student_code("cost_of()", cost_of):
+            answers = [cost_of(action, own_copy(row), true) for action, row, true in cases]
+        values = [plain_number(answer) for answer in answers]
+        for action, answer, value in zip(chosen, answers, values, strict=True):
+            if value is None:
                 raise CapstoneError(
-                    f"cost_of() in {place(root)} returned {cost!r} for the action "
-                    f'"{action}": return a number.'
+                    f"cost_of() in {place(root)} returned {refused_number(answer)} for the action "
+                    f'"{action[:80]}": return a finite number.'
                 )
-            values.append(float(cost))
-        return np.array(values)
+        return np.array(values, dtype=np.float64)
 
     followed = costs(actions)
     others = {
@@ -75,6 +85,39 @@ def cost_of_decisions(
     }, actions
 
 
+def check_decisions(root: Path, target: Target, truth: np.ndarray, costs: Decision) -> None:
+    """Try decisions.py on made-up predictions, before anything has taken time.
+
+    Parameters
+    ----------
+    root, target
+        As of `cost_of_decisions`.
+    truth : ndarray, shape (rows,)
+        Of the training part: what is made up lies among these numbers, or is of these classes.
+    costs : Decision
+        Section [decision] of capstone.toml.
+
+    Raises
+    ------
+    CapstoneError
+        When decisions.py gives what can't be used.
+    """
+    if target.problem == "regression":
+        low, quarter, middle, most = np.quantile(truth, (0, 0.25, 0.5, 0.75), method="nearest")
+        half_width = float(quarter - low) / 2 or target.scale / 10
+        intervals = {"edges": [], "half_widths": [half_width]}
+        made_up = truth = np.array([quarter, middle, most])
+        context = {"typical": float(middle), "intervals": intervals}
+    else:
+        classes = len(target.classes)
+        made_up, truth = np.full((classes, classes), 0.2 / (classes - 1)), np.arange(classes)
+        np.fill_diagonal(made_up, 0.8)
+        context = {"typical": target.classes[0]}
+        if target.problem == "binary":
+            context |= {"positive": target.classes[1], "threshold": 0.5, **costs.model_dump()}
+    cost_of_decisions(root, target, truth, as_prediction(target, made_up, context))
+
+
 def _saving(saved: np.ndarray) -> dict[str, float]:
     """The sum over the rows, with its 95 % interval."""
     total = float(saved.sum())
@@ -83,7 +126,9 @@ def _saving(saved: np.ndarray) -> dict[str, float]:
 
 
 def _constant(root: Path, name: str) -> str:
-    value = getattr(load_module(root, ROOM), name, None)
+    module = load_module(root, ROOM)
+    with student_code(place(root)):
+        value = getattr(module, name, None)
     if not isinstance(value, str) or not value:
         raise CapstoneError(f'{place(root)} has no text {name}: write e.g. {name} = "..." in it.')
     return value

@@ -1,4 +1,4 @@
 """A run's model as one ONNX graph, and as a folder that a server runs.
 
-Doors: `onnx.export.ModelExport` for each run, `command.export` for the command.
+Doors: `rehearsal.rehearse` before training and `onnx.export.ModelExport` after it, `command.export` for the command.
 """

@@ -21,13 +21,14 @@ def export(
 ) -> None:
     """Write everything that a server needs to serve a run's model, and nothing else, into one folder."""
     from capstone.core.project import find_root
+    from capstone.core.text import say
     from capstone.export.bundle.service import export_service
 
     result = export_service(find_root(), run_id, to, zipped)
     for note in result.notes:
-        print(f"Note: {note}.")
+        say(f"Note: {note}.")
     size = f"{result.size / 1e6:.1f} MB"
-    print(f"{result.target}: {result.files} files, {size}, for {result.libraries} libraries")
-    print(
+    say(f"{result.target}: {result.files} files, {size}, for {result.libraries} libraries")
+    say(
         "Its README.md says how to start it, with Docker and without; sbom.cdx.json lists what is in it."
     )

@@ -127,7 +127,7 @@ def _by_range(values: pd.Series, as_dates: bool = False) -> tuple[pd.Series, lis
 def _edge(value: float, as_date: bool) -> str:
     if as_date:
         return pd.Timestamp(int(value), unit="s").strftime("%Y-%m-%d")
-    return number(float(value), ".3g") if abs(value) >= 10_000 else f"{value:.4g}"
+    return number(float(value), ".4g", 10_000)
 
 
 def _bars(groups: pd.Series, labels: list[str], target: pd.Series) -> list[Bar]:

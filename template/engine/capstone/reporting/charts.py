@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from textwrap import wrap
 
@@ -12,12 +13,17 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from capstone.core.text import number
+from capstone.core.files import write_text
+from capstone.core.text import cell_text, cut, printable, short
 
 SCRIPT = "plotly.min.js"  # once in runs/, for all pages
 BLUE, ORANGE, GREY = "#3b82f6", "#ea7a0c", "#8b8b8b"  # seen well on white and on black
 COLOURS = (BLUE, ORANGE, "#14a38b", "#a855f7", "#dc4c64", "#7c8a1c", GREY)
 MOST_DOTS = 2000  # in a scatter plot
+LONGEST_LABEL = 60  # characters
+
+
+Curve = tuple[pd.Series, pd.Series]
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ def write_script(runs: Path) -> None:
     """
     path, code = runs / SCRIPT, get_plotlyjs()
     if not path.exists() or path.stat().st_size != len(code.encode()):
-        path.write_text(code, encoding="utf-8", newline="\n")
+        write_text(path, code)
 
 
 def drawing(figure: go.Figure, name: str, height: int = 320) -> str:
@@ -68,14 +74,21 @@ def drawing(figure: go.Figure, name: str, height: int = 320) -> str:
         full_html=False,
         include_plotlyjs=False,
         div_id=name,
-        config={"displayModeBar": False, "responsive": True},
+        config={"displayModeBar": False, "responsive": True, "typesetMath": False},
     )
     return html
 
 
+def label(words: object) -> str:
+    """A name or value as it is: plotly would take <b> for bold, &lt; for <, and %{x} for a number of the chart."""
+    text = printable(cut(cell_text(words), LONGEST_LABEL))
+    return escape(text, quote=False).replace("%{", "%&#123;")
+
+
 def wrapped(words: str, width: int = 26) -> str:
-    """Long words over several lines, so that a phone has room for the chart beside them."""
-    return "<br>".join(wrap(words, width)) or words
+    """A long label over several lines, so that a phone has room for the chart beside it."""
+    lines = wrap(printable(cut(words, LONGEST_LABEL)), width)
+    return "<br>".join(map(label, lines)) or label(words)
 
 
 def dots(
@@ -93,11 +106,11 @@ def dots(
     figure = go.Figure(
         go.Scatter(
             x=values,
-            y=[wrapped(label) for label in scores],
+            y=places(scores),
             mode="markers",
             marker={
                 "size": 12,
-                "color": [ORANGE if label == highlighted else BLUE for label in scores],
+                "color": [ORANGE if name == highlighted else BLUE for name in scores],
             },
             error_x={
                 "type": "data",
@@ -112,21 +125,21 @@ def dots(
     )
     if zero_line:
         figure.add_vline(0, line_color=GREY, line_dash="dot")
-    return _with_labels(figure, name, axis, 110 + 34 * len(scores))
+    return _with_labels(figure, name, axis, list(scores), 110 + 34 * len(scores))
 
 
 def bars(values: pd.Series, name: str, axis: str, highlighted: str = "") -> str:
     """A horizontal bar for each value, from top to bottom; the index holds the labels."""
-    labels = values.index.tolist()
+    labels = [cell_text(text) for text in values.index]
     figure = go.Figure(
         go.Bar(
             x=values.tolist(),
-            y=[wrapped(label) for label in labels],
-            text=[number(value, ".3g") for value in values],
+            y=places(labels),
+            text=[short(value) for value in values],
             textposition="outside",
             cliponaxis=False,
             orientation="h",
-            marker_color=[ORANGE if label == highlighted else BLUE for label in labels],
+            marker_color=[ORANGE if text == highlighted else BLUE for text in labels],
             hovertemplate="%{y}: %{x:.4g}<extra></extra>",
         )
     )
@@ -134,44 +147,50 @@ def bars(values: pd.Series, name: str, axis: str, highlighted: str = "") -> str:
     ends = min(0.0, float(values.min())), max(0.0, float(values.max()))
     room = 0.18 * ((ends[1] - ends[0]) or 1)
     figure.update_xaxes(range=[ends[0] - room * (ends[0] < 0), ends[1] + room])
-    height = 110 + 16 * sum(1 + len(wrap(label, 26)) for label in labels)
-    return _with_labels(figure, name, axis, height)
+    height = 110 + 16 * sum(2 + wrapped(text).count("<br>") for text in labels)
+    return _with_labels(figure, name, axis, labels, height)
 
 
-def _with_labels(figure: go.Figure, name: str, axis: str, height: int) -> str:
+def places(labels: Collection[object]) -> list[str]:
+    """Where the labels of an axis are: by number, for two labels may look the same."""
+    return [str(number) for number in range(len(labels))]
+
+
+def ticks(labels: Collection[object]) -> dict[str, object]:
+    """An axis with these labels at their places."""
+    shown = [wrapped(cell_text(text)) for text in labels]
+    return {"type": "category", "tickvals": places(labels), "ticktext": shown}
+
+
+def _with_labels(figure: go.Figure, name: str, axis: str, labels: list[str], height: int) -> str:
     """A figure with a row for each label, from top to bottom."""
-    figure.update_yaxes(autorange="reversed", type="category")
+    figure.update_yaxes(autorange="reversed", **ticks(labels))
     figure.update_xaxes(title=axis)
     return drawing(figure, name, height)
 
 
 def lines(
-    curves: dict[str, tuple[pd.Series, pd.Series]],
+    curves: dict[str, Curve],
     name: str,
     axes: tuple[str, str],
-    marked: Mapping[str, float] | None = None,
+    ideal: str = "",
+    marked: tuple[str, float] | None = None,
 ) -> str:
-    """A line for each name; one whose name stands in brackets is a reference, dotted and grey.
+    """A line for each name.
 
-    marked  places on the x axis to mark, each with its words
+    ideal   what the dotted grey diagonal is called, where there is one
+    marked  a place on the x axis, and what it is called
     """
     figure = go.Figure()
-    for place, (label, (x, y)) in enumerate(curves.items()):
-        dotted = label.startswith("(")
-        figure.add_scatter(
-            x=x,
-            y=y,
-            mode="lines+markers" if len(x) < 15 and not dotted else "lines",
-            name=label.strip("()"),
-            line={
-                "color": GREY if dotted else COLOURS[place % len(COLOURS)],
-                "dash": "dot" if dotted else "solid",
-            },
-        )
-    for words, at in (marked or {}).items():
-        figure.add_vline(
-            at, line_color=GREY, line_dash="dash", annotation_text=words, annotation_font_size=12
-        )
+    for number, (text, (x, y)) in enumerate(curves.items()):
+        mode = "lines+markers" if len(x) < 15 else "lines"
+        line = {"color": COLOURS[number % len(COLOURS)]}
+        figure.add_scatter(x=x, y=y, mode=mode, name=label(text), line=line)
+    if ideal:
+        line = {"color": GREY, "dash": "dot"}
+        figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", name=ideal, line=line)
+    if marked:
+        figure.add_vline(marked[1], line_color=GREY, line_dash="dash", annotation_text=marked[0])
     figure.update_xaxes(title=axes[0])
     figure.update_yaxes(title=axes[1])
     return drawing(figure, name, 360)
@@ -241,11 +260,14 @@ def swarm(
                 "color": GREY if rank is None else rank.fillna(0.5),
                 "colorscale": [[0, BLUE], [1, ORANGE]],
             },
-            text=held.astype(str),
-            hovertemplate=f"{column} = %{{text}}: %{{x:.3g}}<extra></extra>",
+            text=[f"{label(column)} = {label(value)}" for value in held],
+            hovertemplate="%{text}: %{x:.3g}<extra></extra>",
         )
     figure.update_yaxes(
-        tickvals=list(range(len(columns))), ticktext=columns, autorange="reversed", zeroline=False
+        tickvals=list(range(len(columns))),
+        ticktext=[wrapped(column) for column in columns],
+        autorange="reversed",
+        zeroline=False,
     )
     figure.update_xaxes(title=axis)
     return drawing(figure, name, 100 + 44 * len(columns))
@@ -260,10 +282,11 @@ def density(values: np.ndarray) -> np.ndarray:
 
 def waterfall(labels: list[str], moves: list[float], base: float, name: str, axis: str) -> str:
     """From what is predicted on average, column by column, to what is predicted for this row."""
+    rows = ["on average", *labels, "predicted"]
     figure = go.Figure(
         go.Waterfall(
             orientation="h",
-            y=["on average", *map(wrapped, labels), "predicted"],
+            y=places(rows),
             x=[base, *moves, 0],
             measure=["absolute", *["relative"] * len(moves), "total"],
             increasing={"marker": {"color": ORANGE}},
@@ -271,7 +294,7 @@ def waterfall(labels: list[str], moves: list[float], base: float, name: str, axi
             totals={"marker": {"color": GREY}},
         )
     )
-    return _with_labels(figure, name, axis, 120 + 28 * (len(labels) + 2))
+    return _with_labels(figure, name, axis, rows, 120 + 28 * len(rows))
 
 
 def confusion_grid(counts: pd.DataFrame, name: str) -> str:
@@ -281,14 +304,14 @@ def confusion_grid(counts: pd.DataFrame, name: str) -> str:
     figure = go.Figure(
         go.Heatmap(
             z=shares.to_numpy(),
-            x=[f"predicted {label}" for label in counts.columns],
-            y=[f"true {label}" for label in counts.index],
+            x=places(counts.columns),
+            y=places(counts.index),
             text=words.to_numpy() if len(counts) <= 12 else None,
             texttemplate="%{text}" if len(counts) <= 12 else None,
             colorscale=[[0, "rgba(59,130,246,0.03)"], [1, "rgba(59,130,246,0.75)"]],
             showscale=False,
         )
     )
-    figure.update_yaxes(autorange="reversed", type="category")
-    figure.update_xaxes(type="category")
+    figure.update_yaxes(autorange="reversed", **ticks([f"true {text}" for text in counts.index]))
+    figure.update_xaxes(**ticks([f"predicted {text}" for text in counts.columns]))
     return drawing(figure, name, 140 + 46 * min(len(counts), 14))

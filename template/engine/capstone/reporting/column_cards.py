@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from capstone.core.errors import CapstoneError
 from capstone.core.settings import Data
-from capstone.core.text import number
+from capstone.core.text import cell_text, cut, number
 from capstone.data.kinds import class_names, column_role
 from capstone.data.schema import describe_column
 from capstone.data.validation import check_target
@@ -96,14 +97,13 @@ def column_values(column: pd.Series, date_format: str = "auto") -> str:
     if about["kind"] == "date":
         return f"{about['low'][:10]} to {about['high'][:10]}"
     if about["kind"] in ("text", "empty"):
-        return ", ".join(str(value)[:30] for value in column.dropna().unique()[:3])
+        return ", ".join(cut(cell_text(value), 30) for value in column.dropna().unique()[:3])
     shares = column.astype(str).value_counts(normalize=True).head(3)
-    return ", ".join(f"{value[:30]} ({share:.0%})" for value, share in shares.items())
+    return ", ".join(f"{cut(value, 30)} ({share:.0%})" for value, share in shares.items())
 
 
-def any_number(value: float) -> str:
-    """A number of the table; below 10,000 it may be a year, which has no comma."""
-    return number(value) if abs(value) >= 10_000 else f"{value:.4g}"
+# A number of the table; below 10,000 it may be a year, which has no comma.
+any_number = partial(number, form=".4g", commas_from=10_000)
 
 
 def _card(column: pd.Series, target: KnownTarget, data: Data) -> Card:

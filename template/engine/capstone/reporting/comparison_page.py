@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from capstone.core.errors import CapstoneError
 from capstone.core.text import number
 from capstone.evaluation.metrics import LOWER_IS_BETTER
 from capstone.reporting import charts
@@ -21,7 +22,7 @@ def comparison_page(runs: list[Run], settings: dict[str, dict[str, Any]]) -> str
     ----------
     runs : list of Run
         At least one finished run, the oldest first. Runs with another primary metric than the newest
-        one are left out.
+        one, or without a value of it, are left out.
     settings : dict of dict
         What could differ between the runs, by run id: {"2026...": {"training.epochs": 200, ...}, ...}.
 
@@ -29,9 +30,21 @@ def comparison_page(runs: list[Run], settings: dict[str, dict[str, Any]]) -> str
     -------
     str
         The page, which looks for plotly's script beside it.
+
+    Raises
+    ------
+    CapstoneError
+        When no run has a value.
     """
     metric = runs[-1].metrics["primary_metric"]
-    comparable = [run for run in runs if run.metrics["primary_metric"] == metric]
+    comparable = [
+        run
+        for run in runs
+        if run.metrics["primary_metric"] == metric
+        and None not in run.metrics["model"][metric].values()
+    ]
+    if not comparable:
+        raise CapstoneError(f"No run has a value of {metric}: there is nothing to compare.")
     scores = {run.id: run.metrics["model"][metric] for run in comparable}
     pick = min if metric in LOWER_IS_BETTER else max
     best = pick(scores, key=lambda run_id: scores[run_id]["value"])

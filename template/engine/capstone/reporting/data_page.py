@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from capstone.core.settings import Data
+from capstone.core.text import cell_text
 from capstone.data.kinds import column_kind, column_role
 from capstone.data.splitting import duplicate_groups
 from capstone.profiling.alerts import Alert, find_alerts
@@ -106,12 +107,14 @@ def look_at(
         `columns`, `target` and `first_rows` as tables.
     """
     rows, width = table.shape
-    alerts = [Alert("look", "", "sample", f"This is {sample}.")] * bool(sample) + find_alerts(
-        table, data
-    )
+    alerts = [Alert("look", "", "sample", f"This is {sample}.")] * bool(sample)
     answered: list[Alert] = []
+    with np.errstate(over="ignore", invalid="ignore"):  # of numbers near the largest there are
+        columns = pd.DataFrame([_column_line(table[name], data) for name in table])
+        alerts += find_alerts(table, data)
+        left = [] if cleaned is None else find_alerts(cleaned, data)
+        figures = _target_table(table[data.target], data)
     if cleaned is not None:
-        left = find_alerts(cleaned, data)
         known = {(alert.column, alert.kind) for alert in alerts}
         still = {(alert.column, alert.kind) for alert in left} | {("", "sample")}
         answered = [alert for alert in alerts if (alert.column, alert.kind) not in still]
@@ -119,8 +122,8 @@ def look_at(
     return Overview(
         headline=f"{rows:,} rows and {width:,} columns in {data.path} (SHA-256 {sha256[:12]}).",
         alerts=alerts,
-        columns=pd.DataFrame([_column_line(table[name], data) for name in table]),
-        target=_target_table(table[data.target], data),
+        columns=columns,
+        target=figures,
         first_rows=table.head(5),
         answered=answered,
     )
@@ -247,6 +250,5 @@ def _target_table(target: pd.Series, data: Data) -> pd.DataFrame:
         return pd.DataFrame({"figure": numbers.index, "value": [*map(any_number, numbers)]})
     counts = target.value_counts(dropna=False)
     shares = [f"{count / len(target):.1%}" for count in counts]
-    return pd.DataFrame(
-        {"class": counts.index.astype(str), "rows": counts.to_numpy(), "share": shares}
-    )
+    classes = [cell_text(value) for value in counts.index]  # a gap is "(missing)"
+    return pd.DataFrame({"class": classes, "rows": counts.to_numpy(), "share": shares})

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from capstone.core.text import cut, short
 from capstone.reporting import charts
 from capstone.reporting.charts import Plotly
-from capstone.reporting.rendering import Chart, render_page, short
+from capstone.reporting.rendering import Chart, render_page
 
 MOST_COLUMNS = 15  # in the chart; the others are one bar together
 LONGEST_VALUE = 30  # characters, in the chart
@@ -21,6 +22,7 @@ class RowExplanation:
     columns  column, value, and `moved`: its SHAP value, the largest first
     base     what is predicted on average; base and all of `moved` add up to `predicted`
     output   what is explained: "price", or "probability of yes"
+    is_share  whether that is a probability
     """
 
     row: str
@@ -31,11 +33,7 @@ class RowExplanation:
     truth: str
     columns: pd.DataFrame
     method: str
-
-    @property
-    def is_share(self) -> bool:
-        """Whether a probability is explained."""
-        return self.output.startswith("probability of ")
+    is_share: bool
 
     @property
     def sentences(self) -> list[str]:
@@ -101,7 +99,9 @@ def explanation_page(explained: RowExplanation, run_id: str) -> str:
 
 def _waterfall(explained: RowExplanation) -> str:
     shown = explained.columns.head(MOST_COLUMNS)
-    labels = [f"{line.column} = {str(line.value)[:LONGEST_VALUE]}" for line in shown.itertuples()]
+    labels = [
+        f"{line.column} = {cut(str(line.value), LONGEST_VALUE)}" for line in shown.itertuples()
+    ]
     moves = shown["moved"].tolist()
     if len(explained.columns) > MOST_COLUMNS:
         labels.append("all other columns")

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, UndefinedError
 
 from capstone.core.errors import CapstoneError
-from capstone.core.text import number
+from capstone.core.text import cell_text, cut, number, printable, short
 from capstone.runs.folder import Run
 
 LONGEST_CELL = 120  # characters
@@ -60,6 +59,7 @@ def environment(autoescape: bool) -> Environment:
         loader=PackageLoader("capstone.reporting", "templates"),
         autoescape=autoescape,
         undefined=StrictUndefined,
+        finalize=_printable,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -71,6 +71,11 @@ def environment(autoescape: bool) -> Environment:
         "count": "{:,}".format,
     }
     return made
+
+
+def _printable(value: object) -> object:
+    """What a template shows: of a text nothing is obeyed or hidden, unless it is markup of our own."""
+    return printable(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 @contextmanager
@@ -91,12 +96,4 @@ def cell(value: object) -> str:
         return ""
     if isinstance(value, float):
         return short(value)
-    if isinstance(value, datetime):
-        return str(value).removesuffix(" 00:00:00")
-    words = str(value)
-    return words if len(words) <= LONGEST_CELL else f"{words[: LONGEST_CELL - 3]}..."
-
-
-def short(value: float | None) -> str:
-    """A number of any size in three digits: 71,708 or 0.897 or 0.00012."""
-    return number(value, ".3g")
+    return cut(cell_text(value), LONGEST_CELL)

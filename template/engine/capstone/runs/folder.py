@@ -1,13 +1,12 @@
-"""Run folders: written whole or not at all, and read back."""
+"""Run folders: written whole or not at all, found by name, and read back."""
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import secrets
-import shutil
-import time
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,42 +14,77 @@ from pathlib import Path
 from typing import Any
 
 from capstone.core.errors import CapstoneError, did_you_mean
-from capstone.core.files import PARTIAL, write_text
+from capstone.core.files import (
+    AGAIN,
+    PARTIAL,
+    finish_folder,
+    remove,
+    remove_abandoned,
+    told,
+    write_text,
+    writing,
+)
+from capstone.core.project import FILE_NAME
+from capstone.core.sealed_files import SealedFiles, Unreadable, check_form, read_file
 from capstone.core.settings import Settings
+from capstone.core.settings_file import parse_settings
+from capstone.core.text import say_aside
+from capstone.runs.forms import Metrics, RunInfo
 
 LATEST = "LATEST"
 GRAPH, SERVING, SCHEMA = "model.onnx", "serving.json", "schema.json"
+SETTINGS = "settings.toml"
+SECTIONS = ("project", "data", "split", "preprocessing", "network", "training", "evaluation")
 VERDICT = "reproduction.json"  # what `capstone reproduce` writes
-ONE_DAY = 24 * 60 * 60
+LEFT = re.compile(re.escape(PARTIAL))  # the name of what a run that was killed has left
+NAME = re.compile(
+    r"\d{8}T\d{6}Z-[0-9a-f]{8}"
+)  # of a run: when it was finished, and 8 random digits
+LONGEST_NAME = 1024  # bytes that LATEST may have
 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run as it lies on disk."""
+    """A finished run as it lies on disk.
 
-    folder: Path
-    info: dict[str, Any]
+    Parameters
+    ----------
+    files : SealedFiles
+        The run's files: each is checked when it is read.
+    metrics : dict
+        The content of metrics.json.
+    """
+
+    files: SealedFiles
     metrics: dict[str, Any]
 
     @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return self.files.folder
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """The content of run.json."""
+        return self.files.info
+
+    @property
     def id(self) -> str:
-        """The folder's name, which it has even before it is finished."""
+        """The folder's name; while it is written, the one that it will have."""
         return self.folder.name.removeprefix(PARTIAL)
 
 
 def name_the_start(settings: Settings, root: Path) -> Settings:
     """The settings with "runs/LATEST" as the run that it means now: `capstone reproduce` needs the same one."""
-    place = settings.training.start_from
-    if not place or Path(place).name != LATEST:
+    place, runs = settings.training.start_from, root / "runs"
+    if not place or run_name(runs, place) != LATEST:
         return settings
-    training = settings.training.model_copy(
-        update={"start_from": f"runs/{read_run(root / 'runs').id}"}
-    )
+    training = settings.training.model_copy(update={"start_from": f"runs/{read_run(runs).id}"})
     return settings.model_copy(update={"training": training})
 
 
 @contextmanager
-def new_run(runs: Path) -> Iterator[Path]:
+def new_run(runs: Path, then: str = AGAIN) -> Iterator[Path]:
     """A folder to write into, which becomes runs/<UTC time>-<8 hex> when the block ends well.
 
     When the block fails (a full disk, Ctrl-C), the folder is removed and earlier runs stay as they are.
@@ -59,6 +93,8 @@ def new_run(runs: Path) -> Iterator[Path]:
     ----------
     runs : Path
         The folder of all runs. It is made where it is missing.
+    then : str
+        What the sentence on a full disk ends with: what to do when there is space again.
 
     Yields
     ------
@@ -67,42 +103,104 @@ def new_run(runs: Path) -> Iterator[Path]:
 
     Raises
     ------
-    CapstoneError
+    CantWrite
         When the disk is full, or the folder can't be written to.
     """
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
     partial = runs / f"{PARTIAL}{name}"
-    try:
-        runs.mkdir(exist_ok=True)
-        _remove_abandoned(runs)
-        partial.mkdir()
-        yield partial
-        os.replace(partial, runs / name)
-        write_text(runs / LATEST, name + "\n")
-    except OSError as error:
-        raise CapstoneError(
-            f"The run can't be saved in {runs} ({error.strerror or error}): "
-            "free some space or mend the folder, then run again."
-        ) from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def run_folder(runs: Path, name: str = LATEST) -> Path:
-    """The folder of a run, by its name or as the newest one; what is in it is not looked at."""
-    if name == LATEST:
+    with told(runs, then, inside=partial):
         try:
-            name = (runs / LATEST).read_text(encoding="utf-8").strip()
-        except OSError:
-            raise CapstoneError(
-                f"There is no finished run in {runs}: start with `capstone run`."
-            ) from None
-    folder = runs / Path(name).name
-    if not folder.is_dir():
+            partial.mkdir(parents=True)
+            remove_abandoned(runs, LEFT)
+            yield partial
+            # LATEST lies ready before the run has its name: from then on nothing needs space.
+            with writing(runs / LATEST, durable=True) as latest:
+                write_text(latest, name + "\n")
+                finish_folder(partial, runs / name)
+        finally:
+            remove(partial)
+
+
+def print_note(sentence: str) -> None:
+    """Say something that is no error, but not what was asked for either."""
+    say_aside(f"Note: {sentence}")
+
+
+def run_folder(runs: Path, name: str = LATEST, say: Callable[[str], object] = print_note) -> Path:
+    """The folder of a run, by its name or as the newest one; what is in it is not looked at.
+
+    Parameters
+    ----------
+    runs : Path
+        The folder of all runs, `root / "runs"`.
+    name : str
+        The run's name or a path of its folder; the newest one when nothing is given.
+    say : callable
+        Is told when LATEST names no run, so that another one is taken.
+
+    Returns
+    -------
+    Path
+        A folder directly below `runs`, whose name is that of a run.
+
+    Raises
+    ------
+    CapstoneError
+        When there is no such run.
+    """
+    known = run_names(runs)
+    if not known:
+        raise CapstoneError(f"There is no finished run in {runs}: start with `capstone run`.")
+    wanted = run_name(runs, name)
+    if wanted in known:
+        return runs / wanted
+    if wanted != LATEST:
+        raise CapstoneError(f'{runs} has no run "{name}"{did_you_mean(name, known)}')
+    try:
+        wanted = read_file(runs / LATEST, LONGEST_NAME).decode("utf-8").strip()
+        if wanted in known:
+            return runs / wanted
+        reason = "names no run that is there"
+    except Unreadable as error:
+        reason = str(error)
+    except UnicodeDecodeError:
+        reason = "is not UTF-8 text"
+    newest = _newest_complete(runs, known)
+    if newest is None:
         raise CapstoneError(
-            f'{runs} has no run "{name}"{did_you_mean(name, [run.id for run in list_runs(runs)])}'
+            f"{runs / LATEST} {reason}, and no run beside it is complete: make one with `capstone run`."
         )
-    return folder
+    say(f"{runs / LATEST} {reason}; {newest} is the newest complete run, so it is taken.")
+    return runs / newest
+
+
+def run_name(runs: Path, text: str) -> str:
+    """The name in what somebody has typed or pasted: a name, or a path of a run's folder; "" for anything else."""
+    place, _, name = text.strip().replace("\\", "/").rstrip("/").rpartition("/")
+    if name != LATEST and not NAME.fullmatch(name):
+        return ""
+    parts = [part for part in place.split("/") if part not in ("", ".")]
+    if parts in ([], [runs.name]) and not place.startswith("/"):
+        return name
+    try:
+        return name if Path(place).resolve() == runs.resolve() else ""
+    except (OSError, ValueError, RuntimeError):  # a loop of links, a path that can't be
+        return ""
+
+
+def run_names(runs: Path) -> list[str]:
+    """The names of all runs, oldest first: of folders, not of links to some."""
+    try:
+        with os.scandir(runs) as entries:
+            return sorted(
+                entry.name
+                for entry in entries
+                if NAME.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
+            )
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise CapstoneError(f"{runs} can't be read ({error.strerror}): mend that folder.") from None
 
 
 def read_run(runs: Path, name: str = LATEST) -> Run:
@@ -123,19 +221,39 @@ def read_run(runs: Path, name: str = LATEST) -> Run:
     Raises
     ------
     CapstoneError
-        When there is no such run, or it is not whole.
+        When there is no such run, or one of these files is not as it was written.
     """
-    folder = run_folder(runs, name)
+    files = SealedFiles.open(run_folder(runs, name))
     try:
-        info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CapstoneError(
-            f"The run in {folder} is not whole ({type(error).__name__}): delete it and run again."
-        ) from None
-    if not isinstance(info, dict) or not isinstance(metrics, dict):
-        raise CapstoneError(f"The run in {folder} is not of this program: delete it and run again.")
-    return Run(folder, info, metrics)
+        check_form(RunInfo, files.info)
+    except Unreadable as error:
+        raise files.unusable("run.json", str(error)) from None
+    return Run(files, files.read_json("metrics.json", Metrics))
+
+
+def read_settings(run: Run) -> Settings:
+    """A run's settings.toml: capstone.toml as it was then, with --set. Raises CapstoneError."""
+    text = run.files.read_text(SETTINGS)
+    try:
+        settings = parse_settings(text)
+        written = tomllib.loads(text)
+    except (CapstoneError, ValueError, RecursionError) as error:
+        reason = str(error).replace(FILE_NAME, SETTINGS)[:300].rstrip(".")
+        raise run.files.unusable(SETTINGS, f"can't be read ({reason})") from None
+    if absent := [name for name in SECTIONS if name not in written]:
+        raise run.files.unusable(SETTINGS, f"is cut short: it has no section [{absent[0]}]")
+    return settings
+
+
+def read_runs(runs: Path) -> tuple[list[Run], dict[str, str]]:
+    """All runs that can be read, oldest first, and for each other one the sentence that says why it can't."""
+    readable, problems = [], {}
+    for name in run_names(runs):
+        try:
+            readable.append(read_run(runs, name))
+        except CapstoneError as error:
+            problems[name] = str(error)
+    return readable, problems
 
 
 def list_runs(runs: Path) -> list[Run]:
@@ -149,30 +267,34 @@ def list_runs(runs: Path) -> list[Run]:
     Returns
     -------
     list of Run
-        Oldest first; a folder that is not whole is passed over.
+        Oldest first; one that can't be read is passed over.
     """
-    whole = []
-    for folder in sorted(runs.glob("[0-9]*Z-*")) if runs.is_dir() else []:
-        try:
-            whole.append(read_run(runs, folder.name))
-        except CapstoneError:
-            continue
-    return whole
+    return read_runs(runs)[0]
 
 
-def newest_run(runs: Path) -> Run | None:
-    """The newest whole run, or None."""
-    whole = list_runs(runs)
-    return whole[-1] if whole else None
+def finished_trainings(runs: Path) -> dict[str, str]:
+    """The newest complete run of each training, by the digest of what the training depended on."""
+    return {str(run.info.get("trained_from")): run.id for run in list_runs(runs)}
 
 
 def count_test_looks(runs: Path) -> int:
-    """How often the test part has been looked at, by the highest count in the runs that are kept."""
-    return max((run.info.get("test_looks", 0) for run in list_runs(runs)), default=0)
+    """How often the test part has been looked at, by the counts in the runs that are kept.
+
+    Each run has counted itself and those before it, which may be deleted by now. Runs that were made at the same
+    time didn't know of each other and have the same count, but each has looked.
+    """
+    looks = 0
+    for count in sorted(run.info["test_looks"] for run in list_runs(runs)):
+        looks = max(looks + 1, count)
+    return looks
 
 
-def _remove_abandoned(runs: Path) -> None:
-    """Remove what runs that were killed left behind a day ago or earlier."""
-    for folder in runs.glob(f"{PARTIAL}*"):
-        if time.time() - folder.stat().st_mtime > ONE_DAY:
-            shutil.rmtree(folder, ignore_errors=True)
+def _newest_complete(runs: Path, names: list[str]) -> str | None:
+    """The newest run that has all its files as they were written, or None."""
+    for name in reversed(names):
+        try:
+            read_run(runs, name).files.check()
+        except CapstoneError:
+            continue
+        return name
+    return None

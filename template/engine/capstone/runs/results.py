@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,16 +11,19 @@ import pandas as pd
 
 from capstone.core.settings import Settings
 from capstone.evaluation.error_analysis import decided_class
-from capstone.runs.folder import Run
+from capstone.runs.folder import Run, read_settings
 from capstone.runs.verify import (
     check_whole,
-    not_whole,
-    read_json,
+    read_csv,
     read_predictions,
-    read_settings,
     truth_and_prediction,
 )
+from capstone.training.description import ModelDescription
+from capstone.training.model import ARCHITECTURE
 from capstone.training.target import Target
+
+HISTORY = "history.csv"
+CURVES = {"epoch", "train_loss", "validation_loss"}
 
 
 @dataclass(frozen=True)
@@ -81,27 +84,28 @@ def read_results(run: Run) -> RunResults:
     Raises
     ------
     CapstoneError
-        When a file is missing, cut short, or of another run.
+        When a file is missing, was changed, or is of another run.
     """
     check_whole(run)
-    folder = run.folder
-    try:
-        target = Target(**read_json(folder / "model.json")["target"])
-    except (KeyError, TypeError):
-        raise not_whole(folder / "model.json", "does not say what was predicted") from None
-    settings = Settings.model_validate(read_settings(run))
-    history = _read_table(folder / "history.csv")
-    results = RunResults(run, settings, target, read_predictions(run), history)
+    target = Target(**run.files.read_json(ARCHITECTURE, ModelDescription)["target"])
+    results = RunResults(run, read_settings(run), target, read_predictions(run), _read_history(run))
     if "explanation" not in run.metrics:
         return results
-    shap = _read_table(folder / "shap.csv")
-    return replace(results, shap=shap, shap_values=_read_table(folder / "shap_values.parquet"))
+    shap = read_csv(run, "shap.csv", {})
+    return replace(results, shap=shap, shap_values=_read_parquet(run, "shap_values.parquet"))
 
 
-def _read_table(path: Path) -> pd.DataFrame:
+def _read_history(run: Run) -> pd.DataFrame:
+    history = read_csv(run, HISTORY, {})
+    numbers = history.select_dtypes("number").columns
+    if len(history) != run.info["epochs"] or not set(numbers) >= CURVES:
+        raise run.files.unusable(HISTORY, f"does not hold {run.info['epochs']} epochs of training")
+    return history
+
+
+def _read_parquet(run: Run, name: str) -> pd.DataFrame:
+    content = io.BytesIO(run.files.read(name))
     try:
-        if path.suffix == ".parquet":
-            return pd.read_parquet(path)
-        return pd.read_csv(path, keep_default_na=False, na_values=[""])
-    except Exception as error:  # each reader has its own errors for a damaged file
-        raise not_whole(path, f"can't be read ({type(error).__name__})") from None
+        return pd.read_parquet(content)
+    except Exception as error:  # pyarrow has many for a damaged file
+        raise run.files.unusable(name, f"can't be read ({type(error).__name__})") from None

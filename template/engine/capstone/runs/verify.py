@@ -2,102 +2,89 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import io
 import math
-import tomllib
 import zipfile
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError, deserialize
 
 from capstone.core.decisions import PROBABILITY
 from capstone.core.errors import CapstoneError
+from capstone.core.sealed_files import (
+    LARGEST_ALONE,
+    Unreadable,
+    check_form,
+    parse_json,
+    read_file,
+)
 from capstone.core.settings import Data
-from capstone.core.settings_file import load_settings
-from capstone.core.text import VERDICTS
+from capstone.core.text import setting_text
 from capstone.evaluation.metrics import METRICS, brier, mae
-from capstone.runs.folder import GRAPH, SCHEMA, SERVING, Run
+from capstone.runs.folder import GRAPH, SCHEMA, SERVING, SETTINGS, VERDICT, Run, read_settings
+from capstone.runs.forms import Schema, Serving, Verdict
+from capstone.training.description import ModelDescription
+from capstone.training.model import ARCHITECTURE, PREPROCESSING, WEIGHTS
 
-INFO = {
-    *("finished", "seed", "data", "rows", "git", "versions", "files"),
-    *("quick", "test_looks", "device"),
-}
-SECTIONS = ("project", "data", "split", "preprocessing", "network", "training", "evaluation")
+METRICS_FILE, PREDICTIONS = "metrics.json", "predictions.csv"
+# What every run writes, besides run.json.
 RUN_FILES = (
-    *("run.json", "settings.toml", "metrics.json", "predictions.csv", "history.csv", "schema.json"),
-    *("model.json", "model.safetensors", "preprocessing.skops", "model.onnx", "serving.json"),
+    *(SETTINGS, METRICS_FILE, PREDICTIONS, "history.csv", SCHEMA),
+    *(ARCHITECTURE, WEIGHTS, PREPROCESSING, GRAPH, SERVING),
 )
 
 
 def check_whole(run: Run) -> None:
-    """Prove that a run's files are all there, whole, and of one run.
+    """Prove that a run's files are all there, are those that it wrote, and agree with each other.
 
     Raises
     ------
     CapstoneError
-        When a file is missing, cut short, or of another run: it names the file and what is wrong with it.
+        When a file is missing, was changed, or is of another run: it names the file and what is wrong with it.
     """
+    run.files.check()
     for name in RUN_FILES:
-        path = run.folder / name
-        if not path.is_file() or path.stat().st_size == 0:
-            raise not_whole(path, "is empty" if path.is_file() else "is missing")
-        if name.endswith(".json"):
-            read_json(path)
-    _check_info(run)
-    for name in (GRAPH, SERVING, SCHEMA):
-        sha256 = hashlib.sha256((run.folder / name).read_bytes()).hexdigest()
-        if sha256 != run.info["files"].get(name):
-            raise not_whole(run.folder / name, "is not the file that the run wrote")
-    _check_model(run.folder)
+        run.files.read(name)
+    run.files.read_json(SCHEMA, Schema)
+    run.files.read_json(SERVING, Serving)
+    model = run.files.read_json(ARCHITECTURE, ModelDescription)
+    _check_model(run)
     _check_scores(run)
     table = read_predictions(run)
-    rows = run.info["rows"].get("test")
+    rows = run.info["rows"]["test"]
     if len(table) != rows:
-        raise not_whole(
-            run.folder / "predictions.csv",
-            f"has {len(table):,} rows, not the {rows} of the test part",
+        raise run.files.unusable(
+            PREDICTIONS, f"has {len(table):,} rows, not the {rows} of the test part"
         )
-    _check_fit(run, table)
+    _check_fit(run, table, model["target"]["classes"])
 
 
-def _check_info(run: Run) -> None:
-    """run.json must say what is asked of it."""
-    info, path = run.info, run.folder / "run.json"
-    if absent := INFO - set(info):
-        raise not_whole(path, f'does not say "{min(absent)}"')
-    for name in ("data", "rows", "git", "versions", "files"):
-        if not isinstance(info[name], dict):
-            raise not_whole(path, f'says "{name}" in an unknown form')
-    if not {"path", "sha256"} <= set(info["data"]):
-        raise not_whole(path, "does not say which data")
+def note_on_hashes(run: Run) -> str:
+    """What nobody can know of a run that release 0.1.0 made; "" for any other."""
+    if run.files.all_hashed:
+        return ""
+    return (
+        f"{run.id} was made by release 0.1.0, which noted the SHA-256 of three files only: whether "
+        "the others were changed since, nobody can see; `capstone run` makes a run that knows all of its files"
+    )
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON file of a run, which holds an object."""
+def read_verdict(run: Run) -> Verdict | None:
+    """What `capstone reproduce` found; None when it was never asked, or the run is not as it was then."""
+    path = run.folder / VERDICT
+    if not path.exists():
+        return None
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise not_whole(path, f"can't be read ({type(error).__name__})") from None
-    if not isinstance(value, dict):
-        raise not_whole(path, "holds no JSON object")
-    return value
-
-
-def read_settings(run: Run) -> dict[str, Any]:
-    """The sections of a run's settings.toml, as they were then."""
-    path = run.folder / "settings.toml"
-    try:
-        settings = load_settings(run.folder, file_name=path.name).model_dump()
-        written = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (CapstoneError, OSError, ValueError) as error:
-        raise not_whole(path, f"can't be read ({error})") from None
-    if absent := [name for name in SECTIONS if name not in written]:
-        raise not_whole(path, f"is cut short: it has no section [{absent[0]}]")
-    return settings
+        verdict = check_form(Verdict, parse_json(read_file(path, LARGEST_ALONE)))
+    except Unreadable as error:
+        raise CapstoneError(
+            f"{path} {error}; `capstone reproduce {run.id}` writes a new one."
+        ) from None
+    of_this_run = verdict.run == run.files.sha256 or not (verdict.run or run.files.all_hashed)
+    return verdict if of_this_run else None
 
 
 def predictions_table(
@@ -117,16 +104,20 @@ def read_predictions(run: Run) -> pd.DataFrame:
 
     Raises CapstoneError when it can't be read.
     """
-    path = run.folder / "predictions.csv"
-    numbers = run.metrics.get("problem") == "regression"
-    words = {} if numbers else {"truth": str, "prediction": str}
-    try:
-        table = pd.read_csv(path, dtype=words, keep_default_na=False, na_values=[""])
-    except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
-        raise not_whole(path, f"can't be read ({type(error).__name__})") from None
+    words = {} if run.metrics["problem"] == "regression" else {"truth": str, "prediction": str}
+    table = read_csv(run, PREDICTIONS, words)
     if absent := {"row", "truth", "prediction"} - set(table):
-        raise not_whole(path, f'has no column "{min(absent)}"')
+        raise run.files.unusable(PREDICTIONS, f'has no column "{min(absent)}"')
     return table
+
+
+def read_csv(run: Run, name: str, dtype: Mapping[str, type]) -> pd.DataFrame:
+    """A table that the run wrote. Raises CapstoneError."""
+    content = io.BytesIO(run.files.read(name))
+    try:
+        return pd.read_csv(content, dtype=dtype, keep_default_na=False, na_values=[""])
+    except (ValueError, OverflowError, MemoryError) as error:  # pandas' own are ValueErrors
+        raise run.files.unusable(name, f"can't be read ({type(error).__name__})") from None
 
 
 def truth_and_prediction(table: pd.DataFrame, classes: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -156,58 +147,41 @@ def truth_and_prediction(table: pd.DataFrame, classes: list[str]) -> tuple[np.nd
     return truth, table[[f"{PROBABILITY}{name}" for name in classes]].to_numpy(float)
 
 
-def _check_model(folder: Path) -> None:
-    weights, preprocessing = folder / "model.safetensors", folder / "preprocessing.skops"
+def _check_model(run: Run) -> None:
+    """Weights and preprocessing must be complete; what they hold is looked at when the model is loaded."""
     try:
-        with safe_open(weights, framework="np"):  # reads the header, and compares it with the size
-            pass
-    except (SafetensorError, OSError):
-        raise not_whole(weights, "is cut short") from None
-    if not zipfile.is_zipfile(preprocessing):
-        raise not_whole(preprocessing, "is cut short")
+        deserialize(run.files.read(WEIGHTS))
+    except SafetensorError:
+        raise run.files.unusable(WEIGHTS, "is cut short") from None
+    if not zipfile.is_zipfile(io.BytesIO(run.files.read(PREPROCESSING))):
+        raise run.files.unusable(PREPROCESSING, "is cut short")
 
 
 def _check_scores(run: Run) -> None:
     """metrics.json must hold every metric of its problem, for the network and each baseline."""
-    path, metrics = run.folder / "metrics.json", run.metrics
-    problem = read_settings(run)["data"]["problem"]
-    if metrics.get("problem") != problem:
-        raise not_whole(
-            path,
-            f'is of another project: its problem is {metrics.get("problem")!r}, not "{problem}"',
+    metrics, problem = run.metrics, read_settings(run).data.problem
+    if metrics["problem"] != problem:
+        raise run.files.unusable(
+            METRICS_FILE,
+            f'is of another project: its problem is {setting_text(metrics["problem"])}, not "{problem}"',
         )
-    try:
-        names = list(METRICS[problem])
-        for scores in (metrics["model"], *metrics["baselines"].values()):
-            for name in names:
-                _ = scores[name]["value"], scores[name]["low"], scores[name]["high"]
-        _ = metrics["model"][metrics["primary_metric"]]
-        if odd := [word for word in metrics["beats"].values() if word not in VERDICTS]:
-            raise not_whole(path, f'has the unknown verdict "{odd[0]}"')
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise not_whole(path, f"is not complete (no {error})") from None
+    for scores in (metrics["model"], *metrics["baselines"].values()):
+        if absent := [name for name in METRICS[problem] if name not in scores]:
+            raise run.files.unusable(METRICS_FILE, f'is not complete (no "{absent[0]}")')
 
 
-def _check_fit(run: Run, table: pd.DataFrame) -> None:
+def _check_fit(run: Run, table: pd.DataFrame, classes: list[str]) -> None:
     """A metric computed again from predictions.csv must be the one in metrics.json."""
     once = np.ones((1, len(table)))
     name, metric = ("mae", mae) if run.metrics["problem"] == "regression" else ("brier", brier)
     try:
-        classes = read_json(run.folder / "model.json")["target"]["classes"]
         truth, prediction = truth_and_prediction(table, classes)
         value = metric(truth, prediction, once)[0]
     except (KeyError, TypeError, ValueError):
-        raise not_whole(run.folder / "predictions.csv", "holds no numbers of this run") from None
+        raise run.files.unusable(PREDICTIONS, "holds no numbers of this run") from None
     written = run.metrics["model"][name]["value"]
-    if not isinstance(written, (int, float)) or not math.isclose(value, written, rel_tol=1e-6):
-        raise not_whole(
-            run.folder / "metrics.json",
+    if written is None or not math.isclose(value, written, rel_tol=1e-6):
+        raise run.files.unusable(
+            METRICS_FILE,
             f"is of another run or project: by predictions.csv {name} is {value:.6g}, it says {written}",
         )
-
-
-def not_whole(path: Path, what: str) -> CapstoneError:
-    """The one sentence on a file of a run that can't be used."""
-    return CapstoneError(
-        f"The run in {path.parent} is not whole: {path.name} {what}. Delete that folder and run again: `capstone run`."
-    )

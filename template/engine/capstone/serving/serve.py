@@ -15,6 +15,7 @@ def main() -> None:
     import typer
 
     from capstone.core.errors import CapstoneError
+    from capstone.core.text import one_line
     from capstone.serving.command import serve
 
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -22,7 +23,7 @@ def main() -> None:
     try:
         app()
     except CapstoneError as error:
-        print(f"Error: {error}", file=sys.stderr)
+        print(f"Error: {one_line(str(error))}", file=sys.stderr)
         sys.exit(2)
 
 

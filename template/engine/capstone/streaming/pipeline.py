@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ import torch
 from capstone.core.errors import CapstoneError
 from capstone.core.settings import Settings
 from capstone.core.step import step
+from capstone.core.text import say
 from capstone.data.kinds import feature_columns
 from capstone.data.preprocessing import Preprocessor
 from capstone.data.validation import check_columns, check_enough_rows, check_parts
@@ -33,7 +35,6 @@ from capstone.streaming.prepared import (
 )
 from capstone.streaming.source import fingerprint_of, is_streamed, open_source
 from capstone.streaming.survey import Survey
-from capstone.training.checkpoint import Checkpoint
 from capstone.training.devices import card_memory, choose_device
 from capstone.training.target import Target
 from capstone.training.training_data import TrainingData, data_for_ensemble, data_for_one
@@ -49,7 +50,7 @@ def open_pipeline(
     settings: Settings,
     root: Path | str = ".",
     options: RunOptions = DEFAULTS,
-    say: Callable[[str], object] = print,
+    say: Callable[[str], object] = say,
 ) -> CapstonePipeline:
     """CapstonePipeline(...), or StreamingPipeline(...) for a table that is read in blocks."""
     streamed = options.streamed
@@ -133,11 +134,9 @@ class StreamingPipeline(CapstonePipeline):
                 rows = self._prepare(folder, preprocessor, target)
                 yield replace(sample, train=rows, trial=trial)
 
-    def checkpoint(self) -> Checkpoint:
-        """Where unfinished training is kept; it can't go on from one of a table in memory."""
-        checkpoint = super().checkpoint()
-        checkpoint.identity["read"] = "in blocks"
-        return checkpoint
+    def training_identity(self) -> dict[str, Any]:
+        """What the weights depend on: training can't go on from a checkpoint of a table in memory."""
+        return super().training_identity() | {"read": "in blocks"}
 
     def _adopt(self, kept: list[Block]) -> None:
         """From here on the samples are the table, with its target and parts."""

@@ -7,6 +7,7 @@ While the network learns from one block, a second thread reads the next.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import socket
@@ -23,7 +24,15 @@ import torch
 from torch import Tensor
 
 from capstone.core.errors import CapstoneError
-from capstone.core.files import PARTIAL
+from capstone.core.files import (
+    PARTIAL,
+    CantWrite,
+    open_scratch,
+    remove,
+    told,
+    write_bytes,
+    write_text,
+)
 from capstone.training.batches import Batch
 
 BLOCK_BYTES = 8_000_000  # of inputs in a block: some of these are in memory at a time
@@ -74,7 +83,7 @@ class PreparedRows:
         }
         for name, rows in numbers.items():
             rows = rows.astype(np.float32, copy=False)
-            with self._path(name).open("r+b" if self.dealt else "wb") as file:
+            with open_scratch(self._path(name)) as file:
                 for block in range(self.blocks):
                     its = rows[(block - self.dealt) % self.blocks :: self.blocks]
                     file.seek(4 * self.width[name] * (block * self.capacity + self._size(block)))
@@ -97,6 +106,7 @@ class PreparedRows:
         blocks = torch.randperm(self.blocks, generator=chance).tolist()
         orders = (torch.randperm(self._size(block), generator=chance) for block in blocks)
         pin = self.device.type == "cuda"
+        os.utime(self.folder)  # else another run would take it for abandoned after a day
         with ThreadPoolExecutor(max_workers=1) as reader:
             jobs = (
                 reader.submit(self.read, block, order, pin)
@@ -114,7 +124,7 @@ class PreparedRows:
 
     def finish(self) -> None:
         """Say to the other processes on this machine that all rows are written."""
-        (self.folder / DONE).touch()
+        write_bytes(self.folder / DONE, b"")
 
     def wait(self) -> None:
         """Wait until the first process on this machine has written all rows. torchrun ends us if that one ends."""
@@ -154,13 +164,14 @@ def prepared_folder(runs: Path, seed: int) -> Iterator[Path]:
     try:
         if is_first_on_machine():
             _remove_orphans(runs)
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            (folder / "process").write_text(str(os.getpid()), encoding="utf-8")
+            remove(folder)
+            with told(folder):
+                folder.mkdir(parents=True)
+                write_text(folder / "process", str(os.getpid()))
         yield folder
     finally:
         if is_first_on_machine():
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)
 
 
 def is_first_on_machine() -> bool:
@@ -170,18 +181,18 @@ def is_first_on_machine() -> bool:
 
 @contextmanager
 def enough_space(rows: PreparedRows) -> Iterator[None]:
-    """Raises CapstoneError when the disk is too small for the rows, before or while they are written."""
+    """Raises CantWrite when the disk is too small for the rows, before or while they are written."""
     free = shutil.disk_usage(rows.folder).free
     sentence = f"The prepared rows take {rows.bytes / 1e9:,.2f} GB in {rows.folder.parent} while the network trains, "
     remedy = "free some space, use fewer columns ([data] leave_out), or take fewer rows."
     if rows.bytes > free:
-        raise CapstoneError(f"{sentence}and {free / 1e9:,.2f} GB are free: {remedy}")
+        full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise CantWrite(f"{sentence}and {free / 1e9:,.2f} GB are free: {remedy}", rows.folder, full)
     try:
         yield
-    except OSError as error:
-        raise CapstoneError(
-            f"{sentence}but can't be written ({error.strerror}): {remedy}"
-        ) from None
+    except CantWrite as error:
+        said = f"{sentence}but can't be written ({error.reason.strerror}): {remedy}"
+        raise CantWrite(said, error.path, error.reason) from None
 
 
 def _remove_orphans(runs: Path) -> None:
@@ -192,4 +203,4 @@ def _remove_orphans(runs: Path) -> None:
         except (OSError, ValueError):
             continue  # being made just now
         if not alive:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)

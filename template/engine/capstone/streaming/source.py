@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,13 +16,21 @@ import pyarrow.parquet as pq
 
 from capstone.core.errors import CapstoneError
 from capstone.core.settings import Data
-from capstone.data.reading import CSV, PARQUET, fingerprint, read_table, table_files
+from capstone.data.packed_files import GROWS
+from capstone.data.parquet_files import column_names, plain_table, readable
+from capstone.data.reading import (
+    CSV,
+    PARQUET,
+    fingerprint,
+    read_table,
+    skipped_files,
+    table_files,
+)
 from capstone.streaming.dealing import as_shares
 
 # A Parquet table larger than this share of the memory is read in blocks: its copies need several times that.
 SHARE = 0.1
 CARD_SHARE = 0.25  # of a graphics card's memory: fewer copies lie there
-CSV_GROWS = 7  # times its size is what reading a CSV takes
 CELLS = 2_000_000  # in a block: 16 MB of numbers
 GLANCES = 8  # places of the table that `look` reads
 LOOKED_AT = 20_000  # rows of them together
@@ -84,23 +92,11 @@ class Source:
         return pd.concat(tables)
 
     def _as_table(self, batch: pa.RecordBatch, first: int) -> pd.DataFrame:
-        table = batch.to_pandas()
-        table.columns = self.names
+        table = plain_table(batch)
         table = table.astype(dict.fromkeys(self.as_float, "float64"))
         table = table.astype(dict.fromkeys(self.as_object, object))
         table.index = pd.RangeIndex(first, first + len(table), name="row")
         return table
-
-
-@contextmanager
-def readable(path: Path) -> Iterator[None]:
-    """Turns what pyarrow says of a damaged file into a CapstoneError."""
-    try:
-        yield
-    except (pa.ArrowException, OSError) as error:
-        raise CapstoneError(
-            f"{path} holds no readable Parquet: {str(error).strip().splitlines()[0].rstrip('.')}."
-        ) from None
 
 
 def memory() -> int:
@@ -124,9 +120,9 @@ def is_streamed(path: Path, data: Data, card: float = math.inf) -> bool:
     if files and not odd:
         return data.streaming == "always" or _size(files) > min(SHARE * memory(), CARD_SHARE * card)
     size, most = sum(file.stat().st_size for file in odd), memory()
-    if odd and (data.streaming == "always" or size * CSV_GROWS > most):
+    if odd and (data.streaming == "always" or size * GROWS > most):
         why = '[data] streaming is "always"'
-        if size * CSV_GROWS > most:
+        if size * GROWS > most:
             why = f"it has {size / 1e9:,.1f} GB, and this machine's memory {most / 1e9:,.1f} GB"
         how = "save it as Parquet"
         if odd[0].suffix.lower() in CSV:
@@ -145,7 +141,7 @@ def open_source(path: Path) -> Source:
     with readable(path):
         described = [pq.ParquetFile(file) for file in files]
     schema = described[0].schema_arrow
-    names = [str(name) for name in schema.names if not name.startswith("__index_level_")]
+    names = column_names(schema)
     if repeated := {name for name in names if names.count(name) > 1}:
         raise CapstoneError(
             f'{files[0]} has several columns called "{min(repeated)}": give every column a name of its own.'
@@ -181,7 +177,11 @@ def table_or_sample(path: Path, data: Data) -> tuple[pd.DataFrame, str, str]:
     ]
     table = pd.concat(chosen)
     said = f"a sample of {len(table):,} of the {source.rows:,} rows, drawn at random"
-    return table, "Parquet, in blocks", said if len(table) < source.rows else ""
+    return (
+        table,
+        f"Parquet, in blocks{skipped_files(path)}",
+        said if len(table) < source.rows else "",
+    )
 
 
 def fingerprint_of(path: Path) -> str:

@@ -9,12 +9,14 @@ import pandas as pd
 
 from capstone.core.errors import CapstoneError
 from capstone.core.settings import Settings
+from capstone.core.text import quoted
 from capstone.data.kinds import column_kind, find_date_format, read_as_dates
 from capstone.data.preprocessing import Preprocessor
 from capstone.data.validation import (
     FEWEST_PER_CLASS,
     LARGEST,
     check_columns,
+    check_spread,
     check_target,
 )
 from capstone.streaming.sketches import Numbers, add_counts
@@ -94,6 +96,7 @@ class Survey:
             raise CapstoneError(
                 f'Target "{data.target}" is {self.target.low:g} in every row: nothing to learn.'
             )
+        check_spread(data.target, self.target.low, self.target.high)
         return Target(data.target, data.problem, mean=self.target.mean, scale=scale)
 
     def fitted_preprocessor(self) -> Preprocessor:
@@ -173,7 +176,7 @@ class Survey:
                 is_now = "category"
             if kind in ("number", "boolean", "date") and is_now not in (kind, "boolean"):
                 raise CapstoneError(
-                    f'Column "{name}" holds values such as "{column.dropna().iloc[-1]}" in the rows from '
+                    f'Column "{name}" holds values such as {quoted(column.dropna().iloc[-1])} in the rows from '
                     f"{column.index[0]} to {column.index[-1]}, which are no {kind}s as in the rows looked at "
                     f"first: mend it in clean() ({self.place})."
                 )

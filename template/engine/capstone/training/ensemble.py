@@ -16,6 +16,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.nn.utils.rnn import pad_sequence
 
 from capstone.core.errors import CapstoneError
+from capstone.core.student_code import student_code
 from capstone.training.acceleration.side_by_side import layer_of, side_by_side
 
 NO_FOLD = -1  # marks what only fills up a shorter fold
@@ -65,6 +66,7 @@ class Ensemble(nn.Module):
         Tensor
             Shape (rows, outputs, members).
         """
+        # Members stay apart here, each with scores of its own. Their mean is taken when the trained model predicts.
         each_its_own = inputs.dim() == 3
         if self.at_once:
             each = inputs if each_its_own else inputs.expand(self.size, -1, -1)
@@ -85,6 +87,7 @@ class Ensemble(nn.Module):
 
     def member(self, number: int) -> nn.Module:
         """One of the networks, from 0, as a copy that can be used alone."""
+        # The way back: one layer is cut out of every stack.
         network = copy.deepcopy(self.template[0]).train(self.training)
         for name, stack in self.network.named_parameters():
             _set_weight(network, name, stack[number].clone())
@@ -104,14 +107,21 @@ def build_ensemble(members: list[nn.Module], inputs: int) -> nn.Module:
     """
     if len(members) == 1:
         return members[0]
-    ensemble = Ensemble(members, inputs)
     try:
+        # Different first weights lead to different errors, which partly cancel in the mean: that is why several help.
+        ensemble = Ensemble(members, inputs)
+        # Two rows of zeros, to see now rather than in the first epoch whether it can be computed at all.
         ensemble.train()(torch.zeros(2, inputs))
     except Exception as error:
+        with student_code(
+            "NeuralNetwork"
+        ):  # whatever is wrong, it may have nothing to do with how many there are
+            members[0].train()(torch.zeros(2, inputs))
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CapstoneError(
-            f"Your NeuralNetwork can't be trained several times at once ({str(error).splitlines()[0]}): "
+            f"Your NeuralNetwork can't be trained several times at once ({reason[:300]}): "
             "set [network] members = 1."
-        ) from None
+        ) from error
     return ensemble
 
 
@@ -125,6 +135,7 @@ class EnsembleLoss(nn.Module):
 
     def __init__(self, criterion: nn.Module, members: int) -> None:
         super().__init__()
+        # A loss for every row, not their mean, so that some rows can be left out before the mean is taken.
         self.each_row = type(criterion)(reduction="none")
         self.register_buffer("numbers", torch.arange(members))
 
@@ -163,6 +174,7 @@ def own_folds(inputs: Tensor, targets: Tensor, members: int) -> tuple[Tensor, Te
     """
     fold = targets[:, 1]
     own = [torch.nonzero(fold == number).squeeze(1) for number in range(members)]
+    # Folds may differ by a row, but one product for all needs the same number of rows from each.
     rows = pad_sequence(own, batch_first=True)  # filled up with row 0
     filled = pad_sequence([torch.ones_like(fold_rows) for fold_rows in own], batch_first=True) == 0
     own_targets = targets[rows]
@@ -172,7 +184,11 @@ def own_folds(inputs: Tensor, targets: Tensor, members: int) -> tuple[Tensor, Te
 
 def _set_weight(network: nn.Module, name: str, values: Tensor) -> None:
     """Put a trainable weight in the place of one such as "layers.0.bias"; its shape may be another."""
-    layer_of(network, name)._parameters[name.split(".")[-1]] = nn.Parameter(values.detach())
+    weights, key = layer_of(network, name)._parameters, name.split(".")[-1]
+    before = weights[key]
+    assert before is not None
+    # A weight that the student has frozen stays so.
+    weights[key] = nn.Parameter(values.detach(), requires_grad=before.requires_grad)
 
 
 def _set_buffer(network: nn.Module, name: str, values: Tensor) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from capstone.core.settings import Settings
+from capstone.core.text import say_each
 from capstone.training.devices import matrix_products
 from capstone.training.encoding_trial import choose_encoding
 from capstone.training.health import summary_lines
@@ -21,7 +22,7 @@ def train_model(
     settings: Settings,
     trainer_class: type[Trainer] = Trainer,
     callbacks: Sequence[Callback] = (),
-    say: Callable[[list[str]], object] = print,
+    say: Callable[[list[str]], object] = say_each,
 ) -> tuple[TrainedModel, History]:
     """Build the student's network, as many times as there are members, and train it.
 
@@ -53,6 +54,7 @@ def train_model(
         encoding, reason = choose_encoding(builder, data, settings, trainer_class)
         # Then the network, once or as often as there are members, with fresh random weights.
         network = builder.build(encoding, data.members, data.train.device)
+        # Weights mean nothing without the network they belong to: this writes down how to build the same one again.
         architecture = builder.architecture(encoding, data.members)
         model = TrainedModel(builder.preprocessor, network, builder.target, architecture)
         say([reason, *describe(model, data.members)])

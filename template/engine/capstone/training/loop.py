@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from capstone.core.errors import CapstoneError
+from capstone.core.errors import TrainingDiverged
 from capstone.core.settings import Training
 from capstone.training.acceleration.cuda_graph import accelerated
 from capstone.training.batches import ROWS_AT_ONCE, Batch, TrainingRows, batch_size_for, epochs_for
@@ -68,6 +68,7 @@ class Trainer:
         self.settings, self.seed = settings, seed
         # The optimizer holds the weights and changes them; the model only uses them. They meet in train_step.
         self.optimizer = make_optimizer(model, settings)
+        # A copy of the best weights so far. Of an ensemble, each member has its own best epoch.
         self.best = BestWeights(model)
         self.history = History()
         self.loss_sum = torch.zeros((), device=next(model.parameters()).device)
@@ -98,9 +99,9 @@ class Trainer:
             When the loss is no longer a number.
         """
         # "Early stopping": the training loss nearly always falls, but from some epoch on the network learns the
-        # training rows
-        # by heart, and the validation loss rises. We watch the latter, wait `patience` epochs for a better one, and
-        # go back.
+        # training rows by heart, and the validation loss rises. We watch the latter, wait `patience` epochs for a
+        # better one, and go back to the best. Draw both columns of history.csv: where the two curves part, learning
+        # by heart begins.
         history, patience = self.history, self.settings.patience
         self._prepare(len(train))
         for callback in callbacks:
@@ -111,6 +112,7 @@ class Trainer:
                     history.ended = f"no better for {patience} epochs"
                     break
                 epoch = self._run_epoch(number, train, validation)
+                # Progress bar, checkpoint and trackers hang here: they look on, and the loop needn't know them.
                 for callback in callbacks:
                     callback.on_epoch_end(self, epoch)
         except KeyboardInterrupt:
@@ -137,7 +139,7 @@ class Trainer:
         validation_loss = losses.mean().item()
         # nan or infinite: a step was so large that the loss grew instead of falling, again and again.
         if not math.isfinite(train_loss + validation_loss):
-            raise CapstoneError(
+            raise TrainingDiverged(
                 f"Training diverged in epoch {number}: the loss is no longer a number; lower [training] "
                 f"learning_rate (now {self.settings.learning_rate:g}), or mend a log or a root in NeuralNetwork."
             )
@@ -161,6 +163,7 @@ class Trainer:
             # `take_step` is `train_step` below. Only on an NVIDIA card it plays back a recording of it.
             self.take_step(inputs, targets)
             rows += len(inputs)
+        # Divided by rows, not by batches: the last batch is often smaller, and would count too much.
         return self.loss_sum.item() / rows
 
     def train_step(self, inputs: Tensor, targets: Tensor) -> None:
@@ -186,7 +189,8 @@ class Trainer:
     @torch.inference_mode()
     def evaluate(self, rows: Batch) -> Tensor:
         """The loss over rows, without learning from them: shape (), or (members,) of an ensemble."""
-        # No dropout, no gradients: the network is asked, not taught. `inference_mode` saves what backward() would need.
+        # No dropout, no gradients: the network is asked, not taught. `inference_mode` saves what backward() would
+        # need. Leave out eval() and run twice: with dropout, the same rows then get another loss each time.
         self.model.eval()
         self.criterion.eval()
         inputs, targets = rows
@@ -195,6 +199,8 @@ class Trainer:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next epoch depends on, as plain values and tensors."""
+        # Weights alone would not do: AdamW keeps two running averages for each weight, and the schedule knows the
+        # epoch.
         return {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -217,6 +223,7 @@ class Trainer:
 
     def _prepare(self, rows: int) -> None:
         """Settle what depends on how many rows there are."""
+        # "auto" aims at some thirty steps an epoch, and at five hundred in all: a small table gets more epochs.
         self.batch_size = batch_size_for(rows, self.settings.batch_size)
         check_batch(self.network, self.batch_size)
         self.epochs = epochs_for(rows, self.batch_size, self.settings.epochs)

@@ -10,13 +10,18 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import nn
 
 from capstone.core.errors import CapstoneError
+from capstone.core.files import write_bytes, write_text
 from capstone.core.project import package_name
+from capstone.core.sealed_files import SealedFiles
+from capstone.core.student_code import student_code
 from capstone.data.preprocessing import Preprocessor
 from capstone.training.batches import ROWS_AT_ONCE
+from capstone.training.description import ModelDescription
 from capstone.training.devices import use_threads_for
 from capstone.training.health import describe_layers
 from capstone.training.network import build_model, encoding_of, members_of
@@ -56,7 +61,8 @@ class TrainedModel:
 
         folds  predict each row by the one member that never learnt from it
         """
-        scores = predict_scores(self.network, matrix)
+        with student_code():  # forward() is the student's
+            scores = predict_scores(self.network, matrix)
         members = self.architecture["members"]
         if members == 1:
             prediction = self.target.prediction(scores)
@@ -79,9 +85,8 @@ class TrainedModel:
 
     def save(self, folder: Path) -> None:
         """Write weights, architecture and preprocessing; nothing in them is code."""
-        save_file(
-            {k: v.contiguous() for k, v in self.network.state_dict().items()}, folder / WEIGHTS
-        )
+        weights = {k: v.contiguous() for k, v in self.network.state_dict().items()}
+        write_bytes(folder / WEIGHTS, save(weights))
         description = {
             "architecture": self.architecture,
             "target": vars(self.target),
@@ -89,34 +94,29 @@ class TrainedModel:
             "parameters": self.parameters(),
             "layers": self.layers(),
         }
-        (folder / ARCHITECTURE).write_text(
-            json.dumps(description, indent=2) + "\n", encoding="utf-8"
-        )
+        write_text(folder / ARCHITECTURE, json.dumps(description, indent=2) + "\n")
         self.preprocessor.save(folder / PREPROCESSING)
 
     @classmethod
     def load(cls, folder: Path, root: Path) -> Self:
         """Read a saved model; the network's class is the student's, as it is now."""
-        path = folder / ARCHITECTURE
+        files = SealedFiles.open(folder)
+        description = files.read_json(ARCHITECTURE, ModelDescription)
+        architecture, pieces = description["architecture"], description["architecture"]["pieces"]
         try:
-            description = json.loads(path.read_text(encoding="utf-8"))
-            architecture, target = description["architecture"], Target(**description["target"])
-            path = folder / WEIGHTS
-            weights = load_file(path)
-        except Exception as error:  # a missing, cut or foreign file: each library has its own error
-            raise CapstoneError(
-                f"The model's {path} can't be read ({type(error).__name__}): run `capstone run` again."
-            ) from None
-        pieces = architecture["pieces"]
-        network = build_model(root, architecture, PiecewiseLinear(**pieces) if pieces else None)
-        try:
+            weights = load(files.read(WEIGHTS))
+            encoding = PiecewiseLinear(**pieces) if pieces else None
+            network = build_model(root, architecture, encoding)
             network.load_state_dict(weights)
-        except RuntimeError:
+        except SafetensorError as error:
+            raise files.unusable(WEIGHTS, f"can't be read ({error})") from None
+        except (RuntimeError, IndexError):  # of another shape; pieces of a column that is none
             raise CapstoneError(
                 f"The weights in {folder} don't fit NeuralNetwork in src/{package_name(root)}/network.py, "
                 "which has changed since that run: run `capstone run` again."
             ) from None
-        return cls(Preprocessor.load(folder / PREPROCESSING), network, target, architecture)
+        preprocessor = Preprocessor.load(files.read(PREPROCESSING), folder / PREPROCESSING)
+        return cls(preprocessor, network, Target(**description["target"]), architecture)
 
 
 @torch.inference_mode()

@@ -11,11 +11,12 @@ import torch
 from torch import nn
 
 from capstone.core.errors import CapstoneError
-from capstone.core.project import call_student, load_attribute, package_name
 from capstone.core.settings import Settings
+from capstone.core.student_code import call_student, load_attribute, student_code
 from capstone.data.preprocessing import Preprocessor
 from capstone.training.devices import check_memory
 from capstone.training.ensemble import Ensemble, build_ensemble
+from capstone.training.network_check import check_scores, check_weights, network_place
 from capstone.training.piecewise_linear import PiecewiseLinear
 from capstone.training.seed import set_seed
 from capstone.training.target import Target
@@ -122,20 +123,19 @@ def build_model(
 
 def build_network(root: Path, architecture: dict[str, Any]) -> nn.Module:
     """The student's NeuralNetwork with these arguments, checked on two rows of zeros."""
-    network: nn.Module = call_student(
-        load_attribute(root, "network", "NeuralNetwork"), root, **architecture
-    )
-    if not list(network.parameters()):
-        raise CapstoneError(
-            f"NeuralNetwork in src/{package_name(root)}/network.py has no weights to train: give it a layer."
-        )
-    rows = torch.zeros(2, architecture["inputs"])
-    shape = tuple(call_student(network.eval(), root, rows).shape)
-    if shape != (2, architecture["outputs"]):
-        raise CapstoneError(
-            f"NeuralNetwork in src/{package_name(root)}/network.py returns shape {shape} for 2 rows, "
-            f"but (2, {architecture['outputs']}) is needed: see its output layer."
-        )
+    place = network_place(root)
+    network = call_student(load_attribute(root, "network", "NeuralNetwork"), **architecture)
+    if not isinstance(network, nn.Module):
+        raise CapstoneError(f"{place} is no network: write `class NeuralNetwork(nn.Module):`.")
+    with student_code(place):
+        weights = list(network.parameters())
+        if not weights:
+            raise CapstoneError(
+                f"{place} has no weights to train: give it a layer; a list of layers has to be an nn.ModuleList."
+            )
+        scores = network.eval()(torch.zeros(2, architecture["inputs"]))
+        check_scores(scores, (2, architecture["outputs"]), place)
+        check_weights(network, place)
     return network
 
 

@@ -79,7 +79,7 @@ def _imported_late(sources: list[Path], name: str) -> list[str]:
 
 def _imported(path: Path, package: str) -> Iterator[str]:
     """Every name that a file imports, in full: "a.b" for `from a import b`, which may be a module."""
-    waiting: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8-sig"))]
+    waiting: list[ast.AST] = [ast.parse(path.read_bytes())]
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-import secrets
-import shutil
 import sys
 import tomllib
 import zipfile
@@ -16,18 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from capstone.core.errors import CapstoneError
-from capstone.core.files import PARTIAL
+from capstone.core.files import told, write_bytes, writing, writing_folder
 from capstone.core.project import package_name
+from capstone.core.sealed_files import INFO
 from capstone.export.bundle.imports import Dependencies, follow_imports
 from capstone.export.bundle.libraries import find_libraries
 from capstone.export.bundle.readme import render_readme
 from capstone.export.bundle.sbom import bill_of_materials
-from capstone.runs.folder import GRAPH, SCHEMA, SERVING, run_folder
+from capstone.runs.folder import GRAPH, SCHEMA, SERVING, Run, read_run
 from capstone.serving import serve
 from capstone.serving.inference.served_model import ServedModel
 
 SBOM = "sbom.cdx.json"
-RUN_FILES = (GRAPH, SERVING, SCHEMA, "run.json", "metrics.json")
+RUN_FILES = (GRAPH, SERVING, SCHEMA, "metrics.json")
 MODEL_CARD = Path("docs") / "model_card.md"
 FRAMES = "capstone.serving.inference.frames"  # the one module of a service that needs pandas
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # of every file: the same run then gives the same bytes
@@ -68,30 +66,24 @@ def export_service(root: Path, run: str, to: Path | None, as_zip: bool) -> Expor
     CapstoneError
         Before anything is written: if the run can't be served, or the target is in use.
     """
-    folder = run_folder(root / "runs", run)
-    model = ServedModel.load(folder, root)
+    chosen = read_run(root / "runs", run)
+    model, folder = ServedModel.load(chosen.folder, root), chosen.folder
     _check_steps(model, root)
     target = to or root / "dist" / folder.name
+    if target.name in ("", ".."):  # ".", "..": whose place is another folder's business
+        target = target.resolve()
     if as_zip:
         target = target.with_name(target.name.removesuffix(".zip") + ".zip")
-    _check_target(target)
+    with told(target):
+        _check_target(target)
     on_arrays = model.serving["steps"]["tables"] == "arrays"
-    files, notes, libraries = _contents(root, folder, on_arrays)
-    partial = target.with_name(f"{PARTIAL}{target.name}-{secrets.token_hex(4)}")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _write_zip(partial, target.stem, files) if as_zip else _write_folder(partial, files)
-        if target.is_dir():
-            shutil.rmtree(target)  # an older export: see _check_target
-        partial.replace(target)
-    except OSError as error:
-        raise CapstoneError(
-            f"{target} can't be written ({error.strerror or error}): free some space, or give another --to."
-        ) from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        if partial.is_file():
-            partial.unlink()
+    files, notes, libraries = _contents(root, chosen, on_arrays)
+    if as_zip:
+        with writing(target) as partial:
+            _write_zip(partial, target.stem, files)
+    else:
+        with writing_folder(target) as partial:  # may replace an older export: see _check_target
+            _write_folder(partial, files)
     size = target.stat().st_size if as_zip else sum(map(len, files.values()))
     return ExportResult(target, len(files), size, libraries, notes)
 
@@ -110,7 +102,7 @@ def _check_steps(model: ServedModel, root: Path) -> None:
         )
 
 
-def _contents(root: Path, folder: Path, on_arrays: bool) -> tuple[dict[str, bytes], list[str], int]:
+def _contents(root: Path, run: Run, on_arrays: bool) -> tuple[dict[str, bytes], list[str], int]:
     """Each file by its path in the exported folder, notes, and the number of libraries."""
     package = package_name(root)
     needed = _dependencies(root, package, on_arrays)
@@ -120,11 +112,10 @@ def _contents(root: Path, folder: Path, on_arrays: bool) -> tuple[dict[str, byte
         f"your code imports {name}, which is not installed here: add it to requirements.txt"
         for name in unknown
     ]
-    info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    if info.get("quick"):
+    if run.info["quick"]:
         notes.append("this model is from a quick run, which learned next to nothing")
     files = {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(needed.files)}
-    files |= _run_files(root, folder)
+    files |= _run_files(root, run)
     files["pyproject.toml"] = f'[tool.capstone]\npackage = "{package}"\n'.encode()
     files["requirements.txt"] = "".join(f"{library.line}\n" for library in libraries).encode()
     files["serve.py"] = Path(serve.__file__).read_bytes()
@@ -133,23 +124,21 @@ def _contents(root: Path, folder: Path, on_arrays: bool) -> tuple[dict[str, byte
     }
     if "Dockerfile" in files:
         files["Dockerfile"] = _with_python(files["Dockerfile"])
-    project, finished = _project(root), datetime.fromisoformat(info["finished"])
-    model_sha256 = info["files"][GRAPH]
-    sbom = bill_of_materials(project, folder.name, finished, model_sha256, libraries)
+    project, finished = _project(root), datetime.fromisoformat(run.info["finished"])
+    model_sha256 = run.files.hashes[GRAPH]
+    sbom = bill_of_materials(project, run.id, finished, model_sha256, libraries)
     files[SBOM] = sbom.encode()
-    files["README.md"] = render_readme(project, folder.name, set(files)).encode()
+    files["README.md"] = render_readme(project, run.id, set(files)).encode()
     return files, notes, len(libraries)
 
 
-def _run_files(root: Path, folder: Path) -> dict[str, bytes]:
+def _run_files(root: Path, run: Run) -> dict[str, bytes]:
     """The run's files, its settings and the model card."""
-    files = {
-        f"runs/{folder.name}/{name}": (folder / name).read_bytes()
-        for name in RUN_FILES
-        if (folder / name).is_file()
-    }
-    files["runs/LATEST"] = f"{folder.name}\n".encode()
-    files["capstone.toml"] = (folder / "settings.toml").read_bytes()  # as they were in that run
+    folder = f"runs/{run.id}"
+    files = {f"{folder}/{name}": run.files.read(name) for name in RUN_FILES}
+    files[f"{folder}/{INFO}"] = run.files.content
+    files["runs/LATEST"] = f"{run.id}\n".encode()
+    files["capstone.toml"] = run.files.read("settings.toml")  # as they were in that run
     if (root / MODEL_CARD).is_file():
         files[MODEL_CARD.as_posix()] = (root / MODEL_CARD).read_bytes()
     return files
@@ -202,9 +191,7 @@ def _check_target(target: Path) -> None:
 
 def _write_folder(folder: Path, files: dict[str, bytes]) -> None:
     for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        write_bytes(folder / name, content)
 
 
 def _write_zip(path: Path, folder: str, files: dict[str, bytes]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,19 +11,21 @@ import numpy as np
 import pandas as pd
 
 from capstone.core.errors import CapstoneError
-from capstone.core.files import write_json
-from capstone.core.project import features_sha256, load_module, package_name
+from capstone.core.files import write_bytes, write_json
+from capstone.core.project import package_name
 from capstone.core.settings import Settings
+from capstone.core.student_code import features_sha256, load_module, student_code
 from capstone.evaluation.explanation import BACKGROUND, CANDIDATES
 from capstone.evaluation.shapley import typical_places
 from capstone.export.onnx.preprocessing_graph import build_graph
 from capstone.export.onnx.steps_check import StepsCheck, StepsResult
-from capstone.runs.folder import GRAPH, SCHEMA, SERVING
+from capstone.runs.folder import GRAPH, SERVING
 from capstone.serving.inference.arrays import Arrays
 from capstone.serving.inference.frames import frame_for_graph
 from capstone.serving.inference.onnx_session import OnnxSession
 from capstone.serving.inference.served_model import SERVING_FORMAT
 from capstone.training.model import TrainedModel
+from capstone.training.network_check import network_place
 
 # Between torch and the graph: of a probability, or as a share of the predictions' standard deviation.
 MAX_DIFFERENCE = 1e-5
@@ -78,7 +79,7 @@ class ModelExport:
             for name, kind in model.preprocessor.kinds.items()
         }
 
-    def write(self, folder: Path, known: Json, metrics: Json) -> tuple[dict[str, str], list[str]]:
+    def write(self, folder: Path, known: Json, metrics: Json) -> list[str]:
         """Write model.onnx and serving.json.
 
         Parameters
@@ -92,9 +93,7 @@ class ModelExport:
 
         Returns
         -------
-        hashes : dict of str to str
-            The SHA-256 of each file that a service needs.
-        notes : list of str
+        list of str
             What the student should know.
 
         Raises
@@ -102,19 +101,25 @@ class ModelExport:
         CapstoneError
             If the network can't be exported, or the graph predicts something else.
         """
-        graph = build_graph(self.model, self.columns).SerializeToString()
-        test = self.rows.table.loc[self.rows.parts["test"], self.rows.features]
-        inputs = frame_for_graph(test, self.columns)
-        check_agreement(OnnxSession(graph), self.model, test, inputs)
-        (folder / GRAPH).write_bytes(graph)
+        test = self.rows.parts["test"]
+        graph, inputs = self.graph(test)
+        write_bytes(folder / GRAPH, graph)
         raw = self.rows.raw.drop(columns=self.model.target.name)
         check = StepsCheck(self.root, raw, self.columns)
-        steps = check.check(inputs, test.index, raw.index.difference(self.rows.table.index))
+        steps = check.check(inputs, test, raw.index.difference(self.rows.table.index))
         if steps.tables == "arrays":
             steps.notes += _notes_on_imports(self.root)
         write_json(folder / SERVING, self._serving(check.kinds, steps, metrics, known))
-        hashes = {name: _sha256(folder / name) for name in (GRAPH, SERVING, SCHEMA)}
-        return hashes, [*steps.notes, *([steps.refused] if steps.refused else [])]
+        return [*steps.notes, *([steps.refused] if steps.refused else [])]
+
+    def graph(self, rows: pd.Index) -> tuple[bytes, Arrays]:
+        """model.onnx, compared with the model on these rows, and the rows as its inputs."""
+        table = self.rows.table.loc[rows, self.rows.features]
+        inputs = frame_for_graph(table, self.columns)
+        with student_code(f"{network_place(self.root)}, as ONNX"):
+            graph = build_graph(self.model, self.columns).SerializeToString()
+            check_agreement(OnnxSession(graph), self.model, table, inputs)
+        return graph, inputs
 
     def _serving(
         self, kinds: dict[str, str], steps: StepsResult, metrics: Json, known: Json
@@ -160,7 +165,12 @@ def check_agreement(
     For numbers it is a share of the predictions' standard deviation, or of the target's if that is larger.
     Raises CapstoneError when it is above MAX_DIFFERENCE.
     """
-    expected, actual = model.predict(table), session.predict(inputs)
+    expected, actual = model.predict(table), _predictions(session, inputs)
+    if actual is None or actual.shape != expected.shape:
+        raise CapstoneError(
+            f"model.onnx can't predict {len(table)} rows as your network does: NeuralNetwork.forward() must not "
+            "depend on how many rows there are, as a loop over the rows does."
+        )
     difference = np.abs(expected - actual)
     if model.target.problem == "regression":
         difference = difference / max(float(expected.std()), model.target.scale)
@@ -175,13 +185,19 @@ def check_agreement(
     return largest
 
 
+def _predictions(session: OnnxSession, inputs: Arrays) -> np.ndarray | None:
+    """What the graph predicts; None where it was made for another number of rows."""
+    try:
+        return session.predict(inputs)
+    except CapstoneError:
+        raise
+    except Exception:  # the runtime has many kinds of errors, and none that a student could read
+        return None
+
+
 def _notes_on_imports(root: Path) -> list[str]:
     """Whether features.py imports pandas, although its steps work without."""
     if all(value is not pd for value in vars(load_module(root, "features")).values()):
         return []
     place = f"src/{package_name(root)}/features.py"
     return [f"{place} imports pandas without need: take the line out, and a service starts quicker"]
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -10,7 +10,9 @@ import re
 from pathlib import Path
 
 from capstone.core.errors import CapstoneError, did_you_mean
+from capstone.core.text import cell_text, cut, printable
 
+LONGEST_CELL = 200  # characters of a name or value
 TODO = "[More Information Needed]"
 MARKER = re.compile(
     r"^[ \t]*(?:<!--|#)[ \t]*(?P<end>/?)capstone:[ \t]*(?P<name>[\w-]+)[ \t]*(?:-->)?[ \t]*\r?$",
@@ -144,15 +146,19 @@ def headings(text: str) -> list[str]:
 
 def cell(value: object) -> str:
     """Any text as plain words in a Markdown table: on one line, and nothing in it is a sign."""
-    words = " ".join(str(value).split())
+    words = _words(value)
     return re.sub(r"([\\`*_\[\]<>&~|$#])", r"\\\1", words)
 
 
 def code(name: object) -> str:
     """A column's name as code, `like this`, safe in a table."""
-    words = " ".join(str(name).split())
+    words = _words(name)
     plain = words and "`" not in words and "\\" not in words and "<!--" not in words
     return f"`{words.replace('|', chr(92) + '|')}`" if plain else cell(name)
+
+
+def _words(value: object) -> str:
+    return " ".join(cut(printable(cell_text(value)), LONGEST_CELL).split())
 
 
 def markdown_table(header: list[str], rows: list[list[str]]) -> str:

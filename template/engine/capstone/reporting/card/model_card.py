@@ -14,9 +14,11 @@ from capstone.evaluation.metrics import LOWER_IS_BETTER, METRICS
 from capstone.reporting.card.group_blocks import overlapping_groups, single_groups
 from capstone.reporting.card.markdown_blocks import blocks, cell, code
 from capstone.reporting.rendering import environment, made_by_this_version
-from capstone.runs.folder import Run
+from capstone.runs.folder import Run, read_settings
+from capstone.runs.forms import Schema
 from capstone.runs.provenance import what_was_sampled
-from capstone.runs.verify import check_whole, read_json, read_settings
+from capstone.runs.verify import check_whole
+from capstone.training.description import ModelDescription
 
 MODEL_CARD = Path("docs", "model_card.md")
 MOST_COLUMNS = 60  # in the table of columns
@@ -45,16 +47,16 @@ def model_card_blocks(run: Run) -> dict[str, str]:
         When the run is not whole, or was made by a version whose numbers are others.
     """
     check_whole(run)
-    settings, metrics = read_settings(run), run.metrics
+    settings, metrics = read_settings(run).model_dump(), run.metrics
     sensitive = settings["data"]["sensitive"]
-    schema = read_json(run.folder / "schema.json")
+    schema = run.files.read_json("schema.json", Schema)
     with made_by_this_version(run):
         values = {
             "run_id": run.id,
             "info": run.info,
             "settings": settings,
             "metrics": metrics,
-            "model": read_json(run.folder / "model.json"),
+            "model": run.files.read_json("model.json", ModelDescription),
             "features": [
                 (name, column) for name, column in schema.items() if column["role"] == "feature"
             ],
@@ -132,6 +134,8 @@ def _listed(values: dict[str, Any]) -> str:
     """{"hidden": [64, 32], "dropout": 0.1} as "hidden 64 and 32, dropout 0.1"."""
     items = []
     for name, value in values.items():
+        if isinstance(value, dict):  # of the pieces that numbers are cut into, how many there are
+            value = len(next(iter(value.values()), []))
         words = " and ".join(map(str, value)) if isinstance(value, list) else str(value)
         items.append(f"{name.replace('_', ' ')} {words}")
     return cell(", ".join(items))

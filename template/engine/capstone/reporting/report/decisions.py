@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from capstone.core.text import short
 from capstone.evaluation.error_analysis import cost_points, gain_points
 from capstone.reporting import charts
-from capstone.reporting.rendering import Chart, short
+from capstone.reporting.rendering import Chart
 from capstone.reporting.report.sentences import better_rule
 from capstone.runs.results import RunResults
 
@@ -67,7 +68,7 @@ def _by_threshold(results: RunResults, happened: np.ndarray, probability: np.nda
         {"cost": (points["threshold"], points["cost"])},
         "cost-by-threshold",
         ("act from this probability on", "cost on the test rows"),
-        {"chosen": chosen["value"]},
+        marked=("chosen", chosen["value"]),
     )
     cheapest = points.loc[points["cost"].idxmin()]
     title = (
@@ -82,9 +83,10 @@ def _gains(positive: str, happened: np.ndarray, probability: np.ndarray) -> Char
     points = gain_points(happened, probability)
     rows, cases = points["share of the rows"], points["share of the cases"]
     drawing = charts.lines(
-        {"by the network": (rows, cases), "(at random)": (pd.Series([0, 1]), pd.Series([0, 1]))},
+        {"by the network": (rows, cases)},
         "gains",
         ("share of the rows, the likeliest first", f'share of all "{positive}" among them'),
+        ideal="at random",
     )
     found = float(np.interp(TENTH, rows, cases))
     title = f'The likeliest tenth of the rows holds {found:.0%} of all "{positive}"'

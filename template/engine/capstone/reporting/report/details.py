@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from capstone.core.text import MODELS, number
+from capstone.core.text import MODELS, number, short
 from capstone.evaluation.calibration import calibration_table
 from capstone.evaluation.error_analysis import (
     confusion,
@@ -16,7 +16,7 @@ from capstone.evaluation.error_analysis import (
     roc_points,
 )
 from capstone.reporting import charts
-from capstone.reporting.rendering import Chart, short
+from capstone.reporting.rendering import Chart
 from capstone.reporting.report.sentences import MEANINGS, METRIC_NAMES, better
 from capstone.runs.results import RunResults
 
@@ -33,7 +33,6 @@ AT_A_THRESHOLD = {
     "precision": ("precision: share of the alarms that is right", ".3f"),
     "cost": ("cost", ".3g"),
 }
-DIAGONAL = (pd.Series([0.0, 1.0]), pd.Series([0.0, 1.0]))
 
 
 def details(results: RunResults) -> dict[str, object]:
@@ -129,10 +128,10 @@ def _class_charts(results: RunResults) -> dict[str, Chart]:
         "roc": Chart(
             f"ROC curve: the area under it is {model['roc_auc']['value']:.3f}, guessing gives 0.5",
             charts.lines(
-                _curves(roc, "false positive rate", "true positive rate")
-                | {"(guessing)": DIAGONAL},
+                _curves(roc, "false positive rate", "true positive rate"),
                 "roc",
                 ("false alarms among the others", "found among the true ones"),
+                ideal="guessing",
             ),
             _stacked(roc),
         ),
@@ -148,9 +147,10 @@ def _class_charts(results: RunResults) -> dict[str, Chart]:
         "calibration": Chart(
             f'Probabilities of "{worst}" are off by {errors[worst] * 100:.1f} percentage points on average',
             charts.lines(
-                _curves(calibration, "predicted", "happened") | {"(right)": DIAGONAL},
+                _curves(calibration, "predicted", "happened"),
                 "calibration",
                 ("predicted probability", "how often it happened"),
+                ideal="right",
             ),
             _stacked(calibration),
         ),
@@ -181,9 +181,7 @@ def _errors_by_class(results: RunResults) -> Chart:
     )
 
 
-def _curves(
-    points: dict[str, pd.DataFrame], x: str, y: str
-) -> dict[str, tuple[pd.Series, pd.Series]]:
+def _curves(points: dict[str, pd.DataFrame], x: str, y: str) -> dict[str, charts.Curve]:
     return {name: (table[x], table[y]) for name, table in points.items()}
 
 
@@ -227,7 +225,7 @@ def _training(results: RunResults) -> Chart:
         },
         "history",
         ("epoch", "loss"),
-        {f"lowest: epoch {lowest}": lowest},
+        marked=(f"lowest: epoch {lowest}", lowest),
     )
     title = f"Training ended after {info['epochs']} epochs; the validation loss is lowest at epoch {lowest}"
     return Chart(title, drawing, _thinned(history))

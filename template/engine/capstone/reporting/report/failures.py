@@ -40,11 +40,11 @@ def failures(results: RunResults) -> dict[str, object]:
     return {
         "groups": {
             name: Groups(
-                chart=_residuals(results, name, compared),
+                chart=_residuals(results, name, compared, f"group-{place}"),
                 scores=_scores(name, _in_order(compared["by_group"])),
                 equal_treatment=_equal_treatment(compared["equal_treatment"]),
             )
-            for name, compared in results.metrics["groups"].items()
+            for place, (name, compared) in enumerate(results.metrics["groups"].items())
             if "note" not in compared
         },
         "average_error": average,
@@ -54,14 +54,14 @@ def failures(results: RunResults) -> dict[str, object]:
     }
 
 
-def _residuals(results: RunResults, name: str, compared: dict[str, Any]) -> Chart:
-    """In which direction each group is predicted wrong."""
+def _residuals(results: RunResults, name: str, compared: dict[str, Any], place: str) -> Chart:
+    """In which direction each group of the column `name` is predicted wrong."""
     finding, label = compared["finding"], compared["finding"]["class"]
     by_group = _in_order(compared["by_group"])
     residuals = {line["group"]: line["residual"] for line in by_group if line["judged"]}
     drawing = charts.dots(
         residuals,
-        f"gap-{_slug(name)}",
+        place,
         "truth minus prediction, with 95 % intervals: above 0, predicted too low",
         highlighted=finding["group"] if finding["clear"] else "",
         zero_line=True,
@@ -154,7 +154,3 @@ def _worst_rows(results: RunResults) -> pd.DataFrame:
         errors = 1 - prediction[np.arange(len(truth)), truth]
     worst = np.argsort(-errors, kind="stable")[:WORST_ROWS]
     return results.rows.iloc[worst].drop(columns=["low", "high"], errors="ignore")
-
-
-def _slug(name: str) -> str:
-    return "".join(letter if letter.isalnum() else "-" for letter in name)

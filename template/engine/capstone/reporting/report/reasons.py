@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from capstone.core.text import MISSING
+from capstone.core.text import MISSING, cell_text
 from capstone.data.kinds import find_date_format, to_dates
 from capstone.reporting import charts
 from capstone.reporting.rendering import Chart, cell
@@ -149,7 +149,7 @@ def _dependence(explained: _Explained, column: str, name: str) -> Chart:
     table = _mean_by_value(values, shap)
     means = table["mean SHAP value"]
     low, high = table.loc[means.idxmin()], table.loc[means.idxmax()]
-    title = f"{column}: lowest at {_plain(low.iloc[0])}, highest at {_plain(high.iloc[0])}"
+    title = f"{column}: lowest at {cell_text(low.iloc[0])}, highest at {cell_text(high.iloc[0])}"
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         axes = (column, explained.axis)
         drawing = charts.scatter(values.to_numpy(float), shap.to_numpy(), name, axes)
@@ -157,10 +157,6 @@ def _dependence(explained: _Explained, column: str, name: str) -> Chart:
         labels = table.iloc[:, 0].astype(str)
         drawing = charts.bars(means.set_axis(labels), name, explained.axis)
     return Chart(title, drawing, table)
-
-
-def _plain(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _mean_by_value(values: pd.Series, shap: pd.Series) -> pd.DataFrame:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from capstone.core.files import write_text
+from capstone.core.sealed_files import Unreadable, read_file
 from capstone.core.text import MODELS
 from capstone.reporting import charts
 from capstone.reporting.charts import Plotly
@@ -53,6 +55,24 @@ def write_report(run: Run, standalone: bool = False) -> Path:
         html = report_page(results, standalone)
     write_text(path, html)
     return path
+
+
+def report_is_true(run: Run) -> bool:
+    """Whether report.html is the page that the run wrote, or the one that `capstone report` would write now.
+
+    Its figures could be edited like those of any other file. Where release 0.1.0 made the run, nobody can know.
+    """
+    path = run.folder / FILE
+    if not run.files.all_hashed or not path.exists():
+        return True
+    try:
+        content = read_file(path)
+    except Unreadable:
+        return False
+    if hashlib.sha256(content).hexdigest() == run.files.hashes.get(FILE):
+        return True
+    with made_by_this_version(run):
+        return content == report_page(read_results(run)).encode()
 
 
 def report_page(results: RunResults, standalone: bool = False) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,10 @@ from capstone.serving.http.batching import MicroBatcher
 from capstone.serving.http.endpoints import ModelEndpoints
 from capstone.serving.http.hot_reload import ModelReloader
 from capstone.serving.http.metrics import Metrics
-from capstone.serving.http.middleware import Limits, Middleware
+from capstone.serving.http.middleware import LARGE_BODY, Limits, Middleware
 from capstone.serving.http.problem_details import INTERNAL_ERROR, PROBLEM_TYPE, Problem, too_busy
+from capstone.serving.inference.deadline import DEADLINE, DeadlinePassed
 
-LARGE_BODY = 20_000  # bytes from which on a thread answers, so that others need not wait
 THREADS = 2
 PAGE_FOLDER = Path(__file__).parents[1] / "page"
 PAGE_FILES = {
@@ -44,12 +46,13 @@ class WorkerThreads:
             if self.jobs >= self.max_jobs:
                 raise too_busy("Too many large requests are waiting: try again in a second.")
             self.jobs += 1
-        job = self.pool.submit(function, body)
-        # A thread can't be stopped: its place is free when it has ended, not when its caller gives up.
+        DEADLINE.set(time.monotonic() + self.seconds)
+        job = self.pool.submit(copy_context().run, function, body)
+        # Its place is free when it has ended, which may be later than its caller gives up.
         job.add_done_callback(self._job_done)
         try:
             return await asyncio.wait_for(asyncio.wrap_future(job), self.seconds)
-        except TimeoutError:
+        except (TimeoutError, DeadlinePassed):
             message = f"No answer within {self.seconds:g} seconds: send fewer rows."
             raise Problem(504, message) from None
 
@@ -86,7 +89,13 @@ def create_app(
         threads.pool.shutdown(wait=False, cancel_futures=True)
 
     # FastAPI's pages of documentation would load scripts from another host.
-    app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        lifespan=lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # a redirect would repeat the Host header of whoever asks
+    )
     _add_routes(app, current, metrics)
     _add_exception_handlers(app)
     # These two don't pass through FastAPI, whose routing takes as long as the whole prediction.

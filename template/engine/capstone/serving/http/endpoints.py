@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,8 @@ import numpy as np
 import orjson
 
 from capstone.core.errors import CapstoneError
+from capstone.core.sealed_files import SealedFiles
+from capstone.runs.forms import Metrics as MetricsForm
 from capstone.serving.http.explaining import explain_row
 from capstone.serving.http.metrics import Metrics
 from capstone.serving.http.middleware import Limits
@@ -19,6 +20,7 @@ from capstone.serving.http.openapi import openapi_document
 from capstone.serving.http.problem_details import Problem
 from capstone.serving.http.validation import InputSchema, as_arrays
 from capstone.serving.http.values import Values, normalized
+from capstone.serving.inference.deadline import check_deadline
 from capstone.serving.inference.served_model import ServedModel
 
 MAX_CHOICES = 200  # of one column, in the form
@@ -64,14 +66,13 @@ class ModelEndpoints:
                 "target": self.model.target,
                 "classes": self.model.classes,
                 "metric": self.model.serving["metric"],
-                "metrics": _read_metrics(folder / "metrics.json"),
+                "metrics": _scores(self.model.files),
                 "form": form_fields(self.inputs),
                 "schema": self.model.schema,
                 "limits": {"rows": limits.rows, "bytes": limits.body, "seconds": limits.seconds},
                 "card": card.read_text(encoding="utf-8") if card.is_file() else "",
             }
         )
-        self.model.predict(self.model.background())  # the first prediction is the slowest
 
     def parse(self, body: bytes) -> ParsedRequest:
         """Parse and check a body. Raises Problem."""
@@ -122,6 +123,7 @@ class ModelEndpoints:
     def _predict_rows(self, columns: dict[str, Values]) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         for block in self._predict_blocks(self._prepare(columns)):
+            check_deadline()
             try:
                 rows += self.model.answers(block)
             except CapstoneError as error:
@@ -129,6 +131,7 @@ class ModelEndpoints:
         return rows
 
     def _prepare(self, columns: dict[str, Values]) -> dict[str, np.ndarray]:
+        check_deadline()
         try:
             return self.model.prepare(as_arrays(columns, self.model.schema))
         except CapstoneError as error:
@@ -202,10 +205,8 @@ def _date_formats(model: ServedModel) -> dict[str, str | None]:
     }
 
 
-def _read_metrics(path: Path) -> dict[str, Any]:
-    """The scores of the run, where its folder has them."""
-    if not path.is_file():
-        return {}
-    metrics = json.loads(path.read_text(encoding="utf-8"))
+def _scores(files: SealedFiles) -> dict[str, Any]:
+    """The scores of the run."""
+    metrics = files.read_json("metrics.json", MetricsForm)
     kept = ("primary_metric", "higher_is_better", "model", "baselines", "beats", "threshold")
     return {name: metrics[name] for name in kept if name in metrics}

@@ -31,18 +31,33 @@ class ModelReloader:
         self, root: Path, run: str, watch: bool, metrics: Metrics, load: LoadModel
     ) -> None:
         self.root, self.run, self.watch, self.metrics, self.load = root, run, watch, metrics, load
-        self.folder = run_folder(self.root / "runs", self.run)  # the last one that was tried
+        # The last one that was tried.
+        self.folder = run_folder(self.root / "runs", self.run, self._log_note)
+        self.failure = ""  # the last one that was logged
         self.endpoints = self._activate(load(self.folder))
 
-    async def reload(self) -> None:
-        """Load the run that should answer now. If it can't be loaded, the old one keeps answering."""
+    async def reload(self, only_new: bool = False) -> None:
+        """Load the run that should answer now. If that fails in any way, the old one keeps answering."""
+        failure, loop = "", asyncio.get_running_loop()
         try:
-            self.folder = run_folder(self.root / "runs", self.run)
+            notes: list[str] = []
+            runs = self.root / "runs"
+            folder = await loop.run_in_executor(None, run_folder, runs, self.run, notes.append)
+            if only_new and folder == self.folder:
+                return
+            self.folder = folder
+            for note in notes:
+                self._log_note(note)
             forget_package(self.root)  # features.py may have changed together with the model
-            new = await asyncio.get_running_loop().run_in_executor(None, self.load, self.folder)
+            new = await loop.run_in_executor(None, self.load, folder)
             self.endpoints = self._activate(new)
         except CapstoneError as error:
-            self.metrics.log("not reloaded", {"error": str(error), "run": self.endpoints.run})
+            failure = str(error)
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # of the student's code, too
+            failure = f"{type(error).__name__}: {error}"
+        if failure and (failure != self.failure or not only_new):
+            self.metrics.log("not reloaded", {"error": failure, "run": self.endpoints.run})
+        self.failure = failure
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
@@ -69,9 +84,10 @@ class ModelReloader:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            with contextlib.suppress(CapstoneError):  # in the middle of being written
-                if run_folder(self.root / "runs", self.run) != self.folder:
-                    await self.reload()
+            await self.reload(only_new=True)
+
+    def _log_note(self, note: str) -> None:
+        self.metrics.log("note", {"note": note})
 
     def _activate(self, endpoints: ModelEndpoints) -> ModelEndpoints:
         self.metrics.loaded.set_to_current_time()

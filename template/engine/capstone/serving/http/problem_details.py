@@ -12,6 +12,7 @@ import orjson
 PROBLEM_TYPE = b"application/problem+json"
 INTERNAL_ERROR = "Something is wrong in the service; its log says what."
 MAX_ERRORS = 20  # listed in one answer
+MAX_COUNTED = 1000  # after which a body is read no further
 Header = tuple[bytes, bytes]
 Error = dict[str, Any]  # the place in the body, and a message
 
@@ -51,14 +52,23 @@ class ErrorList:
     errors: list[Error] = field(default_factory=list)
     count: int = 0
 
+    @property
+    def keeps(self) -> bool:
+        """Whether the next error will be listed."""
+        return len(self.errors) < MAX_ERRORS
+
     def add(self, place: str, message: str) -> None:
-        """Add an error; only the first MAX_ERRORS are kept."""
+        """Add an error; only the first MAX_ERRORS are kept. Raises Problem when there are far too many."""
         self.count += 1
-        if len(self.errors) < MAX_ERRORS:
+        if self.keeps:
             self.errors.append({"place": place, "message": message})
+        if self.count == MAX_COUNTED:
+            self.raise_if_any()
 
     def raise_if_any(self) -> None:
         """Raise Problem if there is an error."""
         if self.count:
             more = f" The first {MAX_ERRORS} are named." if self.count > MAX_ERRORS else ""
-            raise Problem(422, f"{self.count:,} value(s) can't be used.{more}", self.errors)
+            least = "At least " if self.count == MAX_COUNTED else ""
+            detail = f"{least}{self.count:,} value(s) can't be used.{more}"
+            raise Problem(422, detail, self.errors)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import gc
 import os
@@ -16,15 +15,15 @@ from pathlib import Path
 
 import orjson
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors.multiprocess import Multiprocess
 
 from capstone.core.errors import CapstoneError
 from capstone.runs.folder import run_folder
-from capstone.serving.http.hot_reload import Hangup
-from capstone.serving.http.metrics import MULTIPROCESS_FOLDER
-from capstone.serving.http.middleware import Limits, Middleware
-from capstone.serving.inference.served_model import ServedModel
+from capstone.serving.http.endpoints import ModelEndpoints
+from capstone.serving.http.hot_reload import Hangup, LoadModel, ModelReloader
+from capstone.serving.http.metrics import MULTIPROCESS_FOLDER, Metrics
+from capstone.serving.http.middleware import Limits, Middleware, is_loopback
+from capstone.serving.http.protocol import LimitedProtocol
 
 KEY_VARIABLE = "CAPSTONE_API_KEY"  # the environment variable that holds the API key
 OPTIONS_VARIABLE = "CAPSTONE_SERVE"  # and the one that hands the options to workers
@@ -87,8 +86,9 @@ def run_server(options: ServiceOptions, host: str, port: int, workers: int) -> N
         if folder:
             os.environ[MULTIPROCESS_FOLDER] = folder.name
             # Every worker would report what is wrong with the run: one sentence now is better.
-            root = Path(options.root)
-            ServedModel.load(run_folder(root / "runs", options.run), root)
+            model_loader(options, Metrics(None))(
+                run_folder(Path(options.root, "runs"), options.run)
+            )
         else:
             app = app_from_options()
         name, port = f"[{host}]" if ":" in host else host, listening.getsockname()[1]
@@ -112,9 +112,10 @@ def uvicorn_config(app: Middleware | str, workers: int, seconds: float) -> uvico
     return uvicorn.Config(
         app,
         factory=workers > 1,
-        http=TimeoutProtocol,
+        http=LimitedProtocol,
         workers=workers,
         log_config=None,
+        log_level="critical",  # the middleware logs each refusal and error, as JSON
         access_log=False,
         server_header=False,
         proxy_headers=False,
@@ -134,39 +135,6 @@ def metrics_folder() -> tempfile.TemporaryDirectory[str]:
         "Several workers add up their figures in a folder, but none can be written to here: name one by the "
         "environment variable TMPDIR, or take --workers 1."
     )
-
-
-class TimeoutProtocol(HttpToolsProtocol):
-    """Closes a connection whose next request doesn't arrive in time. uvicorn would wait for its headers for ever."""
-
-    timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)  # type: ignore[arg-type]
-        self.seconds = read_options().limits.seconds
-        self._start_timer()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self.cycle is None or self.cycle.response_complete:  # the headers are not complete
-            self._start_timer()
-
-    def on_headers_complete(self) -> None:
-        self._stop_timer()
-        super().on_headers_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_timer()
-        super().connection_lost(exc)
-
-    def _start_timer(self) -> None:
-        if self.timer is None and not self.transport.is_closing():
-            self.timer = self.loop.call_later(self.seconds, self.transport.close)
-
-    def _stop_timer(self) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
 
 
 class WorkerSupervisor(Multiprocess):
@@ -195,21 +163,31 @@ def read_options() -> ServiceOptions:
 def app_from_options() -> Middleware:
     """The app, in this process or in a worker that uvicorn has started."""
     from capstone.serving.http.app import create_app
-    from capstone.serving.http.endpoints import ModelEndpoints
-    from capstone.serving.http.hot_reload import ModelReloader
-    from capstone.serving.http.metrics import Metrics
 
-    options = read_options()
-    root, limits, key = Path(options.root), options.limits, os.environ.get(KEY_VARIABLE, "")
-    metrics = Metrics(sys.stderr.buffer)
+    options, metrics = read_options(), Metrics(sys.stderr.buffer)
+    root, load = Path(options.root), model_loader(options, metrics)
+    reloader = ModelReloader(root, options.run, options.watch, metrics, load)
+    return create_app(reloader, options.limits, metrics, os.environ.get(KEY_VARIABLE, ""))
+
+
+def model_loader(options: ServiceOptions, metrics: Metrics) -> LoadModel:
+    """The function that loads a run's model. Whatever is wrong with the run, it raises CapstoneError."""
+    root, with_key = Path(options.root), bool(os.environ.get(KEY_VARIABLE))
 
     def load(folder: Path) -> ModelEndpoints:
-        endpoints = ModelEndpoints(folder, root, limits, metrics, bool(key))
+        try:
+            endpoints = ModelEndpoints(folder, root, options.limits, metrics, with_key)
+        except CapstoneError:
+            raise
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # of the student's code, too
+            reason = f"{type(error).__name__}: {error}".rstrip(": ")
+            raise CapstoneError(
+                f"The run in {folder} can't be served ({reason}): run `capstone run` again."
+            ) from error
         freeze_loaded_objects()
         return endpoints
 
-    reloader = ModelReloader(root, options.run, options.watch, metrics, load)
-    return create_app(reloader, limits, metrics, key)
+    return load
 
 
 def freeze_loaded_objects() -> None:
@@ -237,15 +215,12 @@ def check_options(options: ServiceOptions, host: str) -> None:
             f"At {host} other machines could ask, too: set an API key in the environment variable {KEY_VARIABLE}, "
             "or leave --host away."
         )
+    if not options.limits.seconds > 0:
+        raise CapstoneError("--time-limit is no number of seconds: give one such as 10.")
     if options.watch and options.run != "LATEST":
         raise CapstoneError(
             "--reload-model follows the newest run, --run keeps one: give one of the two."
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
-    return host in ("localhost", "::1") or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -257,7 +232,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listening.bind((host, port))
         listening.listen(BACKLOG)  # a client that comes before the workers waits
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, ValueError) as error:  # ValueError: no name of a host
         listening.close()
         reason = getattr(error, "strerror", None) or error
         raise CapstoneError(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from capstone.serving.http.problem_details import ErrorList
-from capstone.serving.inference.arrays import to_seconds
+from capstone.serving.inference.arrays import MAX_DATE, to_seconds
 
 MAX_ROWS_IN_WARNING = 20
 MAX_NUMBER = 3e38  # the model calculates with float32
@@ -61,6 +61,10 @@ class ColumnRules:
             return warning if self.column_info["complete"] else None
         elif self.is_date:
             return self._check_dates(values, errors)
+        elif self.kind == "date":  # the student's own steps read it
+            for row, value in enumerate(values):
+                if value is not None and len(value) > MAX_DATE:
+                    errors.add(f"rows[{row}].{self.name}", f"is longer than {MAX_DATE} letters")
         return None
 
     def _check_numbers(self, values: Values, errors: ErrorList) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from capstone.core.errors import CapstoneError
 from capstone.core.text import MISSING
 
 EPOCH = datetime(1970, 1, 1)
+MAX_DATE = 100  # letters
 YEAR_OR_MONTH = re.compile(r"\d{4}(-\d\d)?")  # "2026" and "2026-03" are dates too
 
 Arrays = dict[str, np.ndarray]
@@ -43,9 +44,7 @@ def arrays_for_graph(table: Mapping[str, Any], columns: Mapping[str, Any], rows:
     inputs = {}
     for name, column_info in columns.items():
         if name not in table:
-            raise CapstoneError(
-                f'Column "{name}" is not in the table, but the model was trained on it.'
-            )
+            raise absent_column(name)
         column = np.asarray(table[name])
         if column.ndim != 1:
             column = np.broadcast_to(column, rows)
@@ -56,6 +55,11 @@ def arrays_for_graph(table: Mapping[str, Any], columns: Mapping[str, Any], rows:
         else:
             inputs[name] = to_numbers(column).reshape(-1, 1)
     return inputs
+
+
+def absent_column(name: str) -> CapstoneError:
+    """What clean() and engineer() made of the training rows, they have to make of every row."""
+    return CapstoneError(f'Column "{name}" is not in the table, but the model was trained on it.')
 
 
 def to_numbers(column: np.ndarray) -> np.ndarray:
@@ -125,6 +129,8 @@ def _to_number(value: Any) -> float:
 
 
 def _parse_date(text: str, date_format: str | None) -> float:
+    if len(text) > MAX_DATE:
+        return np.nan
     try:
         if date_format in (None, "ISO8601"):
             if len(text) < 8 and YEAR_OR_MONTH.fullmatch(text):
@@ -132,9 +138,9 @@ def _parse_date(text: str, date_format: str | None) -> float:
             moment = datetime.fromisoformat(text.strip())
         else:
             moment = datetime.strptime(text, date_format or "")
-    except ValueError:
+        if moment.tzinfo is not None:
+            moment = moment.astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError):  # no date, or one that UTC moves out of the years 1 to 9999
         return np.nan
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(UTC).replace(tzinfo=None)
     elapsed = moment - EPOCH
     return float(elapsed.days * 86_400 + elapsed.seconds)

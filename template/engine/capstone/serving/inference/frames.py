@@ -11,7 +11,7 @@ import pandas as pd
 
 from capstone.data.kinds import floats, texts, to_dates
 from capstone.data.user_steps import apply_step
-from capstone.serving.inference.arrays import Arrays
+from capstone.serving.inference.arrays import Arrays, absent_column
 
 
 def raw_kinds(raw: pd.DataFrame) -> dict[str, str]:
@@ -59,6 +59,8 @@ def frame_for_graph(table: pd.DataFrame, columns: Mapping[str, Any]) -> Arrays:
     """
     inputs: Arrays = {}
     for name, column_info in columns.items():
+        if name not in table:
+            raise absent_column(name)
         column = table[name]
         if column_info["kind"] == "category":
             inputs[name] = texts(column).to_numpy(dtype=object)

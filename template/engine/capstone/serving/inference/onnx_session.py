@@ -23,6 +23,11 @@ class OnnxSession:
     ----------
     model : bytes
         The content of model.onnx.
+
+    Raises
+    ------
+    CapstoneError
+        If it is no graph.
     """
 
     def __init__(self, model: bytes) -> None:
@@ -32,7 +37,10 @@ class OnnxSession:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
         providers = ["CPUExecutionProvider"]
-        self.session = onnxruntime.InferenceSession(model, options, providers)
+        try:
+            self.session = onnxruntime.InferenceSession(model, options, providers)
+        except Exception as error:  # onnxruntime has many, and no base of its own
+            raise CapstoneError(f"model.onnx can't be loaded ({type(error).__name__}).") from None
 
     def predict(self, inputs: Arrays) -> np.ndarray:
         """Predict all rows.

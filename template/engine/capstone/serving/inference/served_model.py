@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +11,12 @@ import numpy as np
 
 from capstone.core.decisions import ROOM, as_prediction, ask
 from capstone.core.errors import CapstoneError
-from capstone.core.project import features_sha256, load_attribute
+from capstone.core.sealed_files import SealedFiles
 from capstone.core.settings_file import load_settings
+from capstone.core.student_code import features_sha256, load_attribute
+from capstone.core.text import setting_text
 from capstone.runs.folder import GRAPH, SCHEMA, SERVING
+from capstone.runs.forms import Schema, Serving
 from capstone.serving.inference.arrays import Arrays
 from capstone.serving.inference.onnx_session import OnnxSession
 from capstone.serving.inference.student_steps import StudentSteps
@@ -29,8 +30,8 @@ class ServedModel:
 
     Attributes
     ----------
-    run : str
-        The run's id.
+    files : SealedFiles
+        The run's files.
     problem : {"regression", "binary", "multiclass"}
         What is predicted.
     target : str
@@ -43,7 +44,7 @@ class ServedModel:
         The content of serving.json.
     """
 
-    run: str
+    files: SealedFiles
     problem: str
     target: str
     classes: list[str]
@@ -53,6 +54,11 @@ class ServedModel:
     steps: StudentSteps
     recommend_action: Callable[..., Any]
     session: OnnxSession
+
+    @property
+    def run(self) -> str:
+        """The run's id."""
+        return self.files.folder.name
 
     @classmethod
     def load(cls, folder: Path, root: Path) -> Self:
@@ -68,18 +74,19 @@ class ServedModel:
         Returns
         -------
         ServedModel
-            The model, which has not predicted anything yet.
+            The model, which has predicted once, to see that its parts fit each other.
 
         Raises
         ------
         CapstoneError
             If a file is missing or was changed after the run, or the run belongs to another project.
         """
-        files = read_verified_files(folder)
-        serving, schema = json.loads(files[SERVING]), json.loads(files[SCHEMA])
-        if serving.get("format") != SERVING_FORMAT:
+        files = SealedFiles.open(folder)
+        graph = files.read(GRAPH)
+        serving, schema = files.read_json(SERVING, Serving), files.read_json(SCHEMA, Schema)
+        if serving["format"] != SERVING_FORMAT:
             raise CapstoneError(
-                f"{folder / SERVING} has format {serving.get('format')!r}, but this version reads "
+                f"{folder / SERVING} has format {setting_text(serving['format'])}, but this version reads "
                 f"{SERVING_FORMAT}: run `capstone run` again."
             )
         settings = load_settings(root).data
@@ -90,8 +97,8 @@ class ServedModel:
             )
         tables = serving["steps"]["tables"]
         steps = StudentSteps(root, serving["raw"], serving["columns"], tables)
-        return cls(
-            run=folder.name,
+        model = cls(
+            files=files,
             problem=serving["problem"],
             target=serving["target"],
             classes=serving["classes"],
@@ -100,8 +107,27 @@ class ServedModel:
             root=root,
             steps=steps,
             recommend_action=load_attribute(root, ROOM, "recommend_action"),
-            session=OnnxSession(files[GRAPH]),
+            session=OnnxSession(graph),
         )
+        model.check_graph()
+        return model
+
+    def check_graph(self) -> None:
+        """Predict the background: graph, columns and classes fit each other. The first prediction is the slowest.
+
+        Raises
+        ------
+        CapstoneError
+            If they don't.
+        """
+        try:
+            shape = self.predict(self.background()).shape[1:]
+        except (CapstoneError, KeyError, ValueError, TypeError) as error:
+            raise self.files.unusable(
+                GRAPH, f"and {SERVING} are not of one run ({error})"
+            ) from None
+        if shape != ((len(self.classes),) if self.classes else ()):
+            raise self.files.unusable(GRAPH, f"and {SERVING} have not the same classes")
 
     def notes(self) -> list[str]:
         """How the project differs from the state in which this model was measured."""
@@ -180,30 +206,3 @@ class ServedModel:
             else:
                 inputs[name] = np.array(values, dtype=np.float64).reshape(-1, 1)
         return inputs
-
-
-def read_verified_files(folder: Path) -> dict[str, bytes]:
-    """Read the files that a service needs, and compare each with its SHA-256 in run.json."""
-
-    def refusal(reason: str) -> CapstoneError:
-        return CapstoneError(
-            f"The run in {folder} can't be served: {reason}; run `capstone run` again."
-        )
-
-    try:
-        hashes = json.loads((folder / "run.json").read_text(encoding="utf-8"))["files"]
-    except (OSError, ValueError):
-        raise refusal("its run.json can't be read") from None
-    except (KeyError, TypeError):
-        raise refusal("an older version wrote it, without a model to serve") from None
-    files = {}
-    for name in (GRAPH, SERVING, SCHEMA):
-        try:
-            files[name] = (folder / name).read_bytes()
-        except OSError:
-            raise refusal(f"{name} is missing") from None
-        if hashlib.sha256(files[name]).hexdigest() != hashes.get(name):
-            raise refusal(
-                f"{name} is not the file that the run wrote (its SHA-256 is not the one in run.json)"
-            )
-    return files

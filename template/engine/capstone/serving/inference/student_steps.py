@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 
 from capstone.core.errors import CapstoneError
-from capstone.core.project import call_student, load_attribute, package_name
+from capstone.core.project import package_name
+from capstone.core.student_code import call_student, described, load_attribute, student_code
 from capstone.serving.inference.arrays import (
     Arrays,
     arrays_for_graph,
     missing_column,
     to_datetimes,
 )
+from capstone.serving.inference.deadline import check_deadline
 
 
 class StudentSteps:
@@ -76,12 +78,13 @@ class StudentSteps:
         }
         with np.errstate(all="ignore"):  # as pandas does: 1 / 0 is infinite, without a warning
             for name, function in self.functions.items():
-                table = call_student(function, self.root, table)
+                table = call_student(function, table)
                 if not isinstance(table, dict):
                     raise CapstoneError(
-                        f"{name}() in {self._place()} returned {type(table).__name__}, not a table."
+                        f"{name}() in {self._place()} returned {described(table)}, not a table."
                     )
-        inputs = arrays_for_graph(table, self.columns, rows)
+        with student_code(self._place()):  # columns of any kind may have come back
+            inputs = arrays_for_graph(table, self.columns, rows)
         if any(len(column) != rows for column in inputs.values()):
             raise CapstoneError(f"{self._place()} drops or adds rows.")
         return inputs
@@ -99,6 +102,7 @@ class StudentSteps:
         """Each row alone: a step that drops repeated rows then drops none of a request."""
         results = []
         for row in range(rows):
+            check_deadline()
             try:
                 one = {name: column[row : row + 1] for name, column in raw.items()}
                 results.append(self._on_frame(one))

@@ -5,12 +5,29 @@ const $ = (id) => document.getElementById(id);
 let model = null;
 let key = "";
 
+// What nobody sees, or what turns the direction of writing: as `printable` of core/text.py.
+const UNSEEN = /(?! )[\p{C}\p{Z}\u034f\u115f\u1160\u2800\u3164\uffa0]/gu;
+
+/** A name or value as it is, with what can't be seen as Python writes it: \n, \x1b, \u202e. */
+function shown(text) {
+  const short = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+  return String(text).replace(UNSEEN, (letter) => {
+    const number = letter.codePointAt(0).toString(16);
+    if (letter in short) return short[letter];
+    if (number.length < 3) return `\\x${number.padStart(2, "0")}`;
+    return number.length < 5 ? `\\u${number.padStart(4, "0")}` : `\\U${number.padStart(8, "0")}`;
+  });
+}
+
 /** An element with properties and children; text stays text, whatever it holds. */
 function make(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
+  if ("textContent" in properties) element.textContent = shown(properties.textContent);
   element.append(...children);
   return element;
 }
+
+const choose = (choice) => make("option", { value: choice, textContent: choice });
 
 /** A number that a person can read: 1,766,300 rather than 1766300.2512. */
 function short(value) {
@@ -47,7 +64,7 @@ function control(field) {
   if (field.kind === "boolean") {
     input = make("select", {}, unknown, new Option("yes", "true"), new Option("no", "false"));
   } else if (field.kind === "category" && field.complete) {
-    input = make("select", {}, unknown, ...field.choices.map((choice) => new Option(choice, choice)));
+    input = make("select", {}, unknown, ...field.choices.map(choose));
   } else if (field.kind === "number") {
     input = make("input", { type: "number", step: "any" });
   } else {
@@ -61,7 +78,7 @@ function control(field) {
   box.append(make("label", { htmlFor: id, textContent: field.name }), input);
   if (field.choices && !field.complete) {
     input.setAttribute("list", `${id}-list`);
-    box.append(make("datalist", { id: `${id}-list` }, ...field.choices.map((choice) => new Option(choice))));
+    box.append(make("datalist", { id: `${id}-list` }, ...field.choices.map(choose)));
   }
   box.append(make("p", { className: "hint", id: `${id}-hint`, textContent: hint(field) }));
   box.append(make("p", { className: "wrong", id: `${id}-wrong` }));
@@ -94,7 +111,7 @@ function markWrong(errors) {
     const found = errors.find((error) => error.place === `rows[0].${field.name}`);
     const message = input.validity.badInput ? "is no number" : found ? found.message : "";
     input.setAttribute("aria-invalid", String(message !== ""));
-    $(`${field.id}-wrong`).textContent = message;
+    $(`${field.id}-wrong`).textContent = shown(message);
     if (message && !first) first = input;
   }
   if (first) first.focus();
@@ -117,7 +134,7 @@ async function predict(event) {
   } catch (error) {
     $("answer").replaceChildren(make("p", { className: "hint", textContent: "No answer to these values." }));
     $("why").replaceChildren();
-    if (!markWrong(error.errors || [])) $("trouble").textContent = error.message;
+    if (!markWrong(error.errors || [])) $("trouble").textContent = shown(error.message);
   } finally {
     button.removeAttribute("aria-disabled");
   }
@@ -159,7 +176,7 @@ function line(label, amount, bar) {
 }
 
 function showReasons(content) {
-  const isShare = content.output.startsWith("probability of ");
+  const isShare = model.problem !== "regression";
   const readable = (value) => (isShare ? percent(value) : short(value));
   const largest = Math.max(...content.columns.map((column) => Math.abs(column.moved))) || 1;
   const lines = content.columns.map(({ column, value, moved }) => {
@@ -236,7 +253,7 @@ async function open() {
   } catch (error) {
     $("key-form").hidden = error.status !== 401;
     const wrongKey = key ? "This is not the key that CAPSTONE_API_KEY held when the service was started." : "";
-    $("trouble").textContent = error.status === 401 ? wrongKey : error.message;
+    $("trouble").textContent = error.status === 401 ? wrongKey : shown(error.message);
   }
 }
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -100,7 +101,7 @@ def call(project: Path, *arguments: str) -> int:
     """Run a project's command in this process, which saves its imports; returns the exit code."""
     for name in [name for name in sys.modules if name.split(".")[0] == "my_capstone"]:
         del sys.modules[name]  # another project's, or as it was before a change
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, mock.patch.dict(os.environ):
         patch.setattr(sys, "dont_write_bytecode", True)
         patch.setattr(sys, "argv", ["capstone", *arguments])
         patch.syspath_prepend(str(project / "src"))

@@ -130,7 +130,7 @@ def test_what_the_hooks_refuse_is_shown_and_can_be_mended(
     large.write_bytes(b"\0" * 11 * 2**20)
     refused = start(project)
     assert refused.returncode == 2
-    assert "large.bin" in refused.stderr
+    assert "large.bin" in refused.stdout + refused.stderr
     large.unlink()
     assert start(project).returncode == 0
     assert log(project) == ["Start the capstone project"]

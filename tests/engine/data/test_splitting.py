@@ -144,5 +144,5 @@ def test_a_column_that_is_no_time_is_named() -> None:
 def test_a_part_without_a_class_is_named() -> None:
     table = some_table(9).drop_duplicates("id").drop_duplicates(["a", "b", "person"])
     table["y"] = np.where(table["day"] > "2024-03-20", "yes", "no")
-    with pytest.raises(CapstoneError, match="train part has no row of class yes"):
+    with pytest.raises(CapstoneError, match='train part has no row of class "yes"'):
         parts_of(table, "time")

@@ -78,6 +78,18 @@ def test_the_answer_comes_first_and_a_defeat_before_it(finished: Finished) -> No
     assert html.count("<figure>") == html.count("The numbers behind this chart") > 10
 
 
+@pytest.mark.parametrize("problem", ["regression", "binary"])
+def test_a_group_leans_one_way_only_where_that_is_clear(finished: Finished, problem: str) -> None:
+    results = read_results(read_run(finished(problem) / "runs"))
+    assert results.metrics["groups"]
+    for compared in results.metrics["groups"].values():
+        for clear in (True, False):
+            compared["finding"]["clear"] = clear
+            page = " ".join(unescape(report_page(results)).split())
+            assert ("lean one way" in page) is clear
+            assert ("no group is clearly predicted" in page) is not clear
+
+
 def test_a_page_asks_no_other_host_and_can_hold_its_script(
     own: Finished, capstone: Capstone
 ) -> None:

@@ -313,12 +313,12 @@ def test_other_columns_or_types_in_a_folder_are_named(tmp_path: Path) -> None:
         with pytest.raises(CapstoneError, match=said):
             open_source(tmp_path)
     (tmp_path / "b.parquet").write_bytes(b"PAR1 and then nothing")
-    with pytest.raises(CapstoneError, match="holds no readable Parquet"):
+    with pytest.raises(CapstoneError, match=r"b.parquet is not a readable Parquet file"):
         open_source(tmp_path)
     held.to_parquet(tmp_path / "b.parquet")
     content = (tmp_path / "b.parquet").read_bytes()
     (tmp_path / "b.parquet").write_bytes(content[:4] + b"\xff" * 900 + content[904:])
-    with pytest.raises(CapstoneError, match=r"b.parquet holds no readable Parquet"):
+    with pytest.raises(CapstoneError, match=r"b.parquet is not a readable Parquet file"):
         list(open_source(tmp_path).blocks())
 
 
@@ -465,7 +465,7 @@ def test_members_learn_in_blocks_too_and_a_stopped_run_goes_on_with_the_same_bit
         assert (again.folder / name).read_bytes() == (first.folder / name).read_bytes()
 
 
-class PowerCut(Exception):
+class PowerCut(BaseException):
     """What no part of the program expects."""
 
 

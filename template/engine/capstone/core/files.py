@@ -258,6 +258,7 @@ def database(path: Path, then: str = AGAIN) -> Iterator[None]:
     is_new = not path.exists()
     try:
         with told(path, then):
+            path.parent.mkdir(parents=True, exist_ok=True)
             yield
     except BaseException:
         if is_new:

@@ -135,11 +135,15 @@ def is_streamed(path: Path, data: Data, card: float = math.inf) -> bool:
     return False
 
 
+def _described(file: Path) -> pq.ParquetFile:
+    with readable(file):
+        return pq.ParquetFile(file)
+
+
 def open_source(path: Path) -> Source:
     """The files at `path`, after a look at whether they fit together."""
     files = table_files(path)
-    with readable(path):
-        described = [pq.ParquetFile(file) for file in files]
+    described = [_described(file) for file in files]
     schema = described[0].schema_arrow
     names = column_names(schema)
     if repeated := {name for name in names if names.count(name) > 1}:

@@ -120,7 +120,9 @@ def check_front_matter(text: str, path: Path) -> FrontMatter:
         return FrontMatter.model_validate(_read_yaml(front_matter[1], path))
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in problem["loc"]) or "front matter"
+        parts = [str(part) for part in problem["loc"]]
+        # pydantic also names which of several types was tried, such as "literal['mit',...]".
+        key = ".".join(part for part in parts if "[" not in part) or "front matter"
         message = problem["msg"].removeprefix("Value error, ").replace("Input should", "it should")
         raise CapstoneError(f"{path}, front matter, {key}: {message}.") from None
 

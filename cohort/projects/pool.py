@@ -165,27 +165,33 @@ def _serve(
     """The life of a process: it is given an item, and answers, until it is given None."""
     other_end.close()  # a fork has both ends, and would wait for ever for one that it holds itself
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that gives out the work
-    signal.signal(signal.SIGTERM, _stop)
-    with ExitStack() as stack:
+    with suppress(OutOfTimeError), ExitStack() as stack:
+        signal.signal(signal.SIGTERM, _stop)
         try:
             limit_memory()
             work = stack.enter_context(start())
+        except OutOfTimeError:
+            raise
         except Exception as error:
-            connection.send(faults.sentence(error, "the start of a process"))
+            _answer(connection, faults.sentence(error, "the start of a process"))
             return
-        connection.send(READY)
+        _answer(connection, READY)
         try:
             for item in _given(connection):
-                result = work(item)
-                with suppress(OSError):  # nobody listens any more
-                    connection.send(result)
+                _answer(connection, work(item))
         except OutOfTimeError:
-            return
+            raise
         except (
             BaseException
         ) as error:  # no item may get this far: its process is lost, and that is said
             faults.sentence(error, "a process")
             sys.exit(1)
+
+
+def _answer(connection: Connection[R | str, I | None], said: R | str) -> None:
+    """Send what came of it, to one who may have stopped listening."""
+    with suppress(OSError):
+        connection.send(said)
 
 
 def _given(connection: Connection[R | str, I | None]) -> Iterator[I]:

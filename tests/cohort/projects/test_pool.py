@@ -19,7 +19,7 @@ from cohort.errors import CohortError
 from cohort.git import references
 from cohort.projects import pool
 from tests.support.classes import Cohort, Marks, git, make_projects, move_into
-from tests.support.helpers import ROOT, must_run
+from tests.support.helpers import ROOT, must_run, run
 
 pytestmark = pytest.mark.skipif(not pool.FORKS, reason="what is replaced here must be forked")
 NAMES = ["ada", "eve"]
@@ -169,3 +169,18 @@ def test_the_next_cohort_waits_for_what_a_killed_one_left(
     said = cohort(classroom, "update", "--json")
     assert said.code == 0, said.out
     assert must_run("ps", "-eo", "args", cwd=ROOT).count(str(classroom)) == 0
+
+
+def test_a_process_that_begins_after_the_end_says_nothing() -> None:
+    """Ctrl-C while processes are still beginning: nobody listens to them any more."""
+    code = (
+        "import signal, time\nfrom contextlib import contextmanager\n"
+        "from cohort.projects.pool import Crew, each\n"
+        "signal.signal(signal.SIGALRM, signal.default_int_handler)\n"
+        "@contextmanager\ndef start():\n    time.sleep(1)\n    yield str\n"
+        "signal.setitimer(signal.ITIMER_REAL, 0.3)\n"
+        "try:\n    list(each([1, 2, 3], Crew(start, lambda item, why: why, 5.0), 3))\n"
+        "except KeyboardInterrupt:\n    print('stopped')"
+    )
+    done = run(sys.executable, "-c", code, cwd=ROOT)
+    assert (done.stdout, done.stderr, done.returncode) == ("stopped\n", "", 0)

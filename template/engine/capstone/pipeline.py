@@ -65,6 +65,8 @@ class RunOptions:
     ----------
     quick : bool
         Noted in run.json: the run was only to see that every step works.
+    name, note : str
+        What a person calls the run, and says about it: kept in run.json.
     resume : bool
         Go on from the checkpoint of a run that was stopped.
     keep_checkpoints : bool
@@ -83,6 +85,8 @@ class RunOptions:
     keep_row: str = ""
     streamed: bool | None = None
     trainer: type[Trainer] = Trainer
+    name: str = ""
+    note: str = ""
 
 
 DEFAULTS = RunOptions()
@@ -297,6 +301,7 @@ class CapstonePipeline:
         info["rows"] = {part: len(rows) for part, rows in self.parts.items()}
         info["seconds"] = {name: round(seconds, 3) for name, seconds in self.seconds.items()}
         info |= {"health": self.health, "quick": self.options.quick, **self.about}
+        info |= {"name": self.options.name, "note": self.options.note}
         info["trained_from"] = self.checkpoint.digest()
         # Every look at the test part tempts to try again, so the looks are counted, and the report tells how many
         # there were.

@@ -133,6 +133,16 @@ def number(value: float | None, form: str = ".3f", commas_from: float = 1000) ->
 short = partial(number, form=".3g")
 
 
+def duration(seconds: float) -> str:
+    """A length of time in its two largest units: "12 s", "3 min 5 s", "2 h 10 min"."""
+    whole = round(seconds)
+    minutes, left = divmod(whole, 60)
+    if not minutes:
+        return f"{whole} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {left} s"
+
+
 def cell_text(value: object) -> str:
     """One value of a table as people read it: no nan, no Timestamp('...'), no np.int64(1)."""
     if not isinstance(value, str) and str(value) in ("None", "nan", "NaT", "<NA>"):

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from html import escape
+from importlib.resources import files
 from pathlib import Path
 from textwrap import wrap
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from plotly.colors import hex_to_rgb
 from plotly.offline import get_plotlyjs
 
 from capstone.core.files import write_text
 from capstone.core.text import cell_text, cut, printable, short
 
 SCRIPT = "plotly.min.js"  # once in runs/, for all pages
-BLUE, ORANGE, GREY = "#3b82f6", "#ea7a0c", "#8b8b8b"  # seen well on white and on black
-COLOURS = (BLUE, ORANGE, "#14a38b", "#a855f7", "#dc4c64", "#7c8a1c", GREY)
+TOKENS = files("capstone.serving").joinpath("page", "tokens.css").read_text(encoding="utf-8")
+COLOURS = tuple(re.findall(r"--series-\d: (#\w{6});", TOKENS))
+BLUE, ORANGE, GREY = COLOURS[0], COLOURS[1], COLOURS[-1]
+DASHES = ("solid", "dash", "longdash", "dashdot", "longdashdot")  # for who sees no colours
 MOST_DOTS = 2000  # in a scatter plot
 LONGEST_LABEL = 60  # characters
 
@@ -97,11 +102,14 @@ def dots(
     axis: str,
     highlighted: str = "",
     zero_line: bool = False,
+    colours: Mapping[str, str] | None = None,
 ) -> str:
     """A dot with its interval for each label.
 
-    scores  the value of each label and the ends of its interval: {"value": ..., "low": ..., "high": ...}
+    scores   the value of each label and the ends of its interval: {"value": ..., "low": ..., "high": ...}
+    colours  of the dots, by their labels; without, blue and, where highlighted, orange
     """
+    colours = colours or {text: ORANGE if text == highlighted else BLUE for text in scores}
     values = [score["value"] for score in scores.values()]
     figure = go.Figure(
         go.Scatter(
@@ -110,7 +118,7 @@ def dots(
             mode="markers",
             marker={
                 "size": 12,
-                "color": [ORANGE if name == highlighted else BLUE for name in scores],
+                "color": [colours[text] for text in scores],
             },
             error_x={
                 "type": "data",
@@ -184,7 +192,7 @@ def lines(
     figure = go.Figure()
     for number, (text, (x, y)) in enumerate(curves.items()):
         mode = "lines+markers" if len(x) < 15 else "lines"
-        line = {"color": COLOURS[number % len(COLOURS)]}
+        line = {"color": COLOURS[number % len(COLOURS)], "dash": DASHES[number % len(DASHES)]}
         figure.add_scatter(x=x, y=y, mode=mode, name=label(text), line=line)
     if ideal:
         line = {"color": GREY, "dash": "dot"}
@@ -308,10 +316,14 @@ def confusion_grid(counts: pd.DataFrame, name: str) -> str:
             y=places(counts.index),
             text=words.to_numpy() if len(counts) <= 12 else None,
             texttemplate="%{text}" if len(counts) <= 12 else None,
-            colorscale=[[0, "rgba(59,130,246,0.03)"], [1, "rgba(59,130,246,0.75)"]],
+            colorscale=[[0, _faint(BLUE, 0.03)], [1, _faint(BLUE, 0.75)]],
             showscale=False,
         )
     )
     figure.update_yaxes(autorange="reversed", **ticks([f"true {text}" for text in counts.index]))
     figure.update_xaxes(**ticks([f"predicted {text}" for text in counts.columns]))
     return drawing(figure, name, 140 + 46 * min(len(counts), 14))
+
+
+def _faint(colour: str, opacity: float) -> str:
+    return f"rgba{(*hex_to_rgb(colour), opacity)}"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined, UndefinedError
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, UndefinedError
 
 from capstone.core.errors import CapstoneError
 from capstone.core.text import cell_text, cut, number, printable, short
@@ -56,7 +56,12 @@ def render_page(template: str, **values: object) -> str:
 def environment(autoescape: bool) -> Environment:
     """The templates of this room, with filters for numbers. Copier would render what ends in .jinja."""
     made = Environment(
-        loader=PackageLoader("capstone.reporting", "templates"),
+        loader=ChoiceLoader(
+            [
+                PackageLoader("capstone.reporting", "templates"),
+                PackageLoader("capstone.serving", "page"),  # for tokens.css
+            ]
+        ),
         autoescape=autoescape,
         undefined=StrictUndefined,
         finalize=_printable,

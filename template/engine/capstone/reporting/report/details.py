@@ -20,7 +20,7 @@ from capstone.reporting.rendering import Chart
 from capstone.reporting.report.sentences import MEANINGS, METRIC_NAMES, better
 from capstone.runs.results import RunResults
 
-MOST_CURVES = 7  # of one chart
+MOST_CURVES = len(charts.COLOURS)  # of one chart
 MOST_BARS = 12
 MOST_POINTS = 40  # of a curve, in the numbers behind its chart
 # What metrics.json keeps of a threshold, in the words of the report, and how the number is written.
@@ -113,7 +113,7 @@ def _error_by_decile(deciles: pd.DataFrame) -> Chart:
 
 
 def _class_charts(results: RunResults) -> dict[str, Chart]:
-    """Of two classes the curves of the second, else those of the first seven."""
+    """Of two classes the curves of the second, else those of the first ones."""
     truth, prediction, classes = results.truth(), results.prediction(), results.target.classes
     model, errors = results.metrics["model"], results.metrics["calibration"]["ece"]
     numbers = [1] if len(classes) == 2 else range(min(len(classes), MOST_CURVES))

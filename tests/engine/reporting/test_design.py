@@ -79,7 +79,9 @@ def linear(colour: str) -> np.ndarray:
 
 
 def contrast(one: str, other: str) -> float:
-    dark, light = sorted(float(linear(colour) @ [0.2126, 0.7152, 0.0722]) for colour in (one, other))
+    dark, light = sorted(
+        float(linear(colour) @ [0.2126, 0.7152, 0.0722]) for colour in (one, other)
+    )
     return (light + 0.05) / (dark + 0.05)
 
 
@@ -110,7 +112,7 @@ def test_the_series_of_a_chart_stay_apart_for_every_eye(eye: str) -> None:
 
 
 def test_the_charts_take_their_colours_from_the_tokens() -> None:
-    assert COLOURS == tuple(tokens("light")[f"series-{number}"] for number in range(6))
+    assert tuple(tokens("light")[f"series-{number}"] for number in range(6)) == COLOURS
 
 
 def test_cohort_has_the_same_tokens() -> None:

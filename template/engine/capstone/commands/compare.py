@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from capstone.core.text import duration, number, say, say_each, verdict_sentence
@@ -17,13 +16,13 @@ def compare() -> None:
     from capstone.core.project import find_root
     from capstone.reporting.charts import write_script
     from capstone.reporting.comparison_page import comparison_page
-    from capstone.runs.comparison import compared_runs
+    from capstone.runs.comparison import compared_runs, run_before
 
     root = find_root()
     runs, problems = compared_runs(root / "runs")
     say_each(problems)
-    for before, one in pairwise([None, *runs]):
-        say_each(run_in_lines(one, before))
+    for place, one in enumerate(runs):
+        say_each(run_in_lines(one, run_before(runs[:place])))
     write_script(root / "runs")
     target = root / "runs" / "compare.html"
     write_text(target, comparison_page(runs))
@@ -32,7 +31,7 @@ def compare() -> None:
 
 
 def run_in_lines(compared: ComparedRun, before: ComparedRun | None) -> list[str]:
-    """Some lines on a run: its scores, its note, and what changed since the one before."""
+    """Some lines on a run: its scores, its note, and what changed since the one before it."""
     run = compared.run
     metric = run.metrics["primary_metric"]
     score = run.metrics["model"][metric]
@@ -48,5 +47,6 @@ def run_in_lines(compared: ComparedRun, before: ComparedRun | None) -> list[str]
     took = f"; took {duration(compared.seconds)}" if compared.seconds else ""
     changed = "the first run"
     if before:
-        changed = f"changed: {', '.join(compared.changes_since(before)) or 'nothing'}"
+        changes = ", ".join(compared.changes_since(before)) or "nothing"
+        changed = f"changed since {before.run.name}: {changes}"
     return [*lines, f"    {changed}{took}"]

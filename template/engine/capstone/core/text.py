@@ -126,7 +126,8 @@ def number(value: float | None, form: str = ".3f", commas_from: float = 1000) ->
         return "-"
     if abs(value) >= 1e15:  # more digits than a float64 holds
         return f"{value:.3g}"
-    return f"{value:,.0f}" if abs(value) >= commas_from else f"{value:{form}}"
+    text = f"{value:,.0f}" if abs(value) >= commas_from else f"{value:{form}}"
+    return text.removeprefix("-") if float(text.replace(",", "")) == 0 else text
 
 
 # Of any size in three digits: 71,708 or 0.897 or 0.00012.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
@@ -25,7 +25,8 @@ COLOURS = tuple(re.findall(r"--series-\d: (#\w{6});", TOKENS))
 BLUE, ORANGE, GREY = COLOURS[0], COLOURS[1], COLOURS[-1]
 DASHES = ("solid", "dash", "longdash", "dashdot", "longdashdot")  # for who sees no colours
 MOST_DOTS = 2000  # in a scatter plot
-LONGEST_LABEL = 60  # characters
+LONGEST_LABEL, LONGEST_AXIS = 60, 160  # characters
+STANDARD_HEIGHT = 360  # of charts that stand beside one another
 
 
 Curve = tuple[pd.Series, pd.Series]
@@ -57,8 +58,13 @@ def write_script(runs: Path) -> None:
         write_text(path, code)
 
 
-def drawing(figure: go.Figure, name: str, height: int = 320) -> str:
-    """The figure as HTML: colours for light and dark, no toolbar, as wide as the page."""
+def drawing(
+    figure: go.Figure, name: str, height: int = STANDARD_HEIGHT, axis_width: int = 34
+) -> str:
+    """The figure as HTML: colours for light and dark, no toolbar, as wide as the page.
+
+    axis_width  characters that a phone has room for below the chart; fewer where labels stand beside it
+    """
     figure.update_layout(
         height=height,
         margin={"l": 10, "r": 10, "t": 10, "b": 10},
@@ -70,7 +76,7 @@ def drawing(figure: go.Figure, name: str, height: int = 320) -> str:
         dragmode=False,
     )
     for axis in (figure.layout.xaxis, figure.layout.yaxis):
-        axis.title.text = wrapped(axis.title.text or "", 34)
+        axis.title.text = wrapped(axis.title.text or "", axis_width, LONGEST_AXIS)
         axis.title.font.size = 12
     lines = {"gridcolor": "rgba(128,128,128,0.25)", "zerolinecolor": GREY, "automargin": True}
     figure.update_xaxes(**lines)
@@ -84,16 +90,16 @@ def drawing(figure: go.Figure, name: str, height: int = 320) -> str:
     return html
 
 
-def label(words: object) -> str:
+def label(words: object, longest: int = LONGEST_LABEL) -> str:
     """A name or value as it is: plotly would take <b> for bold, &lt; for <, and %{x} for a number of the chart."""
-    text = printable(cut(cell_text(words), LONGEST_LABEL))
+    text = printable(cut(cell_text(words), longest))
     return escape(text, quote=False).replace("%{", "%&#123;")
 
 
-def wrapped(words: str, width: int = 26) -> str:
+def wrapped(words: str, width: int = 26, longest: int = LONGEST_LABEL) -> str:
     """A long label over several lines, so that a phone has room for the chart beside it."""
-    lines = wrap(printable(cut(words, LONGEST_LABEL)), width)
-    return "<br>".join(map(label, lines)) or label(words)
+    lines = wrap(printable(cut(words, longest)), width)
+    return "<br>".join(label(line, longest) for line in lines) or label(words)
 
 
 def dots(
@@ -133,7 +139,7 @@ def dots(
     )
     if zero_line:
         figure.add_vline(0, line_color=GREY, line_dash="dot")
-    return _with_labels(figure, name, axis, list(scores), 110 + 34 * len(scores))
+    return _with_labels(figure, name, axis, list(scores))
 
 
 def bars(values: pd.Series, name: str, axis: str, highlighted: str = "") -> str:
@@ -154,9 +160,8 @@ def bars(values: pd.Series, name: str, axis: str, highlighted: str = "") -> str:
     # Room for the figures beside the bars, on whichever side they point.
     ends = min(0.0, float(values.min())), max(0.0, float(values.max()))
     room = 0.18 * ((ends[1] - ends[0]) or 1)
-    figure.update_xaxes(range=[ends[0] - room * (ends[0] < 0), ends[1] + room])
-    height = 110 + 16 * sum(2 + wrapped(text).count("<br>") for text in labels)
-    return _with_labels(figure, name, axis, labels, height)
+    figure.update_xaxes(range=[ends[0] - 2 * room * (ends[0] < 0), ends[1] + room])
+    return _with_labels(figure, name, axis, labels)
 
 
 def places(labels: Collection[object]) -> list[str]:
@@ -170,11 +175,13 @@ def ticks(labels: Collection[object]) -> dict[str, object]:
     return {"type": "category", "tickvals": places(labels), "ticktext": shown}
 
 
-def _with_labels(figure: go.Figure, name: str, axis: str, labels: list[str], height: int) -> str:
-    """A figure with a row for each label, from top to bottom."""
+def _with_labels(figure: go.Figure, name: str, axis: str, labels: list[str]) -> str:
+    """A figure with a row for each label, from top to bottom; all are as high as the longest label needs."""
+    lines = max(wrapped(text).count("<br>") + 1 for text in labels)
+    height = max(STANDARD_HEIGHT, 110 + (12 + 16 * lines) * len(labels))
     figure.update_yaxes(autorange="reversed", **ticks(labels))
     figure.update_xaxes(title=axis)
-    return drawing(figure, name, height)
+    return drawing(figure, name, height, axis_width=24)
 
 
 def lines(
@@ -183,11 +190,13 @@ def lines(
     axes: tuple[str, str],
     ideal: str = "",
     marked: tuple[str, float] | None = None,
+    by_factors: bool = False,
 ) -> str:
     """A line for each name.
 
     ideal   what the dotted grey diagonal is called, where there is one
     marked  a place on the x axis, and what it is called
+    by_factors  equal factors are equally far apart on the y axis: what falls steeply first stays visible later
     """
     figure = go.Figure()
     for number, (text, (x, y)) in enumerate(curves.items()):
@@ -199,9 +208,22 @@ def lines(
         figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", name=ideal, line=line)
     if marked:
         figure.add_vline(marked[1], line_color=GREY, line_dash="dash", annotation_text=marked[0])
+    if by_factors:
+        figure.update_yaxes(type="log", **round_numbers([y for _, y in curves.values()]))
     figure.update_xaxes(title=axes[0])
     figure.update_yaxes(title=axes[1])
-    return drawing(figure, name, 360)
+    return drawing(figure, name)
+
+
+def round_numbers(values: Sequence[pd.Series]) -> dict[str, object]:
+    """The ticks of a logarithmic axis: 1, 2 and 5 with any number of noughts, as far as values lie."""
+    every = np.concatenate([np.asarray(series, float) for series in values])
+    every = every[every > 0]
+    if not len(every):
+        return {}
+    exponents = range(int(np.log10(every.min())) - 2, int(np.log10(every.max())) + 2)
+    shown = [float(f"{digit}e{exponent}") for exponent in exponents for digit in (1, 2, 5)]
+    return {"tickvals": shown, "ticktext": [short(value) for value in shown]}
 
 
 def histogram(
@@ -243,7 +265,7 @@ def scatter(
         figure.add_hline(0, line_color=GREY, line_dash="dot")
     figure.update_xaxes(title=axes[0])
     figure.update_yaxes(title=axes[1])
-    return drawing(figure, name, 380)
+    return drawing(figure, name)
 
 
 def swarm(
@@ -291,18 +313,25 @@ def density(values: np.ndarray) -> np.ndarray:
 def waterfall(labels: list[str], moves: list[float], base: float, name: str, axis: str) -> str:
     """From what is predicted on average, column by column, to what is predicted for this row."""
     rows = ["on average", *labels, "predicted"]
+    steps = np.cumsum([base, *moves])
+    room = 0.35 * ((steps.max() - steps.min()) or abs(base) or 1)
     figure = go.Figure(
         go.Waterfall(
             orientation="h",
             y=places(rows),
             x=[base, *moves, 0],
             measure=["absolute", *["relative"] * len(moves), "total"],
+            text=[short(base), *[f"{move:+.3g}" for move in moves], short(float(steps[-1]))],
+            textposition="outside",
+            cliponaxis=False,
             increasing={"marker": {"color": ORANGE}},
             decreasing={"marker": {"color": BLUE}},
             totals={"marker": {"color": GREY}},
         )
     )
-    return _with_labels(figure, name, axis, rows, 120 + 28 * len(rows))
+    # Not from zero: beside a base of 300,000, what moves a prediction by 2,000 could not be seen.
+    figure.update_xaxes(range=[steps.min() - room, steps.max() + room])
+    return _with_labels(figure, name, axis, rows)
 
 
 def confusion_grid(counts: pd.DataFrame, name: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from itertools import pairwise
 
 import pandas as pd
 
@@ -14,7 +13,7 @@ from capstone.reporting.charts import Plotly
 from capstone.reporting.rendering import Chart, render_page
 from capstone.reporting.report.report import FILE
 from capstone.reporting.report.sentences import METRIC_NAMES, better, verdict
-from capstone.runs.comparison import ComparedRun, best_on_validation, same_metric
+from capstone.runs.comparison import ComparedRun, best_on_validation, run_before, same_metric
 
 MOST_CURVES = len(charts.COLOURS) - 1  # each in a colour of its own; grey is for the others
 
@@ -33,12 +32,14 @@ class RunCard:
         Where its report is; "" where there is none.
     facts : list of str
         When it was finished, how long it took, how many epochs.
-    score : str
-        Of the metric that decides, with its interval.
+    score, interval : str
+        Of the metric that decides.
     verdict : str
         How it compares with the simpler models.
-    changes : list of str, optional
-        What is not as it was in the run before; None for the first.
+    before : str
+        The label of the run that it is compared with; "" for the first.
+    changes : list of str
+        What is not as it was then.
     is_best : bool
         Whether it is the one to choose.
     """
@@ -49,8 +50,10 @@ class RunCard:
     report: str
     facts: list[str]
     score: str
+    interval: str
     verdict: str
-    changes: list[str] | None
+    before: str
+    changes: list[str]
     is_best: bool
 
 
@@ -80,7 +83,6 @@ def comparison_page(compared: list[ComparedRun]) -> str:
     chosen = next((card for card in cards if card.is_best), cards[-1])
     score = chosen.compared.run.metrics["model"][metric]
     values = [card.compared.run.metrics["model"][metric]["value"] for card in cards]
-    scores = _scores(cards)
     return render_page(
         "comparison.html",
         title="Runs side by side",
@@ -92,9 +94,9 @@ def comparison_page(compared: list[ComparedRun]) -> str:
         metric=METRIC_NAMES[metric],
         outside=sum(not score["low"] <= value <= score["high"] for value in values),
         same_rows=all(one.has_the_test_rows_of(shown[-1]) for one in shown),
-        tests=_test_scores(cards, metric, scores),
+        tests=_test_scores(cards, metric),
         curves=_curves(cards),
-        scores=scores,
+        scores=_scores(cards),
         differences=_differences(cards),
         plotly=Plotly(path=charts.SCRIPT),
     )
@@ -104,16 +106,20 @@ def _cards(shown: list[ComparedRun], best: ComparedRun | None) -> list[RunCard]:
     """One card a run, the oldest first."""
     colours = _colours(shown, best)
     names = Counter(one.run.name for one in shown)
+    labels = {
+        one.run.id: one.run.name if names[one.run.name] == 1 else f"{one.run.name} ({one.run.id})"
+        for one in shown
+    }
     cards = []
-    for before, one in pairwise([None, *shown]):
-        assert one is not None
+    for place, one in enumerate(shown):
+        before = run_before(shown[:place])
         run, info = one.run, one.run.info
         score = run.metrics["model"][run.metrics["primary_metric"]]
         took = [f"took {duration(one.seconds)}"] if one.seconds else []
         cards.append(
             RunCard(
                 compared=one,
-                label=run.name if names[run.name] == 1 else f"{run.name} ({run.id})",
+                label=labels[run.id],
                 colour=colours.get(run.id, charts.GREY),
                 report=f"{run.id}/{FILE}" if (run.folder / FILE).is_file() else "",
                 facts=[
@@ -121,9 +127,11 @@ def _cards(shown: list[ComparedRun], best: ComparedRun | None) -> list[RunCard]:
                     *took,
                     f"{info['epochs']:,} epochs",
                 ],
-                score=f"{number(score['value'])} ({number(score['low'])} to {number(score['high'])})",
+                score=number(score["value"]),
+                interval=f"{number(score['low'])} to {number(score['high'])}",
                 verdict=verdict(run.metrics["beats"]),
-                changes=one.changes_since(before) if before else None,
+                before=labels[before.run.id] if before else "",
+                changes=one.changes_since(before) if before else [],
                 is_best=one is best,
             )
         )
@@ -138,7 +146,7 @@ def _colours(shown: list[ComparedRun], best: ComparedRun | None) -> dict[str, st
     return dict(zip(ids, charts.COLOURS, strict=False))
 
 
-def _test_scores(cards: list[RunCard], metric: str, numbers: pd.DataFrame) -> Chart:
+def _test_scores(cards: list[RunCard], metric: str) -> Chart:
     """The score of each run on the test rows, the newest first."""
     scores = {card.label: card.compared.run.metrics["model"][metric] for card in cards[::-1]}
     drawing = charts.dots(
@@ -147,7 +155,11 @@ def _test_scores(cards: list[RunCard], metric: str, numbers: pd.DataFrame) -> Ch
         f"{METRIC_NAMES[metric]} on the test rows, with 95 % intervals ({better(metric)} is better)",
         colours={card.label: card.colour for card in cards},
     )
-    return Chart("Scores on the test rows", drawing, numbers)
+    numbers = [
+        {"run": label, METRIC_NAMES[metric]: one["value"], "from": one["low"], "to": one["high"]}
+        for label, one in scores.items()
+    ]
+    return Chart("Scores on the test rows", drawing, pd.DataFrame(numbers))
 
 
 def _curves(cards: list[RunCard]) -> Chart:
@@ -165,7 +177,7 @@ def _curves(cards: list[RunCard]) -> Chart:
                 "at epoch": int(at["epoch"]),
             }
         )
-    drawing = charts.lines(curves, "curves", ("epoch", "validation loss"))
+    drawing = charts.lines(curves, "curves", ("epoch", "validation loss"), by_factors=True)
     return Chart("Learning curves on validation rows", drawing, pd.DataFrame(lowest))
 
 
@@ -201,9 +213,7 @@ def _differences(cards: list[RunCard]) -> pd.DataFrame:
     facts = [run.settings | run.versions for run in runs]
     names = dict.fromkeys(name for values in facts for name in values)
     values = {name: [of_run.get(name, "") for of_run in facts] for name in names} | files
-    lines = [
-        [name, *in_each[::-1]] for name, in_each in values.items() if len(set(in_each)) > 1
-    ]
+    lines = [[name, *in_each[::-1]] for name, in_each in values.items() if len(set(in_each)) > 1]
     return pd.DataFrame(lines, columns=["what", *(card.label for card in cards[::-1])])
 
 

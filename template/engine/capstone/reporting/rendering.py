@@ -14,6 +14,7 @@ from capstone.core.text import cell_text, cut, number, printable, short
 from capstone.runs.folder import Run
 
 LONGEST_CELL = 120  # characters
+MAYBE_A_YEAR = 10_000  # below it, no comma stands in a number of the table
 
 
 @dataclass(frozen=True)
@@ -100,5 +101,5 @@ def cell(value: object) -> str:
     if pd.api.types.is_scalar(value) and pd.isna(value):
         return ""
     if isinstance(value, float):
-        return short(value)
+        return f"{value:.4g}" if 1000 <= abs(value) < MAYBE_A_YEAR else short(value)
     return cut(cell_text(value), LONGEST_CELL)

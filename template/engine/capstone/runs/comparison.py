@@ -139,6 +139,12 @@ def same_metric(compared: list[ComparedRun]) -> list[ComparedRun]:
     return found
 
 
+def run_before(earlier: list[ComparedRun]) -> ComparedRun | None:
+    """The run to name changes against: the last one, passing over quick runs where there is another."""
+    serious = [one for one in earlier if not one.run.info["quick"]]
+    return (serious or earlier or [None])[-1]
+
+
 def best_on_validation(compared: list[ComparedRun]) -> ComparedRun | None:
     """The one to choose: the best by validation rows, a quick run only where there is no other."""
     scored = [one for one in compared if one.on_validation is not None]

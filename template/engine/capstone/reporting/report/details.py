@@ -226,6 +226,7 @@ def _training(results: RunResults) -> Chart:
         "history",
         ("epoch", "loss"),
         marked=(f"lowest: epoch {lowest}", lowest),
+        by_factors=True,
     )
     title = f"Training ended after {info['epochs']} epochs; the validation loss is lowest at epoch {lowest}"
     return Chart(title, drawing, _thinned(history))

@@ -12,6 +12,7 @@ from capstone.core.text import MISSING, number
 from capstone.evaluation.error_analysis import FEWEST_IN_SLICE, row_errors
 from capstone.reporting import charts
 from capstone.reporting.rendering import Chart
+from capstone.reporting.report.sentences import RATE_NAMES
 from capstone.runs.results import RunResults
 
 RULES = {
@@ -114,7 +115,7 @@ def _scores(name: str, groups: list[dict[str, Any]]) -> pd.DataFrame:
         for rate, score in group.items():
             if isinstance(score, dict) and rate != "residual":
                 low, high = number(score["low"]), number(score["high"])
-                line[rate.replace("_", " ")] = f"{number(score['value'])} ({low} to {high})"
+                line[RATE_NAMES.get(rate, rate)] = f"{number(score['value'])} ({low} to {high})"
         if not group["judged"]:
             line["note"] = "too small to judge"
         lines.append(line)
@@ -126,7 +127,7 @@ def _equal_treatment(rules: list[dict[str, Any]]) -> pd.DataFrame | None:
         return None
     table = pd.DataFrame(rules)
     table["rule"] = [RULES.get(rule, rule) for rule in table["rule"]]
-    return table.rename(columns=lambda name: str(name).replace("_", " "))
+    return table.rename(columns=lambda name: RATE_NAMES.get(name, str(name).replace("_", " ")))
 
 
 def _slices(worst: list[dict[str, Any]], average: float, problem: str) -> Chart | None:

@@ -10,9 +10,10 @@ from capstone.core.text import MISSING, cell_text
 from capstone.data.kinds import find_date_format, to_dates
 from capstone.reporting import charts
 from capstone.reporting.rendering import Chart, cell
+from capstone.reporting.report.sentences import METRIC_NAMES
 from capstone.runs.results import RunResults
 
-MOST_BARS, MOST_SWARMS, MOST_DEPENDENCE = 20, 10, 3
+MOST_BARS, MOST_SWARMS, MOST_DEPENDENCE = 9, 10, 3
 MOST_VALUES = 12  # of a column, shown one by one; more numbers are shown in tenths
 
 
@@ -185,7 +186,7 @@ def _permutation(importance: pd.DataFrame, metric: str) -> Chart:
     drawing = charts.bars(
         order.set_index("column")["permutation_importance"].head(MOST_BARS),
         "permutation",
-        f"how much {metric} gets worse when the column is shuffled",
+        f"how much {METRIC_NAMES[metric]} gets worse when the column is shuffled",
     )
     title = f"{'Also for' if same else 'But for'} the score, {first} matters most"
     return Chart(title, drawing, order[["column", "permutation_importance"]])

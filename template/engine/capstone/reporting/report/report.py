@@ -82,6 +82,8 @@ def report_page(results: RunResults, standalone: bool = False) -> str:
         "report/page.html",
         title=project.question or project.name,
         run_id=results.run.id,
+        name=results.run.name,
+        note=results.run.note,
         info=info,
         settings=results.settings,
         metrics=metrics,

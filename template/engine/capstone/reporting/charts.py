@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ COLOURS = tuple(re.findall(r"--series-\d: (#\w{6});", TOKENS))
 BLUE, ORANGE, GREY = COLOURS[0], COLOURS[1], COLOURS[-1]
 DASHES = ("solid", "dash", "longdash", "dashdot", "longdashdot")  # for who sees no colours
 MOST_DOTS = 2000  # in a scatter plot
+MOST_DECIMALS = 6
 LONGEST_LABEL, LONGEST_AXIS = 60, 160  # characters
 STANDARD_HEIGHT = 360  # of charts that stand beside one another
 
@@ -56,6 +58,16 @@ def write_script(runs: Path) -> None:
     path, code = runs / SCRIPT, get_plotlyjs()
     if not path.exists() or path.stat().st_size != len(code.encode()):
         write_text(path, code)
+
+
+def alike(values: Sequence[float], sign: str = "") -> list[str]:
+    """Numbers that stand together, all with as many decimals as the largest needs for three digits."""
+    largest = max((abs(value) for value in values if np.isfinite(value)), default=0.0)
+    decimals = 2 - math.floor(math.log10(largest)) if largest else 0
+    if decimals > MOST_DECIMALS:
+        return [f"{value:{sign}.3g}" for value in values]
+    texts = [f"{value:{sign},.{max(decimals, 0)}f}" for value in values]
+    return [text if text.strip("+-0.,") else text.lstrip("+-") for text in texts]
 
 
 def drawing(
@@ -149,7 +161,7 @@ def bars(values: pd.Series, name: str, axis: str, highlighted: str = "") -> str:
         go.Bar(
             x=values.tolist(),
             y=places(labels),
-            text=[short(value) for value in values],
+            text=alike(values.tolist()),
             textposition="outside",
             cliponaxis=False,
             orientation="h",
@@ -159,8 +171,9 @@ def bars(values: pd.Series, name: str, axis: str, highlighted: str = "") -> str:
     )
     # Room for the figures beside the bars, on whichever side they point.
     ends = min(0.0, float(values.min())), max(0.0, float(values.max()))
-    room = 0.18 * ((ends[1] - ends[0]) or 1)
+    room = 0.25 * ((ends[1] - ends[0]) or 1)
     figure.update_xaxes(range=[ends[0] - 2 * room * (ends[0] < 0), ends[1] + room])
+    figure.update_layout(bargap=max(0.25, 1 - 0.12 * len(labels)))
     return _with_labels(figure, name, axis, labels)
 
 
@@ -169,9 +182,9 @@ def places(labels: Collection[object]) -> list[str]:
     return [str(number) for number in range(len(labels))]
 
 
-def ticks(labels: Collection[object]) -> dict[str, object]:
+def ticks(labels: Collection[object], width: int = 26) -> dict[str, object]:
     """An axis with these labels at their places."""
-    shown = [wrapped(cell_text(text)) for text in labels]
+    shown = [wrapped(cell_text(text), width) for text in labels]
     return {"type": "category", "tickvals": places(labels), "ticktext": shown}
 
 
@@ -181,7 +194,7 @@ def _with_labels(figure: go.Figure, name: str, axis: str, labels: list[str]) -> 
     height = max(STANDARD_HEIGHT, 110 + (12 + 16 * lines) * len(labels))
     figure.update_yaxes(autorange="reversed", **ticks(labels))
     figure.update_xaxes(title=axis)
-    return drawing(figure, name, height, axis_width=24)
+    return drawing(figure, name, height, axis_width=28)
 
 
 def lines(
@@ -216,13 +229,14 @@ def lines(
 
 
 def round_numbers(values: Sequence[pd.Series]) -> dict[str, object]:
-    """The ticks of a logarithmic axis: 1, 2 and 5 with any number of noughts, as far as values lie."""
+    """The ticks of a logarithmic axis: 1, 2 and 5 with any number of noughts, and more where values lie close."""
     every = np.concatenate([np.asarray(series, float) for series in values])
     every = every[every > 0]
     if not len(every):
         return {}
     exponents = range(int(np.log10(every.min())) - 2, int(np.log10(every.max())) + 2)
-    shown = [float(f"{digit}e{exponent}") for exponent in exponents for digit in (1, 2, 5)]
+    digits = (1, 2, 5) if every.max() > 10 * every.min() else (1, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8)
+    shown = [float(f"{digit}e{exponent}") for exponent in exponents for digit in digits]
     return {"tickvals": shown, "ticktext": [short(value) for value in shown]}
 
 
@@ -314,23 +328,32 @@ def waterfall(labels: list[str], moves: list[float], base: float, name: str, axi
     """From what is predicted on average, column by column, to what is predicted for this row."""
     rows = ["on average", *labels, "predicted"]
     steps = np.cumsum([base, *moves])
-    room = 0.35 * ((steps.max() - steps.min()) or abs(base) or 1)
+    width = (steps.max() - steps.min()) or abs(base) or 1
+    ends = np.maximum(steps, np.concatenate([steps[:1], steps[:-1]]))
     figure = go.Figure(
         go.Waterfall(
             orientation="h",
             y=places(rows),
             x=[base, *moves, 0],
             measure=["absolute", *["relative"] * len(moves), "total"],
-            text=[short(base), *[f"{move:+.3g}" for move in moves], short(float(steps[-1]))],
-            textposition="outside",
-            cliponaxis=False,
             increasing={"marker": {"color": ORANGE}},
             decreasing={"marker": {"color": BLUE}},
             totals={"marker": {"color": GREY}},
         )
     )
+    start, end = alike([base, float(steps[-1])])
+    figure.add_scatter(
+        x=[*ends, steps[-1]],
+        y=places(rows),
+        text=[f" {text}" for text in (start, *alike(moves, "+"), end)],
+        mode="text",
+        textposition="middle right",
+        cliponaxis=False,
+        hoverinfo="skip",
+    )
     # Not from zero: beside a base of 300,000, what moves a prediction by 2,000 could not be seen.
-    figure.update_xaxes(range=[steps.min() - room, steps.max() + room])
+    figure.update_xaxes(range=[steps.min() - 0.1 * width, steps.max() + 0.4 * width])
+    figure.update_layout(showlegend=False)
     return _with_labels(figure, name, axis, rows)
 
 
@@ -349,9 +372,11 @@ def confusion_grid(counts: pd.DataFrame, name: str) -> str:
             showscale=False,
         )
     )
-    figure.update_yaxes(autorange="reversed", **ticks([f"true {text}" for text in counts.index]))
-    figure.update_xaxes(**ticks([f"predicted {text}" for text in counts.columns]))
-    return drawing(figure, name, 140 + 46 * min(len(counts), 14))
+    few = len(counts) < 7
+    figure.update_yaxes(title="true", autorange="reversed", **ticks(counts.index, 16))
+    across = ticks(counts.columns, max(6, 36 // len(counts)) if few else 26)
+    figure.update_xaxes(title="predicted", tickangle=0 if few else 90, **across)
+    return drawing(figure, name, max(STANDARD_HEIGHT, 140 + 46 * min(len(counts), 14)))
 
 
 def _faint(colour: str, opacity: float) -> str:

@@ -92,6 +92,7 @@ def comparison_page(compared: list[ComparedRun]) -> str:
         by_validation=best is not None,
         left_out=len(compared) - len(shown),
         metric=METRIC_NAMES[metric],
+        better=better(metric),
         outside=sum(not score["low"] <= value <= score["high"] for value in values),
         same_rows=all(one.has_the_test_rows_of(shown[-1]) for one in shown),
         tests=_test_scores(cards, metric),
@@ -152,7 +153,7 @@ def _test_scores(cards: list[RunCard], metric: str) -> Chart:
     drawing = charts.dots(
         scores,
         "runs",
-        f"{METRIC_NAMES[metric]} on the test rows, with 95 % intervals ({better(metric)} is better)",
+        f"{METRIC_NAMES[metric]} on test rows",
         colours={card.label: card.colour for card in cards},
     )
     numbers = [

@@ -142,7 +142,7 @@ def same_metric(compared: list[ComparedRun]) -> list[ComparedRun]:
 def run_before(earlier: list[ComparedRun]) -> ComparedRun | None:
     """The run to name changes against: the last one, passing over quick runs where there is another."""
     serious = [one for one in earlier if not one.run.info["quick"]]
-    return (serious or earlier or [None])[-1]
+    return (serious or earlier)[-1] if earlier else None
 
 
 def best_on_validation(compared: list[ComparedRun]) -> ComparedRun | None:

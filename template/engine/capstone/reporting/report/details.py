@@ -28,9 +28,9 @@ AT_A_THRESHOLD = {
     "true_positives": ("found (true positives)", ".0f"),
     "false_negatives": ("missed (false negatives)", ".0f"),
     "false_positives": ("false alarms (false positives)", ".0f"),
-    "true_negatives": ("rightly left alone (true negatives)", ".0f"),
-    "recall": ("recall: share of the cases that is found", ".3f"),
-    "precision": ("precision: share of the alarms that is right", ".3f"),
+    "true_negatives": ("correctly left alone (true negatives)", ".0f"),
+    "recall": ("recall: share of the cases that are found", ".3f"),
+    "precision": ("precision: share of the alarms that are right", ".3f"),
     "cost": ("cost", ".3g"),
 }
 
@@ -107,7 +107,7 @@ def _error_by_decile(deciles: pd.DataFrame) -> Chart:
     errors = deciles["mean absolute error"].set_axis(labels)
     return Chart(
         f"Errors are largest where {labels[errors.argmax()]} is predicted",
-        charts.bars(errors, "deciles", "average error in each tenth of the predictions"),
+        charts.bars(errors, "deciles", "average error"),
         deciles,
     )
 
@@ -130,7 +130,7 @@ def _class_charts(results: RunResults) -> dict[str, Chart]:
             charts.lines(
                 _curves(roc, "false positive rate", "true positive rate"),
                 "roc",
-                ("false alarms among the others", "found among the true ones"),
+                ("false alarms among the others", "recall: cases found"),
                 ideal="guessing",
             ),
             _stacked(roc),
@@ -140,7 +140,7 @@ def _class_charts(results: RunResults) -> dict[str, Chart]:
             charts.lines(
                 _curves(precision, "recall", "precision"),
                 "precision",
-                ("recall: found among the true ones", "precision: right among the named"),
+                ("recall: cases found", "precision: alarms that are right"),
             ),
             _stacked(precision),
         ),
@@ -176,7 +176,7 @@ def _errors_by_class(results: RunResults) -> Chart:
     worst = shares.sort_values(ascending=False, kind="stable").head(MOST_BARS)
     return Chart(
         f'Of those that are "{worst.index[0]}", {worst.iloc[0]:.0%} are classified wrongly',
-        charts.bars(worst, "errors", "share classified wrongly, by true class"),
+        charts.bars(worst, "errors", "share classified wrongly"),
         worst.rename_axis("true class").reset_index(name="share classified wrongly"),
     )
 

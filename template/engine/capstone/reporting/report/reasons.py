@@ -43,13 +43,14 @@ class _Explained:
         return self.importance["column"].head(most).tolist()
 
 
-def reasons(results: RunResults) -> dict[str, Chart | list[Chart]] | None:
+def reasons(results: RunResults) -> dict[str, Chart | list[Chart] | str] | None:
     """The charts of the section "Why does it predict this?"; None where nothing was explained."""
     explained = _explained(results)
     if explained is None:
         return None
     return {
-        "importance": _importance(explained, averaged=len(results.target.classes) > 2),
+        "importance": _importance(explained),
+        "output": "each probability" if len(results.target.classes) > 2 else explained.output,
         "swarm": _swarm(explained),
         "dependence": [
             _dependence(explained, column, f"dependence-{number}")
@@ -93,15 +94,14 @@ def _class_to_show(results: RunResults) -> str:
     return findings[0]["class"] if findings else results.target.classes[0]
 
 
-def _importance(explained: _Explained, averaged: bool) -> Chart:
+def _importance(explained: _Explained) -> Chart:
     """The mean size of each column's SHAP values, of several classes the average over them."""
     importance = explained.importance
     first, last = importance["column"].iloc[0], importance["column"].iloc[-1]
-    of = "averaged over the classes" if averaged else explained.output
     drawing = charts.bars(
         importance.set_index("column")["mean_abs_shap"].head(MOST_BARS),
         "shap",
-        f"mean size of the SHAP value: {of}",
+        "mean size of the SHAP value",
     )
     return Chart(f"{first} moves the predictions most, {last} least", drawing, importance)
 
@@ -186,7 +186,7 @@ def _permutation(importance: pd.DataFrame, metric: str) -> Chart:
     drawing = charts.bars(
         order.set_index("column")["permutation_importance"].head(MOST_BARS),
         "permutation",
-        f"how much {METRIC_NAMES[metric]} gets worse when the column is shuffled",
+        f"how much {METRIC_NAMES[metric]} gets worse",
     )
     title = f"{'Also for' if same else 'But for'} the score, {first} matters most"
     return Chart(title, drawing, order[["column", "permutation_importance"]])

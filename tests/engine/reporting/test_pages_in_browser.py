@@ -111,6 +111,7 @@ def test_a_page_is_accessible_and_fits_its_screen(
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_no_table_of_a_report_is_cut_on_a_desk(open_page: Open, problem: str) -> None:
     page = open_page("report.html", problem, DESK)
+    page.evaluate("document.querySelectorAll('details').forEach((one) => one.open = true)")
     cut = page.evaluate(
         """() => [...document.querySelectorAll('.scroll')]
         .filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.ariaLabel)"""

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from html import unescape
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from capstone.runs.comparison import best_on_validation, compared_runs
+from capstone.runs.comparison import best_on_validation, compared_runs, verdicts
 from tests.support.promise import keep_promise
 from tests.support.runs import reseal
 
@@ -99,7 +100,35 @@ def test_each_kind_of_change_is_named(project: Path, another: Callable[..., Path
     assert "training.patience" not in last
     words = words_of(project)
     assert "features.py version 3 version 2 version 1" in words
-    assert "Not all runs were measured on the same test rows" in words
+
+
+def test_runs_are_judged_on_the_same_rows_and_others_are_named(
+    project: Path, another: Callable[..., Path]
+) -> None:
+    """Whoever is right beats a network of two epochs; what has other rows can't be judged."""
+
+    def right(folder: Path) -> None:
+        table = pd.read_csv(folder / "predictions.csv")
+        table["probability_yes"] = (table["truth"] == "yes") * 0.9 + 0.05
+        table["probability_no"] = 1 - table["probability_yes"]
+        table.to_csv(folder / "predictions.csv", index=False)
+
+    def other_rows(folder: Path) -> None:
+        table = pd.read_csv(folder / "predictions.csv")
+        table.assign(row=table["row"] + 1).to_csv(folder / "predictions.csv", index=False)
+
+    another(OLDER, right, name="right")
+    another(NEWER, other_rows, name="elsewhere")
+    another("20990102T000000Z-00000000", right, name="right too")
+    runs = compared_runs(project / "runs")[0]
+    found = verdicts(runs[0], runs)
+    newest = (project / "runs" / "LATEST").read_text(encoding="utf-8").strip()
+    assert found == {newest: "better", "20990102T000000Z-00000000": "undecided"}
+    assert verdicts(runs[1], runs)[OLDER] == "worse"
+    keep_promise(project, "compare", code=0)
+    words = words_of(project)
+    assert "1 run was measured on other test rows" in words
+    assert "It was measured on other test rows than" in words
 
 
 def other_table(project: Path) -> dict[str, str]:

@@ -27,7 +27,7 @@ BLUE, ORANGE, GREY = COLOURS[0], COLOURS[1], COLOURS[-1]
 DASHES = ("solid", "dash", "longdash", "dashdot", "longdashdot")  # for who sees no colours
 MOST_DOTS = 2000  # in a scatter plot
 MOST_DECIMALS = 6
-LONGEST_LABEL, LONGEST_AXIS = 60, 160  # characters
+LONGEST_LABEL, LONGEST_AXIS = 80, 160  # characters
 STANDARD_HEIGHT = 360  # of charts that stand beside one another
 
 

@@ -13,9 +13,21 @@ from capstone.reporting.charts import Plotly
 from capstone.reporting.rendering import Chart, render_page
 from capstone.reporting.report.report import FILE
 from capstone.reporting.report.sentences import METRIC_NAMES, better, verdict
-from capstone.runs.comparison import ComparedRun, best_on_validation, run_before, same_metric
+from capstone.runs.comparison import (
+    ComparedRun,
+    best_on_validation,
+    run_before,
+    same_metric,
+    verdicts,
+)
 
 MOST_CURVES = len(charts.COLOURS) - 1  # each in a colour of its own; grey is for the others
+
+OUTCOMES = {
+    "better": "clearly better than",
+    "worse": "clearly worse than",
+    "undecided": "not clearly better or worse than",
+}
 
 
 @dataclass(frozen=True)
@@ -81,8 +93,7 @@ def comparison_page(compared: list[ComparedRun]) -> str:
     best = best_on_validation(shown)
     cards = _cards(shown, best)
     chosen = next((card for card in cards if card.is_best), cards[-1])
-    score = chosen.compared.run.metrics["model"][metric]
-    values = [card.compared.run.metrics["model"][metric]["value"] for card in cards]
+    against = verdicts(chosen.compared, shown)
     return render_page(
         "comparison.html",
         title="Runs side by side",
@@ -93,14 +104,25 @@ def comparison_page(compared: list[ComparedRun]) -> str:
         left_out=len(compared) - len(shown),
         metric=METRIC_NAMES[metric],
         better=better(metric),
-        outside=sum(not score["low"] <= value <= score["high"] for value in values),
-        same_rows=all(one.has_the_test_rows_of(shown[-1]) for one in shown),
+        against=against,
+        beside=_beside(list(against.values())),
         tests=_test_scores(cards, metric),
         curves=_curves(cards),
         scores=_scores(cards),
         differences=_differences(cards),
         plotly=Plotly(path=charts.SCRIPT),
     )
+
+
+def _beside(outcomes: list[str]) -> str:
+    """How the chosen run does beside the others, in a sentence."""
+    counts = Counter(outcomes)
+    if len(outcomes) == 1:
+        return f"On the same rows it is {OUTCOMES[outcomes[0]]} the other run."
+    parts = [
+        f"{words} {counts[outcome]:,}" for outcome, words in OUTCOMES.items() if counts[outcome]
+    ]
+    return f"On the same rows it is {', '.join(parts)} of the other runs."
 
 
 def _cards(shown: list[ComparedRun], best: ComparedRun | None) -> list[RunCard]:

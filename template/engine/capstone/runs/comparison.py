@@ -6,17 +6,57 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from capstone.core.errors import CapstoneError
 from capstone.core.settings import flatten
 from capstone.core.text import setting_text
+from capstone.evaluation.evaluate import evaluate_model
 from capstone.evaluation.metrics import LOWER_IS_BETTER
 from capstone.runs.folder import Run, read_runs, read_settings
 from capstone.runs.results import read_history
+from capstone.runs.verify import PREDICTIONS, read_predictions, truth_and_prediction
+from capstone.training.description import ModelDescription
+from capstone.training.model import ARCHITECTURE
 
-# What decides which rows the test part holds.
-SPLIT = ("seed", "split.", "data.")
+RESAMPLES = 500  # draws of the test rows, to tell a difference from chance
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a run predicted for its test rows.
+
+    Parameters
+    ----------
+    rows : list of str
+        Which rows of the table they are.
+    classes : list of str
+        In the order of the probabilities; none for regression.
+    truth, prediction : ndarray
+        As the metrics take them.
+    """
+
+    rows: list[str]
+    classes: list[str]
+    truth: np.ndarray
+    prediction: np.ndarray
+
+    @classmethod
+    def read(cls, run: Run) -> Answers:
+        """Read predictions.csv. Raises CapstoneError when it is not as the run wrote it."""
+        table = read_predictions(run)
+        classes = run.files.read_json(ARCHITECTURE, ModelDescription)["target"]["classes"]
+        try:
+            truth, prediction = truth_and_prediction(table, classes)
+        except (KeyError, TypeError, ValueError):
+            raise run.files.unusable(PREDICTIONS, "holds no numbers of this run") from None
+        return cls([str(row) for row in table["row"]], classes, truth, prediction)
+
+    def are_for_the_rows_of(self, other: Answers) -> bool:
+        """Whether both are about the same rows with the same truth."""
+        same_rows = (self.rows, self.classes) == (other.rows, other.classes)
+        return same_rows and np.array_equal(self.truth, other.truth)
 
 
 @dataclass(frozen=True)
@@ -29,6 +69,8 @@ class ComparedRun:
         Its folder, run.json and metrics.json.
     history : DataFrame
         history.csv, a line for each epoch.
+    answers : Answers
+        What it predicted for the test rows.
     settings : dict of str
         Each setting as capstone.toml would write it, by its name: {"training.epochs": "200", ...}.
     files : dict of str
@@ -39,6 +81,7 @@ class ComparedRun:
 
     run: Run
     history: pd.DataFrame
+    answers: Answers
     settings: dict[str, str]
     files: dict[str, str]
     versions: dict[str, str]
@@ -51,6 +94,7 @@ class ComparedRun:
         return cls(
             run,
             read_history(run),
+            Answers.read(run),
             {name: setting_text(value) for name, value in settings.items()},
             {info["data"]["path"]: info["data"]["sha256"], **info.get("code", {})},
             info["versions"],
@@ -74,15 +118,6 @@ class ComparedRun:
             *_changed(before.files, self.files, "{name} changed"),
             *_changed(before.versions, self.versions, "{name} {now} (was {was})"),
         ]
-
-    def has_the_test_rows_of(self, other: ComparedRun) -> bool:
-        """Whether both were measured on the same rows: of the same table, split in the same way."""
-        ours, others = self._split(), other._split()
-        return ours == others
-
-    def _split(self) -> dict[str, str]:
-        kept = {name: value for name, value in self.settings.items() if name.startswith(SPLIT)}
-        return kept | {"table": self.run.info["data"]["sha256"]}
 
 
 def _changed(before: Mapping[str, str], now: Mapping[str, str], form: str) -> list[str]:
@@ -153,3 +188,32 @@ def best_on_validation(compared: list[ComparedRun]) -> ComparedRun | None:
         return None
     sign = -1 if serious[-1].run.metrics["primary_metric"] in LOWER_IS_BETTER else 1
     return max(serious, key=lambda one: sign * (one.on_validation or 0.0))
+
+
+def verdicts(chosen: ComparedRun, compared: list[ComparedRun]) -> dict[str, str]:
+    """How the chosen run does beside each other one that was measured on the same test rows.
+
+    Parameters
+    ----------
+    chosen : ComparedRun
+        The run to judge.
+    compared : list of ComparedRun
+        All runs, the chosen one among them or not.
+
+    Returns
+    -------
+    dict of str
+        By run id: "better", "worse" or "undecided". Both are measured on the same resamples of the rows, as the
+        simpler models are, so that a difference is judged pair by pair.
+    """
+    ours, metrics = chosen.answers, chosen.run.metrics
+    others = {
+        one.run.id: one.answers.prediction
+        for one in compared
+        if one is not chosen and one.answers.are_for_the_rows_of(ours)
+    }
+    predictions = {"model": ours.prediction, **others}
+    problem, metric = metrics["problem"], metrics["primary_metric"]
+    found = evaluate_model(ours.truth, predictions, problem, metric, RESAMPLES, seed=0)
+    beats: dict[str, str] = found["beats"]
+    return beats

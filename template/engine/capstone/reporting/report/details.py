@@ -229,4 +229,5 @@ def _training(results: RunResults) -> Chart:
         by_factors=True,
     )
     title = f"Training ended after {info['epochs']} epochs; the validation loss is lowest at epoch {lowest}"
-    return Chart(title, drawing, _thinned(history))
+    numbers = _thinned(history).rename(columns=lambda name: str(name).replace("_", " "))
+    return Chart(title, drawing, numbers)

@@ -14,6 +14,7 @@ from capstone.reporting.report.sentences import METRIC_NAMES
 from capstone.runs.results import RunResults
 
 MOST_BARS, MOST_SWARMS, MOST_DEPENDENCE = 9, 10, 3
+SHAP = "mean_abs_shap"  # in shap.csv; each class has a column of its own
 MOST_VALUES = 12  # of a column, shown one by one; more numbers are shown in tenths
 
 
@@ -103,7 +104,8 @@ def _importance(explained: _Explained) -> Chart:
         "shap",
         "mean size of the SHAP value",
     )
-    return Chart(f"{first} moves the predictions most, {last} least", drawing, importance)
+    title = f"{first} moves the predictions most, {last} least"
+    return Chart(title, drawing, _in_words(importance))
 
 
 def _swarm(explained: _Explained) -> Chart:
@@ -112,7 +114,7 @@ def _swarm(explained: _Explained) -> Chart:
     return Chart(
         f"How each column moves {explained.output}, row by row",
         charts.swarm(top, explained.shap, explained.values, "swarm", explained.axis),
-        explained.shap[top].describe().rename_axis("of the SHAP values").reset_index(),
+        explained.shap[top].describe().T.rename_axis("SHAP values of").reset_index(),
     )
 
 
@@ -189,4 +191,15 @@ def _permutation(importance: pd.DataFrame, metric: str) -> Chart:
         f"how much {METRIC_NAMES[metric]} gets worse",
     )
     title = f"{'Also for' if same else 'But for'} the score, {first} matters most"
-    return Chart(title, drawing, order[["column", "permutation_importance"]])
+    return Chart(title, drawing, _in_words(order[["column", "permutation_importance"]]))
+
+
+def _in_words(importance: pd.DataFrame) -> pd.DataFrame:
+    """shap.csv with headings as people write them."""
+    names = {SHAP: "mean size of the SHAP value", "permutation_importance": "loss when shuffled"}
+    of_classes = {
+        name: f'of "{name.removeprefix(SHAP + "_")}"'
+        for name in importance
+        if name.startswith(f"{SHAP}_")
+    }
+    return importance.rename(columns=names | of_classes)

@@ -76,7 +76,7 @@ def test_a_run_keeps_its_name_and_note_and_all_that_show_it_say_them(project: Pa
     assert "<b>We" not in report
     done = keep_promise(project, "compare", code=0)
     assert f"{newest}  small rate  roc_auc" in done.out and f"    {NOTE}\n" in done.out
-    assert re.search(r"changed since 2\S+: nothing; took \d+ s", done.out)
+    assert re.search(r'changed since "2\S+": nothing; took \d+ s', done.out)
     words = words_of(project)
     assert NOTE in words and "Nothing changed since" in words and "took" in words
     assert f'<a href="{newest}/report.html"><bdi>small rate</bdi></a>' in page_of(project)
@@ -93,7 +93,7 @@ def test_each_kind_of_change_is_named(project: Path, another: Callable[..., Path
     another(NEWER, name="second", code=code | {"features.py": "2" * 64}, data=other_table(project))
     out = keep_promise(project, "compare", code=0).out
     assert "the first run" in out
-    changed = out.partition("changed since first: ")[2].partition(";")[0]
+    changed = out.partition('changed since "first": ')[2].partition(";")[0]
     assert re.match(r"training\.patience = \d+ \(was 1\d+\), .*features\.py changed", changed)
     last = out.rpartition("changed since ")[2]
     assert "features.py changed" in last and "customer_churn.csv changed" in last
@@ -158,7 +158,7 @@ def test_a_quick_run_is_marked_and_neither_chosen_nor_compared_with(
     assert best is not None and best.run.name != "smoke"
     another("20990102T000000Z-00000000", name="last")
     out = keep_promise(project, "compare", code=0).out
-    assert "changed since smoke" not in out and out.count("  quick run") == 1
+    assert 'changed since "smoke"' not in out and out.count("  quick run") == 1
     assert words_of(project).count("quick run: judge nothing by it") == 1
 
 
@@ -172,7 +172,7 @@ def test_a_run_of_an_older_release_is_compared_too(
         del info[key]
     (folder / "run.json").write_text(json.dumps(info), encoding="utf-8")
     out = keep_promise(project, "compare", code=0).out
-    assert "    the first run\n" in out and f"changed since {OLDER}: nothing; took" in out
+    assert "    the first run\n" in out and f'changed since "{OLDER}": nothing; took' in out
     assert keep_promise(project, "report", OLDER, code=0)
 
 

@@ -48,5 +48,5 @@ def run_in_lines(compared: ComparedRun, before: ComparedRun | None) -> list[str]
     changed = "the first run"
     if before:
         changes = ", ".join(compared.changes_since(before)) or "nothing"
-        changed = f"changed since {before.run.name}: {changes}"
+        changed = f'changed since "{before.run.name}": {changes}'
     return [*lines, f"    {changed}{took}"]

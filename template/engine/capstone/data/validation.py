@@ -251,7 +251,8 @@ def _refuse_mixed(column: pd.Series, place: str) -> None:
             f'Column "{column.name}" mixes numbers with text such as {quoted(present[odd])} (row {odd}): '
             f"mend it in clean() ({place}), e.g. with pd.to_numeric(..., errors='coerce')."
         )
-    if present.map(lambda value: bool(possible_formats(value))).mean() < 0.9:
+    may_be_dates = {value: bool(possible_formats(value)) for value in present.unique()}
+    if present.map(may_be_dates).mean() < 0.9:
         return  # no dates: spare the time of trying
     shapes = pd.DataFrame({shape: read_as_dates(present, shape) for shape in DATE_FORMATS})
     if shapes.any(axis=1).mean() >= 0.9:

@@ -13,6 +13,7 @@ from capstone.drafts.choices import Looked
 from tests.conftest import Capstone, Render
 from tests.support.helpers import SMALL, must_run, tool
 from tests.support.messy_tables import TABLES
+from tests.support.promise import command, digests, keep_promise
 
 ANSWERS = {"data_source": "own"}
 
@@ -193,3 +194,57 @@ def test_used_twice_the_second_draft_changes_nothing(
     code, out, _ = capstone(project, "use", "data/raw/table.csv", "--yes")
     assert code == 0
     assert "Written: nothing that differs" in out
+
+
+class Typist(io.StringIO):
+    """Someone at a terminal who presses Enter so many times, then Ctrl-C, Ctrl-D, or nothing any more."""
+
+    def __init__(self, enters: int, then: type[BaseException] | None) -> None:
+        super().__init__("\n" * enters)
+        self.left, self.then = enters, then
+
+    def readline(self, size: int | None = -1, /) -> str:
+        self.left -= 1
+        if self.left < 0 and self.then is not None:
+            raise self.then
+        return super().readline(size or -1)
+
+    def isatty(self) -> bool:
+        return self.then is not None
+
+
+@pytest.mark.parametrize(
+    ("then", "code", "words"),
+    [
+        (KeyboardInterrupt, 130, "Stopped. Nothing was written.\n"),
+        (EOFError, 130, "Stopped. Nothing was written.\n"),
+        (None, 2, "There is no one to answer the questions: add --yes"),
+    ],
+    ids=["Ctrl-C", "Ctrl-D", "no more answers"],
+)
+def test_who_stops_at_a_question_loses_nothing(
+    project: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    then: type[BaseException] | None,
+    code: int,
+    words: str,
+) -> None:
+    features = project / "src" / "my_capstone" / "features.py"
+    features.write_text(features.read_text() + "\nMINE = 1\n")  # so that one question more is asked
+    path = TABLES["with_a_leak"]().write(tmp_path, "table")
+    before = digests(project)
+    for answered in (0, 3, 6, 7):
+        monkeypatch.setattr(sys, "stdin", Typist(answered, then))
+        ended = command(project, "use", str(path))
+        assert (ended.code, words in ended.err) == (code, True), (answered, ended)
+        assert ended.err.count("\n") <= 2  # one for the line with the question
+        assert digests(project) == before
+
+
+def test_a_closed_input_is_no_one(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = TABLES["with_a_leak"]().write(tmp_path, "table")
+    monkeypatch.setattr(sys, "stdin", None)
+    keep_promise(project, "use", str(path), names=["no one to answer"], code=2)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import filecmp
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:  # heavy libraries are imported where they are used
     from capstone.drafts.files import Draft
     from capstone.profiling.suggestions import Problem
 
+T = TypeVar("T")
 NONE = "-"  # the answer for "no column"
 PROBLEMS: dict[Problem, str] = {
     "regression": "a number",
@@ -82,7 +85,7 @@ def place_for(path: Path, root: Path) -> Path:
     if path.is_dir():
         raise CapstoneError(f"{path} is a folder outside your project: move it to data/raw/ first.")
     place = Path("data", "raw", path.name)
-    if (root / place).exists() and (root / place).read_bytes() != path.read_bytes():
+    if (root / place).exists() and not filecmp.cmp(root / place, path, shallow=False):
         raise CapstoneError(
             f"{place.as_posix()} is there already and differs from {path}: give one of them another name."
         )
@@ -211,29 +214,36 @@ def _in_list(name: str) -> str:
 
 def prompt(question: str, suggestion: str) -> str:
     """What is typed; Enter takes the suggestion."""
+    return answer(lambda: str(typer.prompt(one_line(question), default=suggestion)).strip())
+
+
+def agreed(question: str, default: bool) -> bool:
+    """Whether someone says yes."""
+    return answer(lambda: typer.confirm(question, default=default))
+
+
+def answer(ask: Callable[[], T]) -> T:
+    """What is answered to a question. Raises CapstoneError where no one is there, typer.Abort after Ctrl-C."""
+    no_one = "There is no one to answer the questions: add --yes to take every suggestion."
+    if sys.stdin is None:  # the command was started with its input closed
+        raise CapstoneError(no_one)
     try:
-        return str(typer.prompt(one_line(question), default=suggestion)).strip()
+        return ask()
     except typer.Abort:
         if sys.stdin.isatty():
             raise
-        raise CapstoneError(
-            "There is no one to answer the questions: add --yes to take every suggestion."
-        ) from None
+        raise CapstoneError(no_one) from None
 
 
 def confirm(drafts: list[Draft]) -> list[Draft]:
     """The drafts that someone wants to have: asked once, and once more for each file that they have worked on."""
     fresh = [draft for draft in drafts if not draft.yours]
-    chosen = []
-    if fresh and typer.confirm(
-        f"\nWrite {' and '.join(draft.path.as_posix() for draft in fresh)}?", default=True
-    ):
-        chosen = fresh
+    names = " and ".join(draft.path.as_posix() for draft in fresh)
+    chosen = fresh if fresh and agreed(f"\nWrite {names}?", True) else []
     for draft in drafts:
-        if draft.yours and typer.confirm(
-            f"You have worked on {draft.path.as_posix()}. Replace it?", default=False
-        ):
-            chosen.append(draft)
+        question = f"You have worked on {draft.path.as_posix()}. Replace it?"
+        if draft.yours and agreed(question, False):
+            chosen = [*chosen, draft]
     return chosen
 
 

@@ -42,10 +42,12 @@ def use(
 ) -> None:
     """Start with your own table: look at it, and draft settings, clean(), decisions and datasheet."""
     from capstone.core.project import find_root
-    from capstone.drafts.choices import Looked, suggested
+    from capstone.drafts.choices import Looked, suggested, what_stops_a_run
     from capstone.drafts.files import make_drafts, write_drafts
 
     root = find_root()
+    if not path.exists():
+        raise CapstoneError(f"{path} does not exist: name the file with your table.")
     place = place_for(path, root)
     raw, how = look_at_file(path)
     looked = Looked.at(raw)
@@ -75,11 +77,13 @@ def use(
         )
     copy_table(path, root / place)
     write_drafts(root, drafts)
-    say_what_next(place, drafts)
+    say_what_next(place, drafts, what_stops_a_run(looked, choices))
 
 
 def place_for(path: Path, root: Path) -> Path:
     """Where the table will lie, seen from the project's folder: where it is, or in data/raw/."""
+    if not f"{path}{path.resolve()}".isprintable():
+        raise CapstoneError(f"{path} has a letter in its name that nobody can see: rename it.")
     if path.resolve().is_relative_to(root.resolve()):
         return path.resolve().relative_to(root.resolve())
     if path.is_dir():
@@ -97,9 +101,7 @@ def look_at_file(path: Path) -> tuple[pd.DataFrame, str]:
     from capstone.core.settings import Data
     from capstone.streaming.source import table_or_sample
 
-    table, how, sample = table_or_sample(
-        path, Data(path=str(path), target="-", problem="regression")
-    )
+    table, how, sample = table_or_sample(path, Data(path="-", target="-", problem="regression"))
     return table, f"{how}; {sample}" if sample else how
 
 
@@ -256,11 +258,13 @@ def copy_table(source: Path, target: Path) -> None:
             shutil.copyfile(source, partial)
 
 
-def say_what_next(place: Path, drafts: list[Draft]) -> None:
-    """What was written, and the two commands that come next."""
+def say_what_next(place: Path, drafts: list[Draft], obstacle: str) -> None:
+    """What was written, what a run would end with, and the two commands that come next."""
     written = ", ".join(draft.path.as_posix() for draft in drafts) or "nothing that differs"
     say()
     say(f"Your table is {place.as_posix()}. Written: {written}.")
+    if obstacle:
+        say(f"A run will need more: {obstacle}")
     say("Read clean() in features.py: each line has its reason, and you decide. Then:")
     say("  capstone data           look at the table, as it is and as clean() leaves it")
     say("  capstone run            train, evaluate and save the model")

@@ -42,7 +42,8 @@ def suspected_leaks(table: pd.DataFrame, target: pd.Series, data: Data) -> dict[
         max_depth=6, random_state=0
     )
     truth = target.astype("float64") if regression else target.astype(str)
-    if not regression and truth.value_counts().min() < 3:
+    counts = truth.value_counts()
+    if len(counts) < 2 or (not regression and counts.min() < 3):
         return {}
     scoring = "r2" if regression else "balanced_accuracy"
     leaks = {}

@@ -35,15 +35,14 @@ def suspected_leaks(table: pd.DataFrame, target: pd.Series, data: Data) -> dict[
     """
     if len(target) > MOST_ROWS:
         target = target.sample(MOST_ROWS, random_state=0)
-    if len(target) < FEWEST_ROWS:
+    if len(target) < FEWEST_ROWS or target.nunique() < 2:
         return {}
     regression = data.problem == "regression"
     tree = (DecisionTreeRegressor if regression else DecisionTreeClassifier)(
         max_depth=6, random_state=0
     )
     truth = target.astype("float64") if regression else target.astype(str)
-    counts = truth.value_counts()
-    if len(counts) < 2 or (not regression and counts.min() < 3):
+    if not regression and truth.value_counts().min() < 3:
         return {}
     scoring = "r2" if regression else "balanced_accuracy"
     leaks = {}

@@ -43,6 +43,8 @@ def use(
     from capstone.drafts.files import make_drafts, write_drafts
 
     root = find_root()
+    if not path.exists():
+        raise CapstoneError(f"{path} does not exist: name the file with your table.")
     place = place_for(path, root)
     raw, how = look_at_file(path)
     looked = Looked.at(raw)

@@ -133,6 +133,17 @@ class Decisions(Form):
     saved_against: dict[Literal["nothing", "everyone"], Interval]
 
 
+class Doubt(Form):
+    """Why the result is too good to be believed as it is."""
+
+    kind: Literal["leak", "alone", "perfect"]
+    columns: Annotated[list[str], Field(min_length=1)]
+    score: float
+    measure: str
+    others: float = 0.0
+    model: Literal["model"] | Baseline = "model"
+
+
 class Metrics(Form):
     """metrics.json."""
 
@@ -143,6 +154,7 @@ class Metrics(Form):
     baselines: dict[Baseline, dict[str, Score]]
     beats: dict[Baseline, Literal["better", "worse", "undecided"]]
     validation: dict[str, float | None]
+    doubt: Doubt = ABSENT
     intervals: Intervals = ABSENT
     calibration: Calibration = ABSENT
     threshold: Threshold = ABSENT

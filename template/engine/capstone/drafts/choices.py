@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from capstone.core.settings import Data
+from capstone.data.mends import Mend, find_mends
 from capstone.data.spellings import class_to_detect
-from capstone.profiling.mends import Mend, find_mends
 from capstone.profiling.suggestions import (
     Problem,
     suggest_id,

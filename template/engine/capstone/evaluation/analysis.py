@@ -29,6 +29,7 @@ from capstone.evaluation.decision_cost import cost_of_decisions
 from capstone.evaluation.error_analysis import row_errors, worst_slices
 from capstone.evaluation.evaluate import primary_metric, scorer
 from capstone.evaluation.explanation import (
+    Plan,
     affordable_rows,
     explain,
     permutation_importance,
@@ -261,7 +262,8 @@ def _add_explanation(
         analysis.notes.append(f"{len(features.columns):,} columns: too many to explain one by one")
         return
     chosen = np.sort(np.random.default_rng(seed).permutation(len(matrix))[:rows])
-    explanation = explain(model.predict_matrix, matrix[chosen], background, origins, seed, weights)
+    plan = Plan.of(len(features.columns), len(chosen), weights)
+    explanation = explain(model.predict_matrix, matrix[chosen], background, origins, seed, plan)
     if explanation.error > LARGEST_ERROR:
         raise CapstoneError(
             f"The SHAP values of {len(chosen)} rows don't add up to the predictions (they are off by "

@@ -144,6 +144,12 @@ class Doubt(Form):
     model: Literal["model"] | Baseline = "model"
 
 
+class Explained(Form):
+    """How many rows were explained together."""
+
+    rows: Count
+
+
 class Metrics(Form):
     """metrics.json."""
 
@@ -161,7 +167,7 @@ class Metrics(Form):
     decisions: Decisions = ABSENT
     groups: dict[str, dict[str, Any]] = ABSENT
     slices: dict[str, Any] = ABSENT
-    explanation: dict[str, Any] = ABSENT
+    explanation: Explained = ABSENT
 
     @model_validator(mode="after")
     def the_metric_that_decides_is_there(self) -> Self:
@@ -208,6 +214,16 @@ class ServedMetric(Score):
     higher_is_better: bool
 
 
+class ExplanationPlan(Form):
+    """How the run explained its rows, so that a service explains them alike."""
+
+    columns: list[str]
+    exact: bool
+    orders: Annotated[int, Field(ge=1)]
+    seed: int
+    rows: Count
+
+
 class Serving(Form):
     """serving.json."""
 
@@ -220,6 +236,7 @@ class Serving(Form):
     known: dict[str, Any]
     steps: Steps
     background: dict[str, Annotated[list[str | float | None], Field(min_length=1)]]
+    explanation: ExplanationPlan = ABSENT
     project: ServedProject
     metric: ServedMetric
 

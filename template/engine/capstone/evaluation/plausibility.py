@@ -11,9 +11,10 @@ from capstone.core.text import MODELS, quoted
 from capstone.data.leaks import LEAK, one_column_scores
 
 MEASURES = {"regression": "R²", "binary": "balanced accuracy", "multiclass": "balanced accuracy"}
-# Of classes, one column that gets this far while the others get at most half as far above guessing. A number that
-# follows from another one is common and honest, so in regression a single column needs LEAK.
-ALONE, HALF, MOST_ALONE = 0.93, 0.5, 3
+# Of classes, one column that gets this far while no other gets near it, by what it is better than guessing. A number
+# that follows from another one is common and honest, so in regression a single column needs LEAK.
+ALONE, NEAR = 0.93, 0.6
+MOST_NAMED = 3
 # A model that makes hardly any error: R², or the share classified correctly of so many rows that it is no luck.
 PERFECT = {"regression": ("r2", 0.999, 20), "binary": ("accuracy", 0.998, 200)}
 TRIVIAL = 0.98  # share of the most common class, beyond which everybody is right
@@ -46,13 +47,15 @@ def find_doubt(
     measure = MEASURES[data.problem]
     scores = one_column_scores(table, truth, data)
     ranking = sorted(scores, key=lambda name: -scores[name])
+    if not ranking:
+        return None
     leaks = [name for name in ranking if scores[name] >= LEAK]
     if leaks:
         return {"kind": "leak", "columns": leaks, "score": scores[leaks[0]], "measure": measure}
-    if data.problem != "regression" and (alone := _alone(scores, ranking, truth.nunique())):
-        others = max(score for name, score in scores.items() if name not in alone)
-        found = {"kind": "alone", "columns": alone, "score": scores[alone[0]], "measure": measure}
-        return {**found, "others": others}
+    if data.problem != "regression" and _is_alone(scores, ranking, truth.nunique()):
+        first, second = (scores[name] for name in ranking[:2])
+        found = {"kind": "alone", "columns": ranking[:1], "score": first, "measure": measure}
+        return {**found, "others": second}
     metric, enough, fewest = PERFECT.get(data.problem, PERFECT["binary"])
     models = {"model": metrics["model"], **metrics["baselines"]}
     best = max(models, key=lambda name: models[name][metric]["value"])
@@ -69,19 +72,17 @@ def find_doubt(
     }
 
 
-def _alone(scores: dict[str, float], ranking: list[str], classes: int) -> list[str]:
-    """The columns, three at most, that get far by themselves while all others hardly do better than a guess."""
-    guess = 1 / classes
-    best = scores[ranking[0]] if ranking else 0.0
-    if best < ALONE:
-        return []
-    ahead = [name for name in ranking if scores[name] - guess > HALF * (best - guess)]
-    return ahead if len(ahead) <= MOST_ALONE and len(ahead) < len(ranking) else []
+def _is_alone(scores: dict[str, float], ranking: list[str], classes: int) -> bool:
+    """Whether the first column gets far by itself, and no other gets near it."""
+    if len(ranking) < 2 or scores[ranking[0]] < ALONE:
+        return False
+    first, second = (scores[name] - 1 / classes for name in ranking[:2])  # above guessing
+    return second <= NEAR * first
 
 
 def doubt_in_words(doubt: dict[str, Any], target: str) -> tuple[str, str]:
     """What is too good, and what to do about it, a sentence each."""
-    *names, last = [quoted(name) for name in doubt["columns"][:MOST_ALONE]]
+    *names, last = [quoted(name) for name in doubt["columns"][:MOST_NAMED]]
     listed, one = f"{', '.join(names)} and {last}" if names else last, not names
     remedy, score = _remedy(target, one), f"{doubt['measure']} {doubt['score']:.3f}"
     if doubt["kind"] == "perfect":
@@ -92,9 +93,7 @@ def doubt_in_words(doubt: dict[str, Any], target: str) -> tuple[str, str]:
         subject = f"{listed} alone" if one else f"Each of {listed} alone"
         said = f'{subject} nearly determines "{target}" ({score})'
     else:
-        does = "does nearly all by itself" if one else "do nearly all, each by itself"
-        others = f"no other column gets beyond {doubt['others']:.3f}"
-        said = f"{listed} {does} ({score}; {others})"
+        said = f"{listed} does nearly all by itself ({score}; no other column gets beyond {doubt['others']:.3f})"
     return f"{said}.", f"{remedy[:1].upper()}{remedy[1:]}"
 
 

@@ -56,8 +56,7 @@ def run(
     from capstone.runs.folder import name_the_start
 
     # "runs/LATEST" to start from is written down as the run that it is today, so that `capstone reproduce` finds it.
-    settings = name_the_start(settings, root)
-    options = RunOptions(quick, resume, name=name, note=note)
+    settings, options = name_the_start(settings, root), RunOptions(quick, resume, name, note)
     one_run = run_as_json if json_lines else run_in_words
     if several:
         share_run(settings, root, options, seeds, one_run)
@@ -120,6 +119,7 @@ def run_in_words(settings: Settings, root: Path, options: RunOptions) -> dict[st
     """One run, printed for people; returns its metrics."""
     from capstone.commands.console import show_results, terminal, training_progress
     from capstone.core.text import say, verdict_sentence
+    from capstone.evaluation.plausibility import doubt_sentence
     from capstone.streaming.pipeline import open_pipeline
 
     pipeline = open_pipeline(settings, root, options)
@@ -133,7 +133,8 @@ def run_in_words(settings: Settings, root: Path, options: RunOptions) -> dict[st
         say("This was a quick run, to see that every step works; `capstone run` trains for real.")
     folder = pipeline.folder.relative_to(root)
     say(f"Open {folder / 'report.html'} in a browser; everything about this run is beside it.")
-    say("Try its model on a page: `capstone serve`.")
+    doubt = doubt_sentence(pipeline.metrics, settings.data.target)
+    say(f"CAREFUL: {doubt}" if doubt else "Try its model on a page: `capstone serve`.")
     return pipeline.metrics
 
 

@@ -265,3 +265,18 @@ def test_simpler_models_are_listed_as_one_would_say_it(names: list[str], said: s
         verdict(dict.fromkeys(names, "better"))
         == f"It is better than {said}, beyond what chance explains."
     )
+
+
+def test_the_headline_is_of_the_threshold_that_decides(finished: Finished) -> None:
+    results = read_results(read_run(finished("binary") / "runs"))
+    threshold = results.metrics["threshold"]
+    threshold["value"], threshold["test"]["recall"], threshold["test"]["precision"] = (
+        0.17,
+        0.91,
+        None,
+    )
+    page = " ".join(unescape(report_page(results)).split())
+    lead = re.findall(r'<p class="lead">(.+?)</p>', page)[0]
+    assert 'acting from a probability of 17% on finds 91% of the "yes", and - of those' in lead
+    assert "Predicted by the threshold of 17%" in page
+    assert lead.index("17%") < lead.index("From 50% on")

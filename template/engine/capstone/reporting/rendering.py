@@ -73,7 +73,7 @@ def environment(autoescape: bool) -> Environment:
     made.filters |= {
         "number": number,
         "short": short,
-        "percent": "{:.0%}".format,
+        "percent": lambda value: "-" if value is None else f"{value:.0%}",
         "count": "{:,}".format,
     }
     return made

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.classes import Cohort, commit_all, git, made_once, make_class, write
+from tests.support.classes import Cohort, commit_all, create_on_servers, git, make_class, write
 from tests.support.helpers import ROOT, Render, RunCapstone, must_run
 
 REF = "refs/notes/capstone/check"
@@ -39,15 +39,7 @@ def classroom(cohort: Cohort, small: Path, tmp_path: Path, kept: Path) -> Path:
         ["ada", "eve"],
         **{"class": settings, "forge": "file_remotes = true"},
     )
-
-    def create() -> None:
-        bare = ("init", "--quiet", "--bare", "--initial-branch=main")
-        for name in ("ada", "eve"):
-            git(tmp_path, *bare, f"server/{name}.git")
-        assert cohort(folder, "create", "--to", "v1.0.0").code == 0
-
-    made_once(kept / "ci", [server, folder / ".cohort"], create)
-    return folder
+    return create_on_servers(cohort, folder, ["ada", "eve"], kept / "ci")
 
 
 def script_of(forge: str) -> str:

@@ -17,8 +17,8 @@ from cohort.classroom.ledger import alone
 from tests.support.classes import (
     Cohort,
     commit_all,
+    create_on_servers,
     git,
-    made_once,
     make_class,
     move_into,
     snapshot,
@@ -221,16 +221,7 @@ def remotes(cohort: Cohort, small: Path, tmp_path: Path, kept: Path) -> Path:
     folder = make_class(
         tmp_path / "class", small, names, **{"class": settings, "forge": "file_remotes = true"}
     )
-
-    def create() -> None:
-        for name in names:
-            server = tmp_path / "server" / f"{name}.git"
-            server.mkdir(parents=True)
-            git(server, "init", "--quiet", "--bare", "--initial-branch=main")
-        assert cohort(folder, "create", "--to", "v1.0.0").code == 0
-
-    made_once(kept / "file", [tmp_path / "server", folder / ".cohort"], create)
-    return folder
+    return create_on_servers(cohort, folder, names, kept / "file")
 
 
 def test_servers_get_branches_only_when_asked(cohort: Cohort, remotes: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the plan, the commit and the pull request say of a merge: to an instructor, true before and after it.
+"""The sentences about a merge in the plan, the commit and the pull request, true before and after it.
 
 Each says what was kept and what is left to do, and none advises against keeping a student's work.
 """
@@ -17,7 +17,7 @@ RENAME_IT = "Rename the student's, then run `cohort update` again"
 
 
 def done(base: File, ours: File) -> str:
-    """What the student did to a file."""
+    """Say what the student did to a file."""
     if base.content != ours.content:
         return "changed"
     if base.mode != ours.mode:

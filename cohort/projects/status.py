@@ -1,4 +1,4 @@
-"""Where each project stands. Needs nothing of copier, so it is quick."""
+"""The state of each project. Doesn't need Copier, so it is fast."""
 
 from __future__ import annotations
 

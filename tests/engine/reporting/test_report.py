@@ -281,6 +281,8 @@ def test_the_report_can_be_read_on_a_desktop_a_phone_and_paper(
     assert wrong == []
     assert all(url.startswith(("file:", "data:", "blob:")) for url in asked), asked
     assert shown.evaluate("document.documentElement.scrollWidth") <= width
+    too_wide = "svg => svg.getBoundingClientRect().width > svg.closest('figure').clientWidth"
+    assert shown.evaluate(f"[...document.querySelectorAll('.main-svg')].filter({too_wide}).length") == 0
     assert shown.locator("h1").count() == 1
     found = axe.Axe().run(shown).response["violations"]
     assert [rule["id"] for rule in found if rule["impact"] in ("serious", "critical")] == []

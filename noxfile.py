@@ -101,6 +101,17 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def pictures(session: nox.Session) -> None:
+    """Make the pictures of the site and of the READMEs again, from real runs; needs Chromium, and some minutes."""
+    install_for_tests(session)
+    session.install(*group("pictures"))
+    env = {"PYTHONPATH": os.pathsep.join([str(HERE), str(HERE / "template" / "engine")])}
+    session.run(
+        "python", "-m", "site_tools.make_pictures", env={**env, "PYTHONDONTWRITEBYTECODE": "1"}
+    )
+
+
+@nox.session
 def record(session: nox.Session) -> None:
     """Keep a release for the tests of later ones: `nox -s record -- v0.1.0`, with that tag checked out."""
     if len(session.posargs) != 1:

@@ -13,6 +13,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 from rich._export_format import CONSOLE_SVG_FORMAT
+from rich.color import parse_rgb_hex
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
@@ -22,9 +23,9 @@ SCHEMES = ("light", "dark")
 QUALITY = 80
 QUIET = ("background-networking", "component-update", "sync", "gpu", "quic")  # it asks nobody
 # The colours of a report in the dark, where a terminal mostly is.
-COLOURS = "12151b e8eaf0 333a47 ff8f85 7ed79d f3c171 7aa7ff c79bff 7fd3de e8eaf0"
-PAPER, INK, *ANSI = (tuple(bytes.fromhex(colour)) for colour in COLOURS.split())
-THEME = TerminalTheme(PAPER, INK, ANSI)
+HEX = "12151b e8eaf0 333a47 ff8f85 7ed79d f3c171 7aa7ff c79bff 7fd3de e8eaf0"
+COLOURS: list[tuple[int, int, int]] = [parse_rgb_hex(colour) for colour in HEX.split()]
+THEME = TerminalTheme(COLOURS[0], COLOURS[1], COLOURS[2:])
 # rich's picture would fetch its letters from another host: the reader's own do.
 FONTS = "ui-monospace, 'Cascadia Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 FORM = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)

@@ -102,13 +102,12 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def pictures(session: nox.Session) -> None:
-    """Make the pictures of the site and of the READMEs again, from real runs; needs Chromium, and some minutes."""
+    """Make the site's pictures again, from real runs; `nox -s pictures -- class` makes one stage's. Needs Chromium."""
     install_for_tests(session)
     session.install(*group("pictures"))
     env = {"PYTHONPATH": os.pathsep.join([str(HERE), str(HERE / "template" / "engine")])}
-    session.run(
-        "python", "-m", "site_tools.make_pictures", env={**env, "PYTHONDONTWRITEBYTECODE": "1"}
-    )
+    env["PYTHONDONTWRITEBYTECODE"] = "1"
+    session.run("python", "-m", "site_tools.make_pictures", *session.posargs, env=env)
 
 
 @nox.session

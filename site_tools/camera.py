@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import re
 import shutil
@@ -18,7 +19,8 @@ from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
-WIDTH, HEIGHT, SHARPNESS = 1120, 760, 1.5
+SHARPNESS = 1.5
+DESKTOP, PHONE = {"": (1120, 760)}, {"-phone": (390, 560)}
 SCHEMES = ("light", "dark")
 QUALITY = 80
 QUIET = ("background-networking", "component-update", "sync", "gpu", "quic")  # it asks nobody
@@ -46,12 +48,18 @@ def chromium() -> Iterator[Browser]:
 
 
 def take(
-    browser: Browser, address: str, target: Path, prepare: Callable[[Page], object] | None = None
+    browser: Browser,
+    address: str,
+    target: Path,
+    prepare: Callable[[Page], object] | None = None,
+    *,
+    phone: bool = False,
 ) -> None:
-    """A page in both themes, as TARGET-light.webp and TARGET-dark.webp; `prepare` clicks and scrolls before."""
-    for scheme in SCHEMES:
+    """A page as TARGET-light.webp and TARGET-dark.webp, and as on a phone; `prepare` clicks and scrolls before."""
+    sizes = DESKTOP | PHONE if phone else DESKTOP
+    for (size, (width, height)), scheme in itertools.product(sizes.items(), SCHEMES):
         page = browser.new_page(
-            viewport={"width": WIDTH, "height": HEIGHT},
+            viewport={"width": width, "height": height},
             device_scale_factor=SHARPNESS,
             color_scheme="dark" if scheme == "dark" else "light",
         )
@@ -61,7 +69,9 @@ def take(
             prepare(page)
         page.wait_for_timeout(500)  # a chart comes in with a short movement
         picture = Image.open(io.BytesIO(page.screenshot()))
-        picture.save(target.with_name(f"{target.name}-{scheme}.webp"), quality=QUALITY, method=6)
+        picture.save(
+            target.with_name(f"{target.name}{size}-{scheme}.webp"), quality=QUALITY, method=6
+        )
         page.close()
 
 

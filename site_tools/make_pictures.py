@@ -1,8 +1,12 @@
-"""Makes the pictures of the site and of the READMEs from the real thing: `nox -s pictures`, some minutes."""
+"""Makes the pictures of the site and of the READMEs from the real thing: `nox -s pictures`, some minutes.
+
+`nox -s pictures -- class` makes those of one stage alone; the stages are houses, gym and class.
+"""
 
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -13,30 +17,28 @@ from site_tools.camera import chromium, draw_terminal, scroll_to, take
 from site_tools.pictures import FOLDER
 
 
-def main() -> None:
-    """All pictures anew, and what they were made from."""
+def main(chosen: list[str]) -> None:
+    """The pictures of the chosen stages, or all of them, and what they were made from."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
-        at = Path(folder)
-        picture_houses(browser, stage.houses(at / "my-capstone"))
-        picture_own_table(browser, stage.houses(at / "gym-members"), at / "gym.csv")
-        (at / "class").mkdir()
-        take(browser, stage.a_class(at / "class").as_uri(), FOLDER / "class")
-    pictures.record()
+    for name in chosen or STAGES:
+        picture, scenes = STAGES[name]
+        with tempfile.TemporaryDirectory() as folder, chromium() as browser:
+            picture(browser, Path(folder))
+        pictures.record(scenes)
 
 
-def picture_houses(browser: Browser, project: stage.Project) -> None:
+def picture_houses(browser: Browser, folder: Path) -> None:
     """What the tutorial's first project shows."""
-    draw(project, "data", lines=24)
+    project = stage.houses(folder / "my-capstone")
+    draw(project, "data")
     take(browser, page(project, "data.html"), FOLDER / "data", scroll_to("h2:has-text('columns')"))
-    project.run("run", "--quick")
     draw(project, "run")
     run = project.newest()
-    take(browser, (run / "report.html").as_uri(), FOLDER / "report")
+    take(browser, (run / "report.html").as_uri(), FOLDER / "report", phone=True)
     draw(project, "explain", "--row", "H0001")
     take(browser, (run / "explain_H0001.html").as_uri(), FOLDER / "explanation")
     with project.serve() as address:
-        take(browser, address, FOLDER / "service", predict)
+        take(browser, address, FOLDER / "service", predict, phone=True)
     project.run("card")
     draw(project, "check")
     project.run("run", "--set", "network.activation=relu")
@@ -44,20 +46,37 @@ def picture_houses(browser: Browser, project: stage.Project) -> None:
     take(browser, page(project, "compare.html"), FOLDER / "compare")
 
 
-def picture_own_table(browser: Browser, project: stage.Project, table: Path) -> None:
+def picture_gym(browser: Browser, folder: Path) -> None:
     """From a messy table to a report, by two commands."""
-    shutil.copy(gym.FILE, table)
+    project = stage.houses(folder / "my-capstone")
+    shutil.copy2(gym.FILE, folder)
     draw(project, "use", "../gym.csv", "--yes", until="--- capstone.toml")
     project.run("run")
     take(browser, (project.newest() / "report.html").as_uri(), FOLDER / "gym")
 
 
-def draw(
-    project: stage.Project, *words: str, lines: int | None = None, until: str | None = None
-) -> None:
+def picture_class(browser: Browser, folder: Path) -> None:
+    """The instructor's page."""
+    take(browser, stage.a_class(folder).as_uri(), FOLDER / "class", phone=True)
+
+
+STAGES = {
+    "houses": (
+        picture_houses,
+        [
+            *("data", "report", "explanation", "service", "compare"),
+            *("terminal-data", "terminal-run", "terminal-explain", "terminal-check"),
+        ],
+    ),
+    "gym": (picture_gym, ["gym", "terminal-use"]),
+    "class": (picture_class, ["class"]),
+}
+
+
+def draw(project: stage.Project, *words: str, until: str | None = None) -> None:
     """A command and what it prints, all of it or the beginning."""
     printed = project.run(*words, fails=words[0] == "check")
-    shown = printed.partition(until)[0] if until else "\n".join(printed.splitlines()[:lines])
+    shown = printed.partition(until)[0] if until else printed
     more = "" if shown.rstrip() == printed.rstrip() else "\n…"
     target = FOLDER / f"terminal-{words[0]}"
     draw_terminal(f"capstone {' '.join(words)}", shown.rstrip() + more, target, stage.COLUMNS)
@@ -75,4 +94,4 @@ def predict(shown: Page) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

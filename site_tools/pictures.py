@@ -37,15 +37,23 @@ SCENES: dict[str, tuple[str, ...]] = {
 }
 
 
-def outdated(root: Path = ROOT) -> list[str]:
+def outdated() -> list[str]:
     """The scenes whose pictures are missing or older than what they show."""
-    recorded = json.loads((root / MADE_FROM.relative_to(ROOT)).read_text(encoding="utf-8"))
-    return [scene for scene in SCENES if recorded.get(scene) != fingerprint(scene, root)]
+    made_from = recorded()
+    return [scene for scene in SCENES if made_from.get(scene) != fingerprint(scene)]
 
 
-def record() -> None:
-    """Write down what the pictures were made from."""
-    text = json.dumps({scene: fingerprint(scene) for scene in SCENES}, indent=2)
+def recorded() -> dict[str, str]:
+    """The fingerprints that the pictures were made from."""
+    found: dict[str, str] = json.loads(MADE_FROM.read_text(encoding="utf-8"))
+    return found
+
+
+def record(scenes: list[str]) -> None:
+    """Write down what the pictures of these scenes were made from, just now."""
+    before = recorded() if MADE_FROM.exists() else {}
+    now = before | {scene: fingerprint(scene) for scene in scenes}
+    text = json.dumps({scene: now[scene] for scene in SCENES if scene in now}, indent=2)
     MADE_FROM.write_text(text + "\n", encoding="utf-8")
 
 

@@ -54,7 +54,12 @@ class Project:
         """The address of its service."""
         command = [sys.executable, "-m", "capstone", "serve", "--port", "0"]
         with subprocess.Popen(
-            command, cwd=self.folder, env=self._env(), stdout=subprocess.PIPE, text=True
+            command,
+            cwd=self.folder,
+            env=self._env(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         ) as service:
             try:
                 for line in service.stdout or ():

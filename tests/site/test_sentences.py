@@ -40,6 +40,7 @@ RUN_BY = {
     "git diff --name-only --diff-filter=U": "template/test_update.py::test_a_conflict_is_resolved_as_the_page_says",
     "git reset --hard": "template/test_update.py::test_a_conflict_is_resolved_as_the_page_says",
     "git merge template/": "cohort/projects/test_update.py::test_once_merged_the_project_is_up_to_date",
+    "nox -s pictures": "site/test_pictures.py::test_no_picture_is_older_than_what_it_shows",
     "nox -s record": "template/test_update.py::test_a_project_of_a_recorded_release_becomes_as_a_fresh_one",
     'pip install -e ".[dev]"': "template/test_readme.py::test_with_pip_every_command_works_as_written",
     'python -m pip install -e ".[dev]" --extra-index-url': (

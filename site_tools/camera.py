@@ -19,8 +19,9 @@ from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
-SHARPNESS = 1.5
-DESKTOP, PHONE = {"": (1120, 760)}, {"-phone": (390, 560)}
+SHARPNESS = 1.25
+WIDTH, HEIGHT = 1280, 860
+PHONE = {"-phone": (390, 620)}
 SCHEMES = ("light", "dark")
 QUALITY = 80
 QUIET = ("background-networking", "component-update", "sync", "gpu", "quic")  # it asks nobody
@@ -54,12 +55,13 @@ def take(
     prepare: Callable[[Page], object] | None = None,
     *,
     phone: bool = False,
+    height: int = HEIGHT,
 ) -> None:
     """A page as TARGET-light.webp and TARGET-dark.webp, and as on a phone; `prepare` clicks and scrolls before."""
-    sizes = DESKTOP | PHONE if phone else DESKTOP
-    for (size, (width, height)), scheme in itertools.product(sizes.items(), SCHEMES):
+    sizes = {"": (WIDTH, height), **(PHONE if phone else {})}
+    for (size, (wide, high)), scheme in itertools.product(sizes.items(), SCHEMES):
         page = browser.new_page(
-            viewport={"width": width, "height": height},
+            viewport={"width": wide, "height": high},
             device_scale_factor=SHARPNESS,
             color_scheme="dark" if scheme == "dark" else "light",
         )

@@ -16,6 +16,8 @@ from site_tools import gym, pictures, stage
 from site_tools.camera import chromium, draw_terminal, scroll_to, take
 from site_tools.pictures import FOLDER
 
+REPORT = 1120  # as high as its first four charts
+
 
 def main(chosen: list[str]) -> None:
     """The pictures of the chosen stages, or all of them, and what they were made from."""
@@ -34,7 +36,8 @@ def picture_houses(browser: Browser, folder: Path) -> None:
     take(browser, page(project, "data.html"), FOLDER / "data", scroll_to("h2:has-text('columns')"))
     draw(project, "run")
     run = project.newest()
-    take(browser, (run / "report.html").as_uri(), FOLDER / "report", phone=True)
+    report = (run / "report.html").as_uri()
+    take(browser, report, FOLDER / "report", phone=True, height=REPORT)
     draw(project, "explain", "--row", "H0001")
     take(browser, (run / "explain_H0001.html").as_uri(), FOLDER / "explanation")
     with project.serve() as address:
@@ -52,7 +55,7 @@ def picture_gym(browser: Browser, folder: Path) -> None:
     shutil.copy2(gym.FILE, folder)
     draw(project, "use", "../gym.csv", "--yes", until="--- capstone.toml")
     project.run("run")
-    take(browser, (project.newest() / "report.html").as_uri(), FOLDER / "gym")
+    take(browser, (project.newest() / "report.html").as_uri(), FOLDER / "gym", height=REPORT)
 
 
 def picture_class(browser: Browser, folder: Path) -> None:

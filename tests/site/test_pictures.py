@@ -1,6 +1,7 @@
 """The pictures of the site: true to what they show, small, each of use, and asking no other host for anything."""
 
 import re
+import struct
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ LARGEST = 150_000
 
 
 def test_no_picture_is_older_than_what_it_shows() -> None:
-    assert outdated() == [], "their pages have changed: make the pictures again with `nox -s pictures`"
+    assert outdated() == [], (
+        "their pages have changed: make the pictures again with `nox -s pictures`"
+    )
 
 
 @pytest.mark.parametrize("name", PICTURES)
@@ -27,6 +30,18 @@ def test_each_picture_is_shown_somewhere_and_none_is_missing() -> None:
     pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
     text = "".join(path.read_text(encoding="utf-8") for path in pages)
     assert set(re.findall(r"assets/pictures/([\w.-]+)", text)) == set(PICTURES)
+
+
+def test_pages_keep_the_place_of_each_picture_free() -> None:
+    """Otherwise a page jumps while its pictures come in."""
+    given = r'src="(?:\.\./)?assets/pictures/([\w-]+\.webp)"[^>]* width="(\d+)" height="(\d+)"'
+    pages = [path.read_text(encoding="utf-8") for path in (ROOT / "docs").rglob("*.md")]
+    sizes = [found for text in pages for found in re.findall(given, text)]
+    assert len(sizes) > 8
+    for name, *size in sizes:
+        # Where a lossy WebP says how large it is.
+        held = struct.unpack("<HH", (FOLDER / name).read_bytes()[26:30])
+        assert tuple(map(int, size)) == held, name
 
 
 def test_a_terminal_brings_no_letters_from_elsewhere() -> None:

@@ -241,7 +241,10 @@ def test_axe_finds_nothing_serious_and_it_fits_a_phone(
 def test_the_themes_follow_the_system(open_page: Any) -> None:
     paper = "getComputedStyle(document.body).backgroundColor"
     light, dark = (open_page("index.html", color_scheme=one) for one in ("light", "dark"))
-    assert light.evaluate(paper) == "rgb(255, 255, 255)" != dark.evaluate(paper)
+    assert (light.evaluate(paper), dark.evaluate(paper)) == (
+        "rgb(251, 251, 253)",
+        "rgb(18, 21, 27)",
+    )
 
 
 @browser_test

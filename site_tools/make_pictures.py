@@ -91,9 +91,10 @@ def page(project: stage.Project, name: str) -> str:
 
 
 def predict(shown: Page) -> None:
-    """Ask the service's page for its answer."""
-    shown.get_by_role("button", name="Predict", exact=True).click()
-    shown.wait_for_load_state("networkidle")
+    """Ask the service's page for its answer, and wait for the reasons, which come last."""
+    with shown.expect_response("**/v1/explain"):
+        shown.get_by_role("button", name="Predict", exact=True).click()
+    shown.get_by_role("heading", name="Answer").scroll_into_view_if_needed()
 
 
 if __name__ == "__main__":

@@ -125,15 +125,10 @@ def a_class(folder: Path) -> Path:
 
 
 def _work(folder: Path) -> None:
-    """What the students did: four have a model, one of them is nearly done, one changed the engine, one is quiet."""
+    """What the students did: three have a model, one of them is nearly done, one changed the engine, one is quiet."""
     students = {path.name: Project(path) for path in (folder / "students").iterdir()}
     (folder / "checks").mkdir()
-    for name, answered, days_ago in (
-        ("ada", 15, 0),
-        ("ben", 4, 2),
-        ("chloe", 0, 6),
-        ("femi", 9, 1),
-    ):
+    for name, answered, days_ago in (("ada", 15, 0), ("ben", 4, 2), ("chloe", 0, 6)):
         project = students[name]
         project.run("run", "--set", "network.members=1")
         project.run("card")
@@ -145,7 +140,8 @@ def _work(folder: Path) -> None:
         (folder / "checks" / f"{name}.json").write_text(checked, encoding="utf-8")
     students["dev"].replace("engine/README.md", "# ", "# My ", 1)
     students["dev"].commit("Try something in the engine", days_ago=1)
-    students["hari"].commit("Begin", days_ago=20)
+    (students["hari"].folder / "notes.md").write_text("An idea.\n", encoding="utf-8")
+    students["hari"].commit("Write down an idea", days_ago=20)
 
 
 def _cohort(folder: Path, *words: str) -> None:

@@ -54,12 +54,23 @@ def plain_table(table: pd.DataFrame, place: str) -> tuple[pd.DataFrame, list[str
             raise CapstoneError(
                 f"{place} returned a column whose name holds half a character: rename it."
             )
-    returned = {str(name): table[name] for name in table.columns}
+    returned = {str(name): _column_of(table, name, place) for name in table.columns}
     plain = {name: plain_column(column, place) for name, column in returned.items()}
     if type(table.columns) is pd.Index and all(plain[name] is returned[name] for name in plain):
         return table, []
     notes = [_change(returned[name], column) for name, column in plain.items()]
     return pd.DataFrame(plain, index=table.index), [note for note in notes if note]
+
+
+def _column_of(table: pd.DataFrame, name: str, place: str) -> pd.Series:
+    """A column of the table. pandas takes an array of no columns for one, and fails when it is asked for it."""
+    try:
+        return table[name]
+    except IndexError:
+        raise CapstoneError(
+            f'Column "{name}" of what {place} returned holds no values: it was made of an array without columns. '
+            "Give it one value a row."
+        ) from None
 
 
 def plain_column(column: pd.Series, place: str) -> pd.Series:

@@ -188,6 +188,7 @@ SHOWN = [
     ("index.html", "light"),
     ("index.html", "dark"),
     ("tutorial.html", "dark"),
+    ("how-to/own-table.html", "light"),
     ("concepts.html", "light"),
     ("reference/settings.html", "dark"),
     ("code/engine-capstone-core-errors-py.html", "light"),

@@ -38,7 +38,7 @@ def picture_houses(browser: Browser, folder: Path) -> None:
     run = project.newest()
     report = (run / "report.html").as_uri()
     take(browser, report, FOLDER / "report", phone=True, height=REPORT)
-    draw(project, "explain", "--row", "H0001")
+    project.run("explain", "--row", "H0001")
     take(browser, (run / "explain_H0001.html").as_uri(), FOLDER / "explanation")
     with project.serve() as address:
         take(browser, address, FOLDER / "service", predict, phone=True)
@@ -68,7 +68,7 @@ STAGES = {
         picture_houses,
         [
             *("data", "report", "explanation", "service", "compare"),
-            *("terminal-data", "terminal-run", "terminal-explain", "terminal-check"),
+            *("terminal-data", "terminal-run", "terminal-check"),
         ],
     ),
     "gym": (picture_gym, ["gym", "terminal-use"]),

@@ -32,7 +32,6 @@ SCENES: dict[str, tuple[str, ...]] = {
     "terminal-use": (f"{ENGINE}/commands/use.py", f"{ENGINE}/drafts/*.py"),
     "terminal-data": (f"{ENGINE}/commands/data.py",),
     "terminal-run": (f"{ENGINE}/commands/run.py", f"{ENGINE}/commands/console.py"),
-    "terminal-explain": (f"{ENGINE}/commands/explain.py",),
     "terminal-check": (f"{ENGINE}/commands/check.py", f"{ENGINE}/checks/*.py"),
 }
 

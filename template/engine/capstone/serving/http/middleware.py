@@ -74,6 +74,7 @@ class Limits:
     rows: int = 10_000  # in one request
     body: int = 16 * 2**20  # bytes of one request
     bodies: int = 64 * 2**20  # bytes of all requests that are being read, and answers being sent
+    connections: int = 900  # open at once, in a process: most systems allow it 1,024 files
     requests: int = 512  # that wait for their turn: a tenth of a second, at 0.2 ms each
     waiting: int = 8  # large requests and explanations that wait for a thread
     seconds: float = 10.0  # for a client to send headers, or a body, and for the service to answer

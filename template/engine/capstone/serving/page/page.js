@@ -86,7 +86,7 @@ function control(field) {
 }
 
 function hint(field) {
-  if (field.kind === "number") return `training saw ${field.low} to ${field.high}`;
+  if (field.kind === "number") return `training saw ${field.low ?? "-∞"} to ${field.high ?? "∞"}`;
   if (field.kind === "date") return `training saw ${field.low.slice(0, 10)} to ${field.high.slice(0, 10)}`;
   if (field.choices && !field.complete) return "one of the words from training, or a new one";
   return "";

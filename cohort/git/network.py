@@ -54,7 +54,7 @@ SETTINGS = (
 )
 SSH = "ssh -o BatchMode=yes -o ConnectTimeout=20"
 LONGEST_REASON = 800
-# What is worth another try; anything else is not mended by waiting.
+# Worth another try; waiting does not fix anything else.
 PASSING = re.compile(
     r"timed out|could not resolve|connection|early eof|hung up|returned error: (429|5\d\d)",
     re.IGNORECASE,

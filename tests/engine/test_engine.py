@@ -20,15 +20,15 @@ ENGINE = ROOT / "template" / "engine" / "capstone"
 FILES = sorted(ENGINE.rglob("*.py"))
 # Lines of code that each room may have; "" is what lies beside the rooms.
 BUDGETS = {
-    "": 490,
+    "": 495,
     "core": 1510,  # the four doors: student code, a run's files, files written, text shown
-    "data": 1850,  # whatever a student calls a table, and one sentence where it is none
+    "data": 1860,  # whatever a student calls a table, and one sentence where it is none
     "profiling": 700,
     "training": 1980,  # with the form of model.json, which it reads itself
     "evaluation": 1540,
     "runs": 790,  # a third of it is the forms of a run's JSON files
     "reporting": 2250,
-    "serving": 2400,
+    "serving": 2415,  # with the outline of a body, counted before it is parsed
     "export": 1300,
     "streaming": 1100,
     "checks": 900,

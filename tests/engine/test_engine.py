@@ -20,10 +20,10 @@ ENGINE = ROOT / "template" / "engine" / "capstone"
 FILES = sorted(ENGINE.rglob("*.py"))
 # Lines of code that each room may have; "" is what lies beside the rooms.
 BUDGETS = {
-    "": 495,
+    "": 500,
     "core": 1510,  # the four doors: student code, a run's files, files written, text shown
-    "data": 1860,  # whatever a student calls a table, and one sentence where it is none
-    "profiling": 700,
+    "data": 2410,  # whatever a student calls a table, one sentence where it is none, and what clean() should mend
+    "profiling": 500,
     "training": 1980,  # with the form of model.json, which it reads itself
     "evaluation": 1540,
     "runs": 790,  # a third of it is the forms of a run's JSON files

@@ -158,7 +158,7 @@ def test_the_pages_do_what_they_say(project: Path, capstone: Capstone) -> None:
                         run_line(project, capstone, line)
                         done.append(line)
     assert len(done) > 10 and done.count("capstone run") == 1
-    assert (project / "data" / "raw" / "house_prices_predictions.csv").is_file()
+    assert (project / "runs" / "predictions" / "house_prices_predictions.csv").is_file()
     assert must_run("git", "status", "--short", cwd=project) == ""
     newest = project / "runs" / (project / "runs" / "LATEST").read_text(encoding="utf-8").strip()
     assert "pressure_by_age" in (newest / "shap.csv").read_text(encoding="utf-8")

@@ -22,6 +22,12 @@ PARTS = ("copier.yml", "includes", "template")  # what Copier reads
 LEAVINGS = shutil.ignore_patterns("__pycache__", ".*_cache", ".hypothesis")
 # What makes a run short, where its quality counts for nothing.
 SMALL = ("network.members=3", "evaluation.bootstrap=20", "evaluation.explained_rows=0")
+# One network and one epoch: for what a run says, whatever it learns.
+SMALLEST = tuple(
+    word
+    for change in ("network.members=1", "training.epochs=1", *SMALL[1:])
+    for word in ("--set", change)
+)
 # The same in capstone.toml, for a run that learns next to nothing: what is there, and what is put in its place.
 SHORT = {
     "members = 8": "members = 2",

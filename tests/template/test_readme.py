@@ -134,7 +134,7 @@ def test_with_pip_every_command_works_as_written(
     of_a_run = [name for row in table for name in row if name and not (project / name).exists()]
     assert "metrics.json" in of_a_run
     assert all((run / name).is_file() for name in of_a_run), of_a_run
-    assert (project / "data" / "raw" / "house_prices_predictions.csv").is_file()
+    assert (project / "runs" / "predictions" / "house_prices_predictions.csv").is_file()
 
 
 @pytest.mark.slow

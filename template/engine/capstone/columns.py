@@ -151,9 +151,9 @@ def number_pattern(decimal: str) -> re.Pattern[str]:
 def _pattern(decimal: str, other: str) -> re.Pattern[str]:
     point = re.escape(decimal)
     mark = f"[{re.escape(other)}{SPACES}{QUOTES}]"
-    whole = rf"\d{{1,3}}(?P<mark>{mark})\d{{3}}(?:(?P=mark)\d{{3}})*"  # 1,234,567
+    whole = rf"[1-9]\d{{0,2}}(?P<mark>{mark})\d{{3}}(?:(?P=mark)\d{{3}})*"  # 1,234,567
     if decimal == ".":
-        whole = rf"(?:{whole}|\d{{1,2}}(?:,\d{{2}})+,\d{{3}})"  # 12,34,567, as in India
+        whole = rf"(?:{whole}|[1-9]\d?(?:,\d{{2}})+,\d{{3}})"  # 12,34,567, as in India
     digits = rf"{whole}(?:{point}\d+)?|\d+(?:{point}\d*)?(?:[eE][+-]?\d+)?|{point}\d+"
     sign = r"(?P<sign>[+\-\u2212]?)"
     return re.compile(

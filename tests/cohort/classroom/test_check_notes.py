@@ -104,7 +104,7 @@ def test_after_new_work_the_result_is_an_older_commits(cohort: Cohort, classroom
     page = classroom / "class.html"
     assert cohort(classroom, "report", "--html", str(page)).code == 0
     assert "card: 3 questions are open" in page.read_text()
-    assert "of an older commit" in page.read_text()
+    assert "for an older commit" in page.read_text()
     leave(classroom, "ada", json.dumps({"rules": []}))  # a push later: the new note replaces it
     ada = cohort(classroom, "status", "--json").projects["ada"]
     assert ada["checks"] == [] and ada["checked"] == "newest"

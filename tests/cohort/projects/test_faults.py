@@ -153,7 +153,7 @@ def test_a_full_disk_leaves_no_half_branch(classroom: Path, blocks: int) -> None
 def test_two_at_once_are_refused(cohort: Cohort, classroom: Path) -> None:
     with alone(classroom / ".cohort"):
         said = cohort(classroom, "update")
-    assert said.code == 3 and "Another cohort is at work" in said.err
+    assert said.code == 3 and "Another cohort command is running" in said.err
 
 
 @pytest.mark.parametrize("damage", ["empty", "missing", "garbage"])
@@ -198,7 +198,7 @@ def test_a_lock_of_git_is_respected(cohort: Cohort, classroom: Path) -> None:
     write(classroom / "students" / NAMES[0], {f".git/refs/heads/{BRANCH}.lock": ""})
     said = cohort(classroom, "update", "--json")
     assert said.code == 3
-    assert "is a git at work there" in said.projects[NAMES[0]]["message"]
+    assert "is git running there" in said.projects[NAMES[0]]["message"]
     assert said.projects[NAMES[1]]["wrote"]
 
 

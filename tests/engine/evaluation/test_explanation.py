@@ -6,6 +6,7 @@ import pytest
 from capstone.core.settings_file import QUICK
 from capstone.evaluation.evaluate import scorer
 from capstone.evaluation.explanation import (
+    Plan,
     affordable_rows,
     affordable_shuffles,
     explain,
@@ -24,7 +25,8 @@ def test_shap_values_are_those_of_the_formula(weights: int) -> None:
     rows, background = rng.normal(size=(8, 6)), rng.normal(size=(60, 6))
     # Column "b" has two inputs, as a category has; nothing depends on "noise".
     origins = ["a", "b", "b", "c", "d", "noise"]
-    found = explain(model, rows, background, origins, 1, weights)
+    plan = Plan.of(columns=5, rows=8, weights=weights)
+    found = explain(model, rows, background, origins, 1, plan)
     inputs = [np.array(places) for places in ([0], [1, 2], [3], [4], [5])]
     truth = exact(lambda matrix: model(matrix)[:, None], rows, background, inputs)[:, :, 0]
     assert found.columns == ["a", "b", "c", "d", "noise"]
@@ -44,7 +46,7 @@ def test_few_background_rows_have_the_mean_prediction_of_all() -> None:
         background,
         list("abcdefghijklmnopqrst"),
         0,
-        10**7,
+        Plan.of(columns=20, rows=30, weights=10**7),
     )
     everyone = background @ slopes
     assert found.method == "50 orders of the columns"

@@ -117,6 +117,7 @@ def run_in_words(settings: Settings, root: Path, options: RunOptions) -> dict[st
     """One run, printed for people; returns its metrics."""
     from capstone.commands.console import show_results, terminal, training_progress
     from capstone.core.text import say, verdict_sentence
+    from capstone.evaluation.plausibility import doubt_sentence
     from capstone.streaming.pipeline import open_pipeline
 
     pipeline = open_pipeline(settings, root, options)
@@ -130,7 +131,8 @@ def run_in_words(settings: Settings, root: Path, options: RunOptions) -> dict[st
         say("This was a quick run, to see that every step works; `capstone run` trains for real.")
     folder = pipeline.folder.relative_to(root)
     say(f"Open {folder / 'report.html'} in a browser; everything about this run is beside it.")
-    say("Try its model on a page: `capstone serve`.")
+    doubt = doubt_sentence(pipeline.metrics, settings.data.target)
+    say(f"CAREFUL: {doubt}" if doubt else "Try its model on a page: `capstone serve`.")
     return pipeline.metrics
 
 

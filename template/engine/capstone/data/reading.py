@@ -141,12 +141,12 @@ def _read_folder(path: Path, data: Data) -> tuple[pd.DataFrame, str]:
 
 def _read_file(path: Path, data: Data) -> tuple[pd.DataFrame, str]:
     if path.exists() and not path.is_file():
-        raise CapstoneError(f"{path} is neither a file nor a folder: set [data] path to a table.")
+        raise CapstoneError(f"{path} is neither a file nor a folder: name one with a table in it.")
     if path.stat().st_size == 0:
         raise CapstoneError(f"{path} is empty: it holds no bytes at all.")
     if is_leaving(path.name):
         raise CapstoneError(
-            f"{path} is no table but what a program has left beside one: set [data] path to the table."
+            f"{path} is no table but what a program has left beside one: name the table itself."
         )
     with open_table(path) as file:
         head = file.read(HEAD)
@@ -171,7 +171,7 @@ def _kind_of_table(path: Path, head: bytes) -> str:
     if found != named:
         meant = {"CSV": "text", "Parquet": "a Parquet file", "Excel": "an Excel file"}[found]
         raise CapstoneError(
-            f"{path} is {meant}, not {named}: give it the ending {ENDINGS[found][0]}, and set [data] path."
+            f"{path} is {meant}, not {named}: give it the ending {ENDINGS[found][0]}, also in [data] path."
         )
     return named
 

@@ -9,9 +9,9 @@ import pandas as pd
 from capstone.core.errors import CapstoneError
 from capstone.core.settings import Data
 from capstone.data.kinds import feature_columns
+from capstone.data.mends import Mend, find_mends
 from capstone.data.spellings import class_to_detect
 from capstone.data.validation import check_enough_rows, check_target
-from capstone.profiling.mends import Mend, find_mends
 from capstone.profiling.suggestions import (
     Problem,
     suggest_id,

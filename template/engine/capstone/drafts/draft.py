@@ -15,12 +15,11 @@ from tomlkit.items import Table
 
 from capstone.core.errors import CapstoneError
 from capstone.data.kinds import column_kind
+from capstone.data.mends import IMPORTS, Mend, quoted
 from capstone.data.schema import describe_column
 from capstone.drafts.choices import Choices, Looked
-from capstone.profiling.mends import Mend, quoted
 
 COMMENT_WIDTH = 110
-IMPORTS = ("to_date", "to_number", "unify_text")
 # What Copier fills in where nobody has asked a question of their own.
 GIVEN_QUESTIONS = (
     r"How well can .+ be predicted from the other columns\?|What will a house sell for\?"

@@ -29,6 +29,7 @@ from capstone.evaluation.decision_cost import cost_of_decisions
 from capstone.evaluation.error_analysis import row_errors, worst_slices
 from capstone.evaluation.evaluate import primary_metric, scorer
 from capstone.evaluation.explanation import (
+    Plan,
     affordable_rows,
     affordable_shuffles,
     explain,
@@ -263,7 +264,8 @@ def _add_explanation(
         return
     order = np.random.default_rng(seed).permutation(len(matrix))
     chosen = np.sort(order[:rows])
-    explanation = explain(model.predict_matrix, matrix[chosen], background, origins, seed, weights)
+    plan = Plan.of(columns, len(chosen), weights)
+    explanation = explain(model.predict_matrix, matrix[chosen], background, origins, seed, plan)
     if explanation.error > LARGEST_ERROR:
         raise CapstoneError(
             f"The SHAP values of {len(chosen)} rows don't add up to the predictions (they are off by "

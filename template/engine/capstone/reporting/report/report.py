@@ -11,6 +11,7 @@ import pandas as pd
 from capstone.core.files import write_text
 from capstone.core.sealed_files import Unreadable, read_file
 from capstone.core.text import MODELS
+from capstone.evaluation.plausibility import doubt_sentence
 from capstone.reporting import charts
 from capstone.reporting.charts import Plotly
 from capstone.reporting.rendering import Chart, made_by_this_version, render_page
@@ -90,6 +91,7 @@ def report_page(results: RunResults, standalone: bool = False) -> str:
         rows=len(results.rows),
         sampled=what_was_sampled(info),
         verdict=verdict(metrics["beats"]),
+        doubt=doubt_sentence(metrics, results.target.name),
         better_rule=better_rule(metrics["decisions"]),
         meanings=MEANINGS,
         metric_names=METRIC_NAMES,

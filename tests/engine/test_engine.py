@@ -20,7 +20,7 @@ ENGINE = ROOT / "template" / "engine" / "capstone"
 FILES = sorted(ENGINE.rglob("*.py"))
 # Lines of code that each room may have; "" is what lies beside the rooms.
 BUDGETS = {
-    "": 505,
+    "": 520,
     "core": 1510,  # the four doors: student code, a run's files, files written, text shown
     "data": 2410,  # whatever a student calls a table, one sentence where it is none, and what clean() should mend
     "profiling": 500,

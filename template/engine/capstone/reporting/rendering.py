@@ -10,7 +10,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, UndefinedError
 
 from capstone.core.errors import CapstoneError
-from capstone.core.text import cell_text, cut, number, printable, short
+from capstone.core.text import cell_text, count, cut, number, printable, short
 from capstone.runs.folder import Run
 
 LONGEST_CELL = 120  # characters
@@ -69,6 +69,7 @@ def environment(autoescape: bool) -> Environment:
         "short": short,
         "percent": "{:.0%}".format,
         "count": "{:,}".format,
+        "counted": count,
     }
     return made
 

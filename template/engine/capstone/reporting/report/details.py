@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from capstone.core.text import MODELS, number, short
+from capstone.core.text import MODELS, count, number, short
 from capstone.evaluation.calibration import calibration_table
 from capstone.evaluation.error_analysis import (
     confusion,
@@ -227,5 +227,5 @@ def _training(results: RunResults) -> Chart:
         ("epoch", "loss"),
         marked=(f"lowest: epoch {lowest}", lowest),
     )
-    title = f"Training ended after {info['epochs']} epochs; the validation loss is lowest at epoch {lowest}"
+    title = f"Training ended after {count(info['epochs'], 'epoch')}; the validation loss is lowest at epoch {lowest}"
     return Chart(title, drawing, _thinned(history))

@@ -89,6 +89,25 @@ def must_run(*command: str | Path, cwd: Path, **env: str) -> str:
     return done.stdout
 
 
+# For code that imports everything once: begin(word, ...) then forks a process that runs a command, and gives its id.
+FORKING = """
+import os, sys
+import capstone.pipeline, skops.io
+from capstone.commands.app import main
+
+def begin(*words):
+    child = os.fork()
+    if child == 0:
+        sys.argv = ["capstone", *words]
+        try:
+            main()
+        except SystemExit as ended:
+            os._exit(int(ended.code or 0))
+        os._exit(0)
+    return child
+"""
+
+
 @contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[Path]:
     """A folder on a file system of that size ("16k"), where the machine lets us mount one."""

@@ -16,6 +16,7 @@ from capstone.drafts.choices import Looked
 from tests.conftest import Capstone, Render
 from tests.support.helpers import SMALLEST, call, must_run, tool
 from tests.support.messy_tables import TABLES
+from tests.support.promise import command, digests, keep_promise
 
 ANSWERS = {"data_source": "own"}
 
@@ -206,3 +207,116 @@ def test_used_twice_the_second_draft_changes_nothing(
     code, out, _ = capstone(project, "use", "data/raw/table.csv", "--yes")
     assert code == 0
     assert "Written: nothing that differs" in out
+
+
+class Typist(io.StringIO):
+    """Someone at a terminal who presses Enter so many times, then Ctrl-C, Ctrl-D, or nothing any more."""
+
+    def __init__(self, enters: int, then: type[BaseException] | None) -> None:
+        super().__init__("\n" * enters)
+        self.left, self.then = enters, then
+
+    def readline(self, size: int | None = -1, /) -> str:  # type: ignore[override]
+        self.left -= 1
+        if self.left < 0 and self.then is not None:
+            raise self.then
+        return super().readline(size or -1)
+
+    def isatty(self) -> bool:
+        return self.then is not None
+
+
+@pytest.mark.parametrize(
+    ("then", "code", "words"),
+    [
+        (KeyboardInterrupt, 130, "Stopped. Nothing was written.\n"),
+        (EOFError, 130, "Stopped. Nothing was written.\n"),
+        (None, 2, "There is no one to answer the questions: add --yes"),
+    ],
+    ids=["Ctrl-C", "Ctrl-D", "no more answers"],
+)
+def test_who_stops_at_a_question_loses_nothing(
+    project: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    then: type[BaseException] | None,
+    code: int,
+    words: str,
+) -> None:
+    features = project / "src" / "my_capstone" / "features.py"
+    features.write_text(features.read_text() + "\nMINE = 1\n")  # so that one question more is asked
+    path = TABLES["with_a_leak"]().write(tmp_path, "table")
+    before = digests(project)
+    for answered in (0, 3, 6, 7):
+        monkeypatch.setattr(sys, "stdin", Typist(answered, then))
+        ended = command(project, "use", str(path))
+        assert (ended.code, words in ended.err) == (code, True), (answered, ended)
+        assert ended.err.count("\n") <= 2  # one for the line with the question
+        assert digests(project) == before
+
+
+def test_a_closed_input_is_no_one(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = TABLES["with_a_leak"]().write(tmp_path, "table")
+    monkeypatch.setattr(sys, "stdin", None)
+    keep_promise(project, "use", str(path), names=["no one to answer"], code=2)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"[data\n", "is not valid TOML"),
+        (b"[data]\npath = 'a'\n[data]\npath = 'b'\n", "is not valid TOML"),
+        (b"\0", "is not valid TOML"),
+        (b"a = " + b"[" * 200 + b"]" * 200, "can't be edited"),
+        (b"path = '\xfc'", "is not UTF-8"),
+        (b"data = 3\n", "write [data] on a line of its own"),
+        (b"[[data]]\n", "write [data] on a line of its own"),
+        (b"data.path = 'x'\n", "You have worked on capstone.toml"),
+        (b"[project]\nname = 'x'\n[split]\nmethod = 3\n", "You have worked on capstone.toml"),
+        (b"\xef\xbb\xbf[project]\n", "You have worked on capstone.toml"),
+    ],
+)
+def test_settings_of_any_form_are_kept_or_said_to_be_broken(
+    project: Path, tmp_path: Path, text: bytes, words: str
+) -> None:
+    (project / "capstone.toml").write_bytes(text)
+    path = TABLES["with_a_leak"]().write(tmp_path, "table")
+    before = digests(project)
+    ended = command(project, "use", str(path), "--yes")
+    assert ended.code == 2 and "capstone.toml" in ended.err and words in ended.err, ended.err
+    assert ended.err.count("\n") == 1 and digests(project) == before
+
+
+def test_a_path_that_leads_nowhere_is_one_sentence(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "loop.csv").symlink_to("loop.csv")
+    for path in (tmp_path / "loop.csv", tmp_path / f"{'x' * 300}.csv", "https://a.example/b.csv"):
+        keep_promise(project, "use", str(path), "--yes", names=["csv"], code=2)
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\u202ea", "a\u200bb", "\x1b[31m"])
+def test_a_table_whose_name_nobody_can_see_is_refused(
+    project: Path, tmp_path: Path, name: str
+) -> None:
+    path = TABLES["with_a_leak"]().write(tmp_path, "table")
+    hidden = path.rename(tmp_path / f"{name}.csv")
+    keep_promise(project, "use", str(hidden), "--yes", names=["that nobody can see"], code=2)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("y\n" + "ja\nnein\n" * 30, "2 of the 60 rows"),
+        ("a,y\n" + "".join(f"{n},1\n" for n in range(40)), 'Target "y" is'),
+        ("".join(f"{n},{n % 2}\n" for n in range(90)).replace("0,0", "id,y", 1), "No column"),
+    ],
+    ids=["one column", "constant target", "id alone"],
+)
+def test_what_a_run_will_end_with_is_said_at_once(
+    project: Path, tmp_path: Path, content: str, words: str
+) -> None:
+    (tmp_path / "table.csv").write_text(content)
+    ended = command(project, "use", str(tmp_path / "table.csv"), "--yes", "--target", "y")
+    assert ended.code == 0, ended.err
+    assert "A run will need more: " in ended.out and words in ended.out, ended.out

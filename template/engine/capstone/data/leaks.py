@@ -60,7 +60,7 @@ def one_column_scores(table: pd.DataFrame, target: pd.Series, data: Data) -> dic
     """
     if len(target) > MOST_ROWS:
         target = target.sample(MOST_ROWS, random_state=0)
-    if len(target) < FEWEST_ROWS:
+    if len(target) < FEWEST_ROWS or target.nunique() < 2:
         return {}
     truth = _truth(target, data.problem)
     if truth.shape[1] > 1 and truth.sum(axis=0).min() < FEWEST_PER_CLASS:

@@ -318,7 +318,8 @@ def _refuse_mixed(column: pd.Series, kind: str, place: str) -> None:
             f'Column "{column.name}" holds numbers as text: {in_a_sentence([mend], place=place)}. '
             "If it is an id, add it to [data] leave_out."
         )
-    if present.map(lambda value: bool(possible_formats(value))).mean() < 0.9:
+    may_be_dates = {value: bool(possible_formats(value)) for value in present.unique()}
+    if present.map(may_be_dates).mean() < 0.9:
         return  # no dates: spare the time of trying
     shapes = pd.DataFrame({shape: read_as_dates(present, shape) for shape in DATE_FORMATS})
     if shapes.any(axis=1).mean() >= 0.9:

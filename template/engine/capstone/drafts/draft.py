@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import tomlkit
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from tomlkit.exceptions import ParseError
 from tomlkit.items import Table
 
 from capstone.core.errors import CapstoneError
@@ -37,7 +38,12 @@ def draft_settings(text: str, choices: Choices) -> str:
     choices : Choices
         What goes into section [data], and the way to split that suits the problem.
     """
-    document = tomlkit.parse(text)
+    try:
+        document = tomlkit.parse(text)
+    except (
+        ParseError
+    ) as error:  # valid TOML that no program can edit, such as lists in lists in lists
+        raise CapstoneError(f"capstone.toml can't be edited ({error}): mend it first.") from None
     project = _section(document, "project")
     if re.fullmatch(GIVEN_QUESTIONS, str(project.get("question", ""))):
         project["question"] = f"How well can {choices.target} be predicted from the other columns?"
@@ -113,7 +119,9 @@ def first_ratio(table: pd.DataFrame, choices: Choices) -> tuple[str, str, str] |
 def _section(document: tomlkit.TOMLDocument, name: str) -> Table:
     section = document.setdefault(name, tomlkit.table())
     if not isinstance(section, Table):
-        raise CapstoneError(f"capstone.toml: [{name}] is no section: mend it first.")
+        raise CapstoneError(
+            f"capstone.toml: write [{name}] on a line of its own, and its keys below."
+        )
     return section
 
 

@@ -31,6 +31,7 @@ from capstone.evaluation.evaluate import primary_metric, scorer
 from capstone.evaluation.explanation import (
     Plan,
     affordable_rows,
+    affordable_shuffles,
     explain,
     permutation_importance,
     summary,
@@ -256,13 +257,14 @@ def _add_explanation(
     seed, origins, classes = settings.seed, model.preprocessor.origins, model.target.classes
     features = test.table[list(dict.fromkeys(origins))]
     matrix, weights = model.preprocessor.transform(features), model.parameters()
-    wanted = min(len(matrix), settings.evaluation.explained_rows)
-    rows = affordable_rows(len(features.columns), weights, wanted)
+    columns, wanted = len(features.columns), settings.evaluation.explained_rows
+    rows = affordable_rows(columns, weights, len(matrix), wanted)
     if not rows:
-        analysis.notes.append(f"{len(features.columns):,} columns: too many to explain one by one")
+        analysis.notes.append(f"{columns:,} columns: too many to explain one by one")
         return
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(matrix))[:rows])
-    plan = Plan.of(len(features.columns), len(chosen), weights)
+    order = np.random.default_rng(seed).permutation(len(matrix))
+    chosen = np.sort(order[:rows])
+    plan = Plan.of(columns, len(chosen), weights)
     explanation = explain(model.predict_matrix, matrix[chosen], background, origins, seed, plan)
     if explanation.error > LARGEST_ERROR:
         raise CapstoneError(
@@ -272,8 +274,9 @@ def _add_explanation(
         )
     problem = settings.data.problem
     score = scorer(problem, primary_metric(problem, settings.evaluation.primary_metric))
+    asked = np.sort(order[: affordable_shuffles(columns, weights, rows)])
     importance = permutation_importance(
-        model.predict_matrix, matrix, test.truth, origins, score, seed
+        model.predict_matrix, matrix[asked], test.truth[asked], origins, score, seed
     )
     analysis.metrics["explanation"] = {
         "rows": len(chosen),

@@ -7,6 +7,7 @@ row of the training part. A row's SHAP values add up to its prediction minus the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,8 +22,8 @@ CANDIDATES = 2_000  # taken from so many
 MOST_PREDICTIONS = 5_000_000  # made for all rows together, and
 MOST_MULTIPLICATIONS = 85e9  # by the network in them: about four seconds on two cores
 ORDERS = (25, 200)  # in which the columns are switched on, per row: at least and at most
-ENOUGH_ROWS = 100  # are explained although it takes longer,
-PATIENCE = 20  # unless it takes so many times as long
+ENOUGH_ROWS = 0.1  # the share of the wanted rows that is explained although it takes longer,
+MOST_PER_ROW = 17e9  # unless each row takes so many multiplications: nearly a second
 REPEATS = 5  # shuffles per column in the permutation importance
 
 
@@ -72,13 +73,24 @@ class Plan:
         return BACKGROUND if self.exact else min(BACKGROUND, self.orders)
 
 
-def affordable_rows(columns: int, weights: int, wanted: int) -> int:
-    """How many of the wanted rows can be explained before patience ends; 0 when a hundred are too many."""
+def affordable_rows(columns: int, weights: int, rows: int, wanted: int) -> int:
+    """How many of the rows can be explained before patience ends; 0 when one of them takes too long.
+
+    columns  of the table
+    weights  how many the model has: what one prediction costs
+    rows     how many there are
+    wanted   how many shall be explained, at most
+    """
     one = 2 * ORDERS[0] * (columns + 1)  # predictions for one row
-    enough = min(wanted, ENOUGH_ROWS)
-    if enough * one * weights > PATIENCE * MOST_MULTIPLICATIONS:
+    if one * weights > MOST_PER_ROW:
         return 0
-    return min(wanted, max(enough, _affordable(weights) // one))
+    enough = math.ceil(ENOUGH_ROWS * wanted)
+    return min(rows, wanted, max(enough, _affordable(weights) // one))
+
+
+def affordable_shuffles(columns: int, weights: int, explained: int) -> int:
+    """How many rows the permutation importance can take: it may take as long as the SHAP values, or some seconds."""
+    return max(2 * ORDERS[0] // REPEATS * explained, _affordable(weights) // (REPEATS * columns))
 
 
 def _affordable(weights: int) -> int:
@@ -100,7 +112,8 @@ def explain(
     plan     that of the run; else what can be afforded for these rows
     """
     columns = list(dict.fromkeys(origins))
-    inputs = [np.flatnonzero(np.array(origins) == name) for name in columns]
+    sources = np.array(origins)
+    inputs = [np.flatnonzero(sources == name) for name in columns]
     rng = np.random.default_rng(seed)
     plan = plan or Plan.of(len(columns), len(rows))
 
@@ -156,8 +169,9 @@ def permutation_importance(
     rng = np.random.default_rng(seed)
     unshuffled = score(truth, model(rows))
     importance = {}
+    sources = np.array(origins)
     for name in dict.fromkeys(origins):
-        inputs = np.flatnonzero(np.array(origins) == name)
+        inputs = np.flatnonzero(sources == name)
         drops = []
         for _ in range(REPEATS):
             shuffled = rows.copy()

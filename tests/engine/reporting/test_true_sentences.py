@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from capstone.core.text import MODELS, short, verdict_sentence
 from capstone.reporting.explanation_page import RowExplanation
+from capstone.reporting.rendering import Chart
 from capstone.reporting.report.reasons import reasons
 from capstone.reporting.report.report import report_page
 from capstone.runs.folder import Run, read_run
@@ -197,11 +198,8 @@ def test_titles_of_reasons_say_what_the_numbers_say(
     results = read_results(read_run(with_run("regression") / "runs"))
     charts = reasons(explained(results, moves, gain))
     assert charts is not None
-    titles = [
-        chart.title
-        for each in charts.values()
-        for chart in (each if isinstance(each, list) else [each])
-    ]
+    each = [chart for value in charts.values() for chart in np.ravel([value])]
+    titles = [chart.title for chart in each if isinstance(chart, Chart)]
     assert all(any(words in title for title in titles) for words in said), titles
 
 

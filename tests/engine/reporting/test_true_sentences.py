@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from capstone.core.sealed_files import SealedFiles
 from capstone.core.text import MODELS, short, verdict_sentence
 from capstone.reporting.explanation_page import RowExplanation
 from capstone.reporting.rendering import Chart
@@ -28,7 +29,7 @@ AMOUNTS = st.integers(0, 90_000)
 SHARES = st.floats(0, 1)
 
 
-def made_up(draw: st.DrawFn, given_: RunResults) -> RunResults:
+def made_up(draw: Callable[..., Any], given_: RunResults) -> RunResults:
     """The same run with other numbers, such as fit together."""
     metrics, info = copy.deepcopy(given_.metrics), copy.deepcopy(given_.run.info)
     for scores in (metrics["model"], *metrics["baselines"].values()):
@@ -56,14 +57,7 @@ def made_up(draw: st.DrawFn, given_: RunResults) -> RunResults:
         low, value, high = sorted(draw(st.lists(SHARES, min_size=3, max_size=3)))
         metrics["intervals"]["coverage"] = {"low": low, "value": value, "high": high}
     info["test_looks"] = draw(st.integers(1, 4))
-    return replace(given_, run=Run(SealedLike(given_, info), metrics))
-
-
-class SealedLike:
-    """A run's files with another run.json."""
-
-    def __init__(self, results: RunResults, info: dict[str, Any]) -> None:
-        self.folder, self.info = results.run.files.folder, info
+    return replace(given_, run=Run(SealedFiles(given_.run.folder, info), metrics))
 
 
 def in_words(page: str) -> str:

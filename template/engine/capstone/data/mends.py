@@ -61,12 +61,11 @@ class Mend:
         """The line of `clean()`, broken as ruff would break it."""
         return f"table[{quoted(self.column)}] = {self.broken or self.code}"
 
-    @property
-    def line_for_target(self) -> str:
-        """The same for the target, which rows to be predicted don't have."""
-        return f"if {quoted(self.column)} in table:\n{INDENT}" + self.line.replace(
-            "\n", f"\n{INDENT}"
-        )
+    def at_the_margin(self, is_target: bool) -> str:
+        """The line as it is shown, outside of a function; that of a target asks for it, for new rows have none."""
+        if is_target:
+            return f"if {quoted(self.column)} in table:\n{INDENT}{self.line}"
+        return self.line.replace(f"\n{INDENT}", "\n")
 
 
 def in_a_sentence(mends: list[Mend], is_target: bool = False, place: str = "") -> str:

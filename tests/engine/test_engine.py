@@ -21,13 +21,13 @@ FILES = sorted(ENGINE.rglob("*.py"))
 # Lines of code that each room may have; "" is what lies beside the rooms.
 BUDGETS = {
     "": 520,
-    "core": 1510,  # the four doors: student code, a run's files, files written, text shown
+    "core": 1520,  # the four doors: student code, a run's files, files written, text shown
     "data": 2410,  # whatever a student calls a table, one sentence where it is none, and what clean() should mend
     "profiling": 500,
     "training": 1980,  # with the form of model.json, which it reads itself
     "evaluation": 1540,
     "runs": 950,  # a third of it is the forms of a run's JSON files; what differs between runs, too
-    "reporting": 2380,
+    "reporting": 2390,
     "serving": 2430,
     "export": 1300,
     "streaming": 1100,

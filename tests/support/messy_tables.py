@@ -303,6 +303,48 @@ def great_britain() -> Messy:
     return Messy(table, expected)
 
 
+def turkey() -> Messy:
+    chance = Chance(14)
+    fee = chance.numbers(90, 4000)
+    table = pd.DataFrame(
+        {
+            "Müşteri No": [f"M{i:05d}" for i in range(ROWS)],
+            "Yaş": np.where(np.arange(ROWS) % 25 == 7, -1, chance.whole(18, 80)),
+            "Ücret": ["1.234,50 TL", *(f"{german(v)} TL" for v in fee[1:])],
+            "Şehir": chance.some(list(chance.words("İzmir", "Ankara", "ankara")), "?"),
+            "Ayrıldı": chance.answers(fee, ["Evet", "evet", "E"], ["Hayır", "hayır", "H"]),
+        }
+    )
+    expected = Expected(
+        *("Ayrıldı", "binary", "Evet", "Müşteri No"),
+        sensitive=("Yaş",),
+        numbers={"Ücret": 1234.5},
+        classes={"Ayrıldı": {"Evet", "Hayır"}, "Şehir": {"İzmir", "Ankara"}},
+    )
+    return Messy(table, expected, ";")
+
+
+def netherlands() -> Messy:
+    chance = Chance(15)
+    area = chance.whole(40, 200)
+    price = area * 3500 + chance.numbers(-120_000, 120_000) + 200_000
+    table = pd.DataFrame(
+        {
+            "oppervlakte": [f"{v} m²" for v in area],
+            "bouwjaar": np.where(np.arange(ROWS) % 20 == 3, 0, chance.whole(1900, 2020)),
+            "energielabel": chance.some(list(chance.words("A", "B", "b")), "onbekend"),
+            "vraagprijs": ["€ 234.567 k.k.", *(f"€ {german(v)[:-3]} k.k." for v in price[1:])],
+        }
+    )
+    expected = Expected(
+        "vraagprijs",
+        "regression",
+        numbers={"vraagprijs": 234567.0},
+        classes={"energielabel": {"A", "B"}},
+    )
+    return Messy(table, expected, ";")
+
+
 def a_spreadsheet() -> Messy:
     chance = Chance(12)
     cost = chance.numbers(10, 90)
@@ -345,6 +387,6 @@ TABLES: dict[str, Callable[[], Messy]] = {
     make.__name__: make
     for make in (
         *(germany, france, united_states, switzerland, brazil, poland, spain, india, japan, sweden),
-        *(great_britain, a_spreadsheet, with_a_leak),
+        *(great_britain, turkey, netherlands, a_spreadsheet, with_a_leak),
     )
 }

@@ -13,9 +13,10 @@ from typing import Any, Protocol, Self
 
 SPACES = " \u00a0\u2009\u202f"  # the usual one, and those that programs put between thousands
 QUOTES = "'\u2019"
-# What may stand before a number, a currency ("€", "EUR", "R$"), and after it: one of these, a unit, a percent sign.
+# What may stand before a number, a currency ("€", "EUR", "R$"), and after it: one of these, a unit, a percent sign,
+# or an abbreviation such as "p.m.".
 BEFORE = r"(?:(?:[A-Z]{3}|S?[Ff]r|[Kk]r|zł|Rs|Kč)\.?|[A-Z]{0,2}[$€£¥₹₽₺₩₪₫฿₴₦₱])?\s?"
-AFTER = r"\s?[^\d.,;:/\\+\-\u2212()#]{0,12}"
+AFTER = r"(?:\s?[^\d.,;:/\\+\-\u2212()#]{0,12}|\s(?:[A-Za-z]\.){1,4})"
 
 
 class Table(Protocol):

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from capstone.data.mends import find_mends
 from capstone.data.reading import read_table
 from capstone.data.spellings import changed_meaning
 from capstone.data.validation import check_columns, check_target, notes_on_columns
+from tests.support.helpers import tool
 
 SUITE, LONG = 60, 2000  # made-up targets
 rng = np.random.default_rng(0)
@@ -214,3 +216,15 @@ def test_lines_call_what_the_package_offers() -> None:
     for mend in find_mends(table)[1]:
         called = {node.id for node in ast.walk(ast.parse(mend.line)) if isinstance(node, ast.Name)}
         assert called - {"table", "np"} <= set(capstone.__all__)
+
+
+@pytest.mark.parametrize("is_target", [False, True])
+def test_a_line_that_is_too_long_is_shown_as_a_formatter_would_break_it(is_target: bool) -> None:
+    words = [f"a long word number {n}" for n in range(4)]
+    table = pd.DataFrame({"x": [*words, *map(str.title, words)] * 5})
+    (mend,) = find_mends(table)[1]
+    shown = mend.at_the_margin(is_target) + "\n"
+    assert shown.count("\n") > 5
+    command = [tool("ruff"), "format", "--line-length", "100", "-"]
+    formatted = subprocess.run(command, input=shown, capture_output=True, text=True, check=True)
+    assert formatted.stdout == shown

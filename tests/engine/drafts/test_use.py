@@ -13,8 +13,7 @@ import pytest
 from capstone import apply_step, load_settings, read_run, read_table
 from capstone.core.settings_file import parse_settings
 from capstone.drafts.choices import Looked
-from tests.conftest import Capstone, Render
-from tests.support.helpers import SMALLEST, call, must_run, tool
+from tests.support.helpers import SMALLEST, Capstone, Render, call, must_run, tool
 from tests.support.messy_tables import TABLES
 from tests.support.promise import command, digests, keep_promise
 

@@ -24,6 +24,7 @@ LONGEST_IN_SENTENCE = 300  # characters of code
 INDENT = "    "
 IMPORTS = ("to_date", "to_number", "unify_text")  # of what the lines call
 # Numbers that stand for "unknown" where they lie far from all others.
+YEARS = (1800, 2100)
 SCALE = 5  # -1 to 4 may be a scale
 BELOW, ABOVE = (-1, -9, -99, -999, -9999), (99, 999, 9999, 99999, 999999)
 
@@ -60,12 +61,11 @@ class Mend:
         """The line of `clean()`, broken as ruff would break it."""
         return f"table[{quoted(self.column)}] = {self.broken or self.code}"
 
-    @property
-    def line_for_target(self) -> str:
-        """The same for the target, which rows to be predicted don't have."""
-        return f"if {quoted(self.column)} in table:\n{INDENT}" + self.line.replace(
-            "\n", f"\n{INDENT}"
-        )
+    def at_the_margin(self, is_target: bool) -> str:
+        """The line as it is shown, outside of a function; that of a target asks for it, for new rows have none."""
+        if is_target:
+            return f"if {quoted(self.column)} in table:\n{INDENT}{self.line}"
+        return self.line.replace(f"\n{INDENT}", "\n")
 
 
 def in_a_sentence(mends: list[Mend], is_target: bool = False, place: str = "") -> str:
@@ -244,10 +244,10 @@ def numbers_for_unknown(column: pd.Series) -> Mend | None:
 
 def stand_for_unknown(values: pd.Series) -> list[float]:
     """The numbers of a column that stand for "unknown", if there are any."""
-    if values.empty or not (values.min() in BELOW or values.max() in ABOVE):
+    if values.empty or not (values.min() in (*BELOW, 0) or values.max() in ABOVE):
         return []
     different = np.unique(values.to_numpy(dtype="float64"))
-    found = []
+    found = [0.0] if different[0] == 0 and _are_years(different[1:]) else []
     negative = different[different < 0]
     # -1, 0 and 1 are a scale: only where the others go far beyond does -1 stand out.
     stands_out = different[-1:] >= (SCALE if len(negative) and negative[0] == -1 else 1)
@@ -262,6 +262,11 @@ def stand_for_unknown(values: pd.Series) -> list[float]:
     ):
         found.append(float(others[-1]))
     return found
+
+
+def _are_years(different: np.ndarray) -> bool:
+    first, last = YEARS
+    return len(different) > 2 and bool(((different >= first) & (different <= last)).all())
 
 
 DETECTORS: tuple[Callable[[pd.Series], Mend | None], ...] = (

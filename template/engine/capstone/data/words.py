@@ -16,7 +16,7 @@ NO = _words(
     "no | false | nein | falsch | non | faux | não | nao | nie | ne | нет | nem | hayır | nej | nee | ei | いいえ | 否"
 )
 # These count only beside a whole word.
-SHORT_YES, SHORT_NO = _words("y | j | t | o | s | 1 | x"), _words("n | f | 0")
+SHORT_YES, SHORT_NO = _words("y | j | t | o | s | e | 1 | x"), _words("n | f | h | 0")
 
 # What people write where nothing is known.
 PLACEHOLDERS = _words(
@@ -55,7 +55,8 @@ SENSITIVE = _words(
     | geschlecht | alter | altersgruppe | herkunft | staatsangehörigkeit | nationalität | konfession | familienstand
     | behinderung | muttersprache | sexe | âge | nationalité | genre | handicap | sexo | género | edad | nacionalidad
     | sesso | età | nazionalità | płeć | wiek | narodowość | geslacht | leeftijd | nationaliteit | kön | ålder | kjønn
-    | idade | nacionalidade | gênero | пол | возраст | 性別 | 年齢
+    | yaş | cinsiyet | ηλικία | φύλο | vârstă | pohlaví | věk | életkor | idade | nacionalidade
+    | gênero | пол | возраст | 性別 | 年齢
     """
 )
 

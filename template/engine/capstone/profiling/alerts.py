@@ -141,13 +141,16 @@ def _column_alerts(column: pd.Series, data: Data) -> list[Alert]:
 
 def _mend_alerts(column: pd.Series, is_target: bool) -> list[Alert]:
     """What `capstone use` would write into clean(), as advice."""
-    alerts = []
-    for mend in column_mends(column):
-        line = mend.line_for_target if is_target else mend.line
-        alerts.append(
-            Alert("mend", mend.column, mend.kind, f'"{mend.column}": {mend.reason}.', line)
+    return [
+        Alert(
+            level="mend",
+            column=mend.column,
+            kind=mend.kind,
+            text=f'"{mend.column}": {mend.reason}.',
+            code=mend.at_the_margin(is_target),
         )
-    return alerts
+        for mend in column_mends(column)
+    ]
 
 
 def _role_alerts(column: pd.Series, kind: Kind) -> list[Alert]:

@@ -42,9 +42,12 @@ class RowExplanation:
         first = self.columns.iloc[0]
         change = "raises" if first["moved"] > 0 else "lowers"
         by = in_unit(first["moved"], self.is_share, move=True)
+        most = f"{first['column']} = {first['value']} {change} it most: {by}"
+        if not first["moved"]:
+            most = "No column moves it"
         return [
             f"Row {self.row} ({self.part} part): {self.output} {predicted}; the truth is {self.truth}.",
-            f"On average {base} is predicted. {first['column']} = {first['value']} {change} it most: {by}.",
+            f"On average {base} is predicted. {most}.",
         ]
 
 

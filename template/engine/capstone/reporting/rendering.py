@@ -10,7 +10,7 @@ import pandas as pd
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, UndefinedError
 
 from capstone.core.errors import CapstoneError
-from capstone.core.text import cell_text, cut, number, printable, short
+from capstone.core.text import cell_text, count, cut, number, printable, short
 from capstone.runs.folder import Run
 
 LONGEST_CELL = 120  # characters
@@ -75,6 +75,7 @@ def environment(autoescape: bool) -> Environment:
         "short": short,
         "percent": lambda value: "-" if value is None else f"{value:.0%}",
         "count": "{:,}".format,
+        "counted": count,
     }
     return made
 

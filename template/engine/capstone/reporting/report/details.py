@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from capstone.core.text import MODELS, number, short
+from capstone.core.text import MODELS, count, number, short
 from capstone.evaluation.calibration import calibration_table
 from capstone.evaluation.error_analysis import (
     confusion,
@@ -228,6 +228,6 @@ def _training(results: RunResults) -> Chart:
         marked=(f"lowest: epoch {lowest}", lowest),
         by_factors=True,
     )
-    title = f"Training ended after {info['epochs']} epochs; the validation loss is lowest at epoch {lowest}"
+    title = f"Training ended after {count(info['epochs'], 'epoch')}; the validation loss is lowest at epoch {lowest}"
     numbers = _thinned(history).rename(columns=lambda name: str(name).replace("_", " "))
     return Chart(title, drawing, numbers)

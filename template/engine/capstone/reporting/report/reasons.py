@@ -105,6 +105,10 @@ def _importance(explained: _Explained) -> Chart:
         "mean size of the SHAP value",
     )
     title = f"{first} moves the predictions most, {last} least"
+    if not importance["mean_abs_shap"].iloc[0]:
+        title = "No column moves the predictions"
+    elif first == last:
+        title = f"{first} alone moves the predictions"
     return Chart(title, drawing, _in_words(importance))
 
 
@@ -133,7 +137,8 @@ def _typical(explained: _Explained) -> Chart:
         labels, sizes, explained.base, "typical", f"prediction of {explained.output}"
     )
     numbers = pd.DataFrame({"column": labels, "SHAP value": sizes})
-    return Chart(f"A typical row: {shown.index[0]} moves it most", drawing, numbers)
+    what = f"{shown.index[0]} moves it most" if shown.iloc[0] else "no column moves it"
+    return Chart(f"A typical row: {what}", drawing, numbers)
 
 
 def _dates_as_dates(column: pd.Series) -> pd.Series:
@@ -153,6 +158,8 @@ def _dependence(explained: _Explained, column: str, name: str) -> Chart:
     means = table["mean SHAP value"]
     low, high = table.loc[means.idxmin()], table.loc[means.idxmax()]
     title = f"{column}: lowest at {cell_text(low.iloc[0])}, highest at {cell_text(high.iloc[0])}"
+    if means.min() == means.max():
+        title = f"{column}: no difference between its values"
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         axes = (column, explained.axis)
         drawing = charts.scatter(values.to_numpy(float), shap.to_numpy(), name, axes)
@@ -191,6 +198,8 @@ def _permutation(importance: pd.DataFrame, metric: str) -> Chart:
         f"how much {METRIC_NAMES[metric]} gets worse",
     )
     title = f"{'Also for' if same else 'But for'} the score, {first} matters most"
+    if order["permutation_importance"].iloc[0] <= 0:
+        title = "No column is missed when it is shuffled: the score stays as good"
     return Chart(title, drawing, _in_words(order[["column", "permutation_importance"]]))
 
 

@@ -240,7 +240,7 @@ def test_compare_lists_the_runs_and_what_changed(
     assert capstone(project, *again)[0] == 0
     told = capstone(project, "compare")[1]
     assert "the first run" in told
-    assert "changed: network.dropout = 0.3\n" in told
+    assert '": network.dropout = 0.3 (was 0.0); took' in told
 
 
 def test_rows_can_be_split_by_time(copy_of: Render, capstone: Capstone) -> None:

@@ -69,6 +69,8 @@ class RunOptions:
         Noted in run.json: the run was only to see that every step works.
     resume : bool
         Go on from the checkpoint of a run that was stopped.
+    name, note : str
+        What a person calls the run, and says about it: kept in run.json.
     keep_checkpoints : bool
         Write checkpoints while training.
     keep_row : str
@@ -81,6 +83,8 @@ class RunOptions:
 
     quick: bool = False
     resume: bool = False
+    name: str = ""
+    note: str = ""
     keep_checkpoints: bool = True
     keep_row: str = ""
     streamed: bool | None = None
@@ -305,6 +309,7 @@ class CapstonePipeline:
         info["rows"] = {part: len(rows) for part, rows in self.parts.items()}
         info["seconds"] = {name: round(seconds, 3) for name, seconds in self.seconds.items()}
         info |= {"health": self.health, "quick": self.options.quick, **self.about}
+        info |= {"name": self.options.name, "note": self.options.note}
         info["trained_from"] = self.checkpoint.digest()
         # Every look at the test part tempts to try again, so the looks are counted, and the report tells how many
         # there were.

@@ -61,7 +61,9 @@ def test_tensorboard_reads_what_was_logged_for_it(copy_of: Render, capstone: Cap
     assert "training.epochs = 3" in settings
     assert "email" not in settings
     # The line of the guide opens its pages.
-    [line] = re.findall(r"`(tensorboard --logdir .*?)`", (project / "engine" / "guide.md").read_text("utf-8"))
+    [line] = re.findall(
+        r"`(tensorboard --logdir .*?)`", (project / "engine" / "guide.md").read_text("utf-8")
+    )
     tensorboard = [sys.executable, "-m", "tensorboard.main", *line.split()[1:]]
     with serving(tensorboard, project, "/data/runs") as (address, _):
         assert json.loads(get(f"{address}/data/runs")) == [folder.name]

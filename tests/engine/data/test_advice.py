@@ -30,7 +30,9 @@ def data(problem: str) -> Data:
 
 def done(sentence: str, table: pd.DataFrame) -> pd.DataFrame:
     """The table after the line for clean() that a sentence names, written as it says."""
-    code, imports = re.search(r"write in clean\(\)[^:]*: (.+) \((with .+)\)", sentence).groups()
+    lines = re.search(r"write in clean\(\)[^:]*: (.+) \((with .+)\)", sentence)
+    assert lines, sentence
+    code, imports = lines.groups()
     names = {"table": table.copy()}
     exec("\n".join(re.findall(r"`(.+?)`", imports)), names)
     exec(code, names)

@@ -216,7 +216,7 @@ class Typist(io.StringIO):
         super().__init__("\n" * enters)
         self.left, self.then = enters, then
 
-    def readline(self, size: int | None = -1, /) -> str:
+    def readline(self, size: int | None = -1, /) -> str:  # type: ignore[override]
         self.left -= 1
         if self.left < 0 and self.then is not None:
             raise self.then

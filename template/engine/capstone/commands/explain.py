@@ -45,7 +45,7 @@ def explain(
     write_script(root / "runs")
     name = "".join(letter if letter.isalnum() else "_" for letter in row)[:40]
     target = run.folder / f"explain_{name}.html"
-    write_text(target, explanation_page(explanation, run.id))
+    write_text(target, explanation_page(explanation, run.name))
     say(f"The same as a page: {target.relative_to(root)}")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from capstone.commands.options import SetOption
+from capstone.commands.options import NameOption, NoteOption, SetOption
 from capstone.core.errors import Stopped
 
 if TYPE_CHECKING:  # heavy libraries are imported where they are used
@@ -34,6 +34,8 @@ def run(
     seeds: Annotated[
         int, typer.Option("--seeds", min=1, help="Run with so many seeds: how much is chance?")
     ] = 1,
+    name: NameOption = "",
+    note: NoteOption = "",
     set_: SetOption = None,
 ) -> None:
     """Load, clean, engineer, split, train, evaluate and save: one run."""
@@ -54,7 +56,7 @@ def run(
     from capstone.runs.folder import name_the_start
 
     # "runs/LATEST" to start from is written down as the run that it is today, so that `capstone reproduce` finds it.
-    settings, options = name_the_start(settings, root), RunOptions(quick, resume)
+    settings, options = name_the_start(settings, root), RunOptions(quick, resume, name, note)
     one_run = run_as_json if json_lines else run_in_words
     if several:
         share_run(settings, root, options, seeds, one_run)

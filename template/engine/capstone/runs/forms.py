@@ -12,6 +12,7 @@ from capstone.core.sealed_files import Form, Sha256
 Baseline = Literal["dummy", "linear", "gradient_boosting"]
 Problem = Literal["regression", "binary", "multiclass"]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
+Seconds = Annotated[float, Field(ge=0, le=1e9)]
 Share = Annotated[float, Field(ge=0, le=1)]
 ABSENT: Any = Field(default=None)  # where a key is there, it holds no null
 
@@ -62,8 +63,12 @@ class RunInfo(Form):
     processes: Count = 1
     threads: Count = 1
     rows: PartInfo
+    seconds: dict[str, Seconds] = ABSENT
     health: list[str] = ABSENT
     quick: bool
+    name: str = ""
+    note: str = ""
+    code: dict[str, Sha256] = ABSENT
     trained_from: str
     test_looks: Count
     streamed: bool = False

@@ -83,6 +83,8 @@ def report_page(results: RunResults, standalone: bool = False) -> str:
         "report/page.html",
         title=project.question or project.name,
         run_id=results.run.id,
+        name=results.run.name,
+        note=results.run.note,
         info=info,
         settings=results.settings,
         metrics=metrics,
@@ -97,6 +99,7 @@ def report_page(results: RunResults, standalone: bool = False) -> str:
         metric_names=METRIC_NAMES,
         decided=decision_charts(results),
         models=_models(metrics, metrics["primary_metric"]),
+        better=better(metrics["primary_metric"]),
         plotly=charts.plotly_inside() if standalone else Plotly(path=f"../{charts.SCRIPT}"),
         reasons=reasons(results),
         **failures(results),
@@ -111,7 +114,7 @@ def _models(metrics: dict[str, Any], metric: str) -> Chart:
     drawing = charts.dots(
         scores,
         "models",
-        f"{METRIC_NAMES[metric]} on the test rows, with 95 % intervals ({better(metric)} is better)",
+        f"{METRIC_NAMES[metric]} on test rows",
         highlighted=MODELS["model"],
     )
     outcomes = list(metrics["beats"].values())

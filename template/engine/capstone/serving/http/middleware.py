@@ -36,7 +36,14 @@ Send = Callable[[Message], Awaitable[None]]
 Handlers = Mapping[str, Callable[[bytes], Awaitable[bytes]]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
-PUBLIC_PATHS = {"/", "/page.js", "/page.css", "/healthz", "/readyz"}  # the rest needs the key
+PUBLIC_PATHS = {
+    "/",
+    "/page.js",
+    "/page.css",
+    "/tokens.css",
+    "/healthz",
+    "/readyz",
+}  # the rest needs the key
 PATHS = PUBLIC_PATHS | {"/v1/predict", "/v1/explain", "/v1/model", "/metrics", "/openapi.json"}
 HOST = re.compile(rb"(?:\[([\da-f:.]{2,45})\]|([\w.-]{1,253}))(?::\d{1,5})?", re.IGNORECASE)
 # Headers that decide something here. Two of one would mean one thing to a proxy and another to us.

@@ -44,7 +44,7 @@ def picture_houses(browser: Browser, folder: Path) -> None:
         take(browser, address, FOLDER / "service", predict, phone=True)
     project.run("card")
     draw(project, "check")
-    project.run("run", "--set", "network.activation=relu")
+    project.run("run", "--set", "network.activation=relu", "--name", "relu")
     project.run("compare")
     take(browser, page(project, "compare.html"), FOLDER / "compare")
 

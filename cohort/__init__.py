@@ -1,1 +1,1 @@
-"""`cohort`: the instructor's tool. Updates every repository of a class, and never a student's line."""
+"""`cohort`: the instructor's tool. It updates every repository of a class and never changes a student's line."""

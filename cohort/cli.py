@@ -1,4 +1,4 @@
-"""The `cohort` command. What it needs of copier is imported where it is used, so that help is quick."""
+"""The `cohort` command. Copier is imported only where it is needed, to keep `--help` fast."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ INTERRUPTED = 130  # what typer makes of Ctrl-C
 
 
 def show_version(wanted: bool) -> None:
-    """Print the version of the installed package, and end."""
+    """Print the version of the installed package and exit."""
     if wanted:
         from importlib.metadata import PackageNotFoundError, version
 
@@ -263,7 +263,7 @@ def report(
 
 
 def main() -> None:
-    """Run the command; a mistake is one sentence and a code, never a traceback."""
+    """Run the command; a mistake gives one sentence and an exit code, never a traceback."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")

@@ -1,4 +1,4 @@
-"""Faults: what went wrong, in words. What nobody foresaw is a fault of cohort; its traceback goes into a file."""
+"""Describe errors in a sentence. An unexpected one is a bug in cohort, and its traceback goes into a file."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _log: Path | None = None  # of the class that is worked on
 
 
 def keep_log_in(cache: Path) -> None:
-    """From now on, tracebacks are kept in this folder."""
+    """Save tracebacks in this folder from now on."""
     global _log
     _log = cache / LOG
 
 
 def sentence(error: BaseException, about: str) -> str:
-    """Say what went wrong with a student's project, or with a command."""
+    """Describe what went wrong with a student's project, or with a command."""
     if isinstance(error, CohortError):
         return str(error)[:LONGEST]
     if isinstance(error, MemoryError):
@@ -40,7 +40,7 @@ def sentence(error: BaseException, about: str) -> str:
 
 
 def _kind(error: BaseException) -> str:
-    """The class of an error, and its own words if it has any."""
+    """Return the class of an error, and its message if it has one."""
     words = ""
     with suppress(Exception):  # the words of an error may fail too
         words = visible_text(str(error))[:300]
@@ -49,7 +49,7 @@ def _kind(error: BaseException) -> str:
 
 
 def _keep(error: BaseException, about: str) -> str:
-    """Write the traceback down; says where."""
+    """Save the traceback; return a phrase that says where."""
     try:
         path = _log or _fresh_log()
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +65,7 @@ def _keep(error: BaseException, about: str) -> str:
 
 
 def _fresh_log() -> Path:
-    """A file of its own, for a fault before any class was read."""
+    """Create a separate file, for an error before any class was read."""
     handle, path = tempfile.mkstemp(prefix="cohort-", suffix=".log")
     os.close(handle)
     return Path(path)

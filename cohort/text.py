@@ -1,4 +1,4 @@
-"""Texts from strangers, made fit to be shown, sent and kept."""
+"""Make text from untrusted sources safe to show, send and store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ JOINERS = "\u200c\u200d"  # honest Persian, Hindi and emoji have them
 
 
 def visible_text(text: str, keep: str = "") -> str:
-    """A text in which each control or invisible character is replaced by one that can be seen.
+    """Replace each control or invisible character by a visible one.
 
     So a name can neither move a terminal's cursor nor turn the direction of what follows it, and what was no
     UTF-8 (a file named in Latin-1, say) can be encoded, printed and kept like anything else.
@@ -19,7 +19,7 @@ def visible_text(text: str, keep: str = "") -> str:
 
 
 def visible_lines(text: str) -> str:
-    """The same for a text of several lines."""
+    """Do the same for a text of several lines."""
     return visible_text(text, keep="\n" + JOINERS)
 
 
@@ -35,7 +35,7 @@ def _visible(character: str) -> str:
 
 
 def to_json(value: object, indent: int | None = None) -> str:
-    """JSON that every program can read: no lone surrogates, nothing that steers a terminal."""
+    """Return JSON that every program can read: no lone surrogates, no terminal control characters."""
     return json.dumps(_visible_value(value), indent=indent)
 
 
@@ -50,7 +50,7 @@ def _visible_value(value: object) -> object:
 
 
 def count_of(number: int, noun: str) -> str:
-    """A number with its noun: "1 student", "3,000 students", "2 branches", "4 repositories"."""
+    """Return a number with its noun: "1 student", "3,000 students", "2 branches", "4 repositories"."""
     if number != 1:
         if noun.endswith("y"):
             noun = noun[:-1] + "ies"

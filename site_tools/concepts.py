@@ -26,7 +26,7 @@ Each concept of the chapter, and the place where you meet it: a line of your own
 ## The map
 
 Read it from left to right: a line leads from a concept to one that needs it. Click a concept to go to its place,
-or reach it with the Tab key. The map is wider than most screens: scroll it sideways.
+or reach it with the Tab key. The map is wider than most screens: scroll sideways.
 """
 
 

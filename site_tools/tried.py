@@ -19,17 +19,17 @@ TESTS = ROOT / "tests"
 FUZZ = "fuzz/"  # its modules count their inputs
 # What can go wrong, and which test modules break it, as patterns of their paths; the first that fits counts.
 MECHANISMS = {
-    "A setting that cannot be": ("engine/*/test_settings*",),
-    "A table that is odd, damaged or unfit": ("engine/data/*",),
-    "A slip in the student's own code": ("engine/core/test_student*",),
-    "A run's folder with a file missing, edited or of another run": ("engine/runs/*",),
-    "A request that is wrong, hostile or one too many": ("engine/serving/*",),
-    "Text that a terminal or a page could take for its own": (
+    "An impossible setting": ("engine/*/test_settings*",),
+    "An odd, damaged or unsuitable table": ("engine/data/*",),
+    "A mistake in the student's own code": ("engine/core/test_student*",),
+    "A run's folder with a file that is missing, edited or from another run": ("engine/runs/*",),
+    "A request that is wrong, hostile or beyond the limit": ("engine/serving/*",),
+    "Text that a terminal or a page could mistake for markup": (
         "*/test_text*",
         "*/test_rendering*",
         "*/test_hostile*",
     ),
-    "A disk that is full, read-only or slow": ("engine/core/test_files*",),
+    "A full, read-only or slow disk": ("engine/core/test_files*",),
     "A kill, a power cut or Ctrl-C": (
         "engine/training/test_resume*",
         "engine/training/test_checkpoint*",
@@ -37,26 +37,26 @@ MECHANISMS = {
         "cohort/projects/test_faults*",
     ),
     "A student's repository, and a class's history": ("cohort/*",),
-    "What a project is made of, and updated to": ("template/*",),
+    "The files of a new or updated project": ("template/*",),
 }
-OTHER = "All else that is claimed: scores, pages, sims, speed"
-TOP = """# What is tried, in numbers
+OTHER = "All other claims: scores, pages, sims, speed"
+TOP = """# What is tested, in numbers
 
-The promise is that nothing ends in a traceback, nothing lies and nothing is lost. It is worth what is tried to break
-it. These figures are counted from the tests each time this site is built.
+The promise: nothing ends in a traceback, nothing lies and nothing is lost. The promise is only as good as the attempts
+to break it. These figures are counted from the tests each time this site is built.
 
 """
-CASES = """## Cases, each written down
+CASES = """## Written cases
 
 A case is a test with one input: a table with a quote that is never closed, a network that returns a tuple, a disk
-that fills up half way.
+that fills up halfway.
 
 """
 INPUTS = """
-## Inputs that a program thinks of
+## Generated inputs
 
-Others are made up by a program, from seeds that are kept, so that each can be made again. Some are tried with every
-change, far more by `nox -s long`.
+A program generates other inputs from fixed seeds, so each can be repeated. Some are tested with every change, and far
+more by `nox -s long`.
 
 """
 
@@ -132,7 +132,7 @@ def page(modules: list[Module]) -> str:
     ]
     cases_head = ("What goes wrong", "with every change", "more in `nox -s long`")
     inputs_head = (
-        "What is claimed, and where it is tried",
+        "The claim, and the test",
         "with every change",
         "in `nox -s long`",
     )

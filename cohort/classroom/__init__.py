@@ -1,1 +1,1 @@
-"""A class: class.toml, the roster, where the repositories are, and the ledger of what was done."""
+"""A class: class.toml, the roster, the location of the repositories, and the ledger of what was done."""

@@ -1,4 +1,4 @@
-"""What `capstone check --json` said, as a project's CI left it: a text from a stranger.
+"""Read the result of `capstone check --json` that a project's CI stored: untrusted text.
 
 The CI puts it into the repository as a git note on the commit that it checked (`refs/notes/capstone/check`).
 So it is read with git alone, from any server. A student can write such a note by hand: it says where to look,
@@ -24,14 +24,14 @@ NAME = re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True)
 class Result:
-    """The rules that are open, and whether it is the newest commit that was checked."""
+    """The open rules, and whether the newest commit was checked."""
 
     open: list[str] = field(default_factory=list)
     current: bool = True
 
 
 def parse(content: bytes) -> list[str]:
-    """The open rules, each as "rule: what was said". Raises CohortError for anything but a result."""
+    """Return the open rules, each as "rule: message". Raises CohortError for anything but a result."""
     if len(content) > LARGEST:
         raise RefusedError(f"its check result has {len(content):,} bytes; allowed: {LARGEST:,}.")
     try:
@@ -44,12 +44,12 @@ def parse(content: bytes) -> list[str]:
 
 
 def _line(rule: Mapping[str, object]) -> str:
-    """One line without anything that could steer a terminal or turn the direction of a text."""
+    """Return one line without characters that control a terminal or the direction of text."""
     return visible_text(f"{str(rule['rule'])[:LONGEST]}: {str(rule['said'])[:LONGEST]}")
 
 
 def read_note(objects: Objects, notes: str | None, head: str) -> Result | None:
-    """The result on the newest commit, else the only one that there is; None when there is none."""
+    """Return the result for the newest commit, or else the only one there is; None without any."""
     if notes is None:
         return None
     tree = objects.commit_tree(notes)
@@ -65,7 +65,7 @@ def read_note(objects: Objects, notes: str | None, head: str) -> Result | None:
 
 
 def _note_on(objects: Objects, tree: str, commit: str) -> tuple[str, str] | None:
-    """The note on a commit. With many notes git puts them into folders: ab/cdef..., or ab/cd/ef..."""
+    """Find the note on a commit. If there are many notes, git puts them into folders: ab/cdef..., or ab/cd/ef..."""
     while commit:
         entries = objects.tree(tree)
         if commit in entries:

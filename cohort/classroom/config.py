@@ -1,4 +1,4 @@
-"""class.toml: the template, its allowed releases, and where the repositories are."""
+"""class.toml: the template, its allowed releases, and the location of the repositories."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class ForgeSection(Section):
 
 
 class AuditSection(Section):
-    """Where everything has to be as the template made it, and nothing may be added."""
+    """The places where every file must match the template, and nothing may be added."""
 
     protected: tuple[str, ...] = (
         *("/.github/", "/.gitlab-ci.yml", "/.pre-commit-config.yaml", "/.secrets.baseline"),
@@ -125,13 +125,13 @@ class Class:
 
     @cached_property
     def template_url(self) -> str:
-        """The template's address; a relative path counts from class.toml."""
+        """The template's address; a path is relative to class.toml."""
         url = self.settings.template.url
         return url if is_address(url) else str((self.folder / url).resolve())
 
     @cached_property
     def template_urls(self) -> tuple[str, ...]:
-        """Every spelling of the template's address that an answers file may hold."""
+        """Every spelling of the template's address that is allowed in an answers file."""
         return (
             self.template_url,
             self.settings.template.url,
@@ -140,7 +140,7 @@ class Class:
 
 
 def version(name: str) -> Version:
-    """A release's name as a version that can be compared."""
+    """Parse a release's name as a version, for comparisons."""
     try:
         return Version(name)
     except InvalidVersion:
@@ -148,12 +148,12 @@ def version(name: str) -> Version:
 
 
 def is_address(where: str) -> bool:
-    """Is this an address of a server, rather than a path?"""
+    """Tell whether this is an address on a server rather than a path."""
     return bool(re.match(r"[a-z][a-z0-9+.-]+://|[\w.-]+@[\w.-]+:|(gh|gl):|[\w.-]{2,}\.\w+:", where))
 
 
 def get_tags(url: str) -> str:
-    """What to do about a template without its releases' tags: the end of a sentence."""
+    """Say how to get the missing tags of a template's releases: the end of a sentence."""
     own = "tag a release there: `git tag v1.0.0`"
     if is_address(url):
         return f"{own} and `git push --tags`."
@@ -161,7 +161,7 @@ def get_tags(url: str) -> str:
 
 
 def load(folder: Path) -> Class:
-    """The class of a folder. Raises CohortError with the key that is wrong."""
+    """Load the class of a folder. Raises CohortError, which names the wrong key."""
     path = folder / FILE
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""The ledger: what was done to whom, and when. One SQLite file beside the caches."""
+"""The ledger: what was done to which repository, and when. One SQLite file beside the caches."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ CREATE TABLE pull_requests (
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of a student's repository, whatever became of its history."""
+    """Facts about a student's repository that don't depend on its history."""
 
     commit: str  # that cohort made first; empty if it did not
     releases: frozenset[str]  # that the project was seen at
@@ -47,7 +47,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Step:
-    """One thing that was done to a student's repository."""
+    """One step that was carried out on a student's repository."""
 
     command: str
     target: str
@@ -57,7 +57,7 @@ class Step:
 
 
 class Ledger:
-    """What happened. A step is on disk when `note` returns, so a killed run can be resumed."""
+    """A record of all steps. A step is on disk when `note` returns, so a killed run can be resumed."""
 
     def __init__(self, cache: Path) -> None:
         cache.mkdir(parents=True, exist_ok=True)
@@ -74,7 +74,7 @@ class Ledger:
             raise
 
     def _migrate(self, cache: Path) -> None:
-        """Bring the tables to this version: each step whole or not at all, whoever else opens the ledger now."""
+        """Migrate the tables to this version, each step completely or not at all, also while others open the ledger."""
         if self._version() > len(MIGRATIONS):
             raise CohortError(
                 f"{cache / 'ledger.sqlite'} was written by a newer version of cohort; update cohort and run again."
@@ -99,7 +99,7 @@ class Ledger:
         self._connection.close()
 
     def begin(self, command: str, target: str) -> int:
-        """A new run; returns its number."""
+        """Start a new run and return its number."""
         row = (command, target, time.time())
         made = self._connection.execute(
             "INSERT INTO runs (command, target, started) VALUES (?, ?, ?)", row
@@ -110,7 +110,7 @@ class Ledger:
         self._connection.execute("UPDATE runs SET ended = ? WHERE id = ?", (time.time(), run))
 
     def unfinished(self, command: str, target: str) -> int | None:
-        """The newest run of this kind, if it did not come to its end."""
+        """Return the newest run of this kind, if it did not finish."""
         row = self._connection.execute(
             "SELECT id, ended FROM runs WHERE command = ? AND target = ? ORDER BY id DESC LIMIT 1",
             (command, target),
@@ -118,19 +118,19 @@ class Ledger:
         return row[0] if row and row[1] is None else None
 
     def note(self, run: int, student: str, step: str, outcome: Outcome) -> None:
-        """Write down what came of a step."""
+        """Record the outcome of a step."""
         row = (run, student, step, time.time(), to_json(outcome.as_dict()))
         self._connection.execute("INSERT INTO steps VALUES (?, ?, ?, ?, ?)", row)
 
     def steps(self, run: int, step: str) -> dict[str, Outcome]:
-        """What was written down for a step of a run, per student."""
+        """Return what was recorded for a step of a run, per student."""
         rows = self._connection.execute(
             "SELECT student, about FROM steps WHERE run = ? AND step = ? ORDER BY at", (run, step)
         )
         return {student: Outcome.from_json(about) for student, about in rows}
 
     def history(self, student: str, most: int = 20) -> list[Step]:
-        """What was done to a student's repository, newest first."""
+        """Return the steps on a student's repository, newest first."""
         rows = self._connection.execute(
             "SELECT runs.command, target, step, at, about FROM steps JOIN runs ON runs.id = run "
             "WHERE student = ? ORDER BY at DESC LIMIT ?",
@@ -142,7 +142,7 @@ class Ledger:
         ]
 
     def last_update(self) -> dict[str, float]:
-        """When each student's newest update was written, of those that were not rolled back."""
+        """Return when each student's newest update was written, without those that were rolled back."""
         rows = self._connection.execute(
             "SELECT student, MAX(at) FROM steps AS written WHERE step = 'done' AND "
             "json_extract(about, '$.wrote') AND NOT EXISTS (SELECT 1 FROM steps AS later WHERE "
@@ -153,7 +153,7 @@ class Ledger:
         return dict(rows.fetchall())
 
     def records(self) -> dict[str, Record]:
-        """What is known of each student's repository."""
+        """Return the record of each student's repository."""
         seen = self._connection.execute(
             "SELECT student, json_group_array(DISTINCT json_extract(about, '$.now')) "
             "FROM steps GROUP BY student"
@@ -177,7 +177,7 @@ class Ledger:
         self._connection.execute("INSERT OR REPLACE INTO plans VALUES (?, ?, ?, ?, ?)", row)
 
     def plans(self, target: str) -> dict[str, tuple[str, str, list[str]]]:
-        """The newest plan of each student for a release: commit, state, files in conflict."""
+        """Return the newest plan of each student for a release: commit, state, files in conflict."""
         rows = self._connection.execute(
             "SELECT student, head, state, paths FROM plans WHERE target = ?", (target,)
         )
@@ -192,7 +192,7 @@ class Ledger:
         )
 
     def pull_requests(self) -> dict[str, dict[str, PullRequest]]:
-        """Every pull request that is known, per repository and branch."""
+        """Return every known pull request, per repository and branch."""
         rows = self._connection.execute(
             "SELECT repository, branch, state, url, number, why FROM pull_requests"
         )
@@ -203,7 +203,7 @@ class Ledger:
         return known
 
     def hold_releases(self, commits: dict[str, str]) -> None:
-        """Remember each release's commit. Raises CohortError when one was moved since."""
+        """Remember each release's commit. Raises CohortError if a tag was moved since."""
         known = dict(self._connection.execute("SELECT name, commit_name FROM releases").fetchall())
         for name, commit in commits.items():
             if known.get(name, commit) != commit:
@@ -217,7 +217,7 @@ class Ledger:
 
 @contextmanager
 def alone(cache: Path) -> Iterator[None]:
-    """Hold the class for oneself. The lock ends with the process, even when that is killed.
+    """Lock the class for this process. The lock ends with the process, even if it is killed.
 
     Then its processes may still be at their last project: they are waited for.
     """
@@ -229,13 +229,13 @@ def alone(cache: Path) -> Iterator[None]:
 
 
 def at_work(cache: Path) -> AbstractContextManager[None]:
-    """Let no other cohort begin while this process works on projects, whatever becomes of the one that started it."""
+    """Keep other cohort commands out while this process works on projects, even if its parent has ended."""
     return _locked(cache / "workers.sqlite", "SHARED", LAST_PROJECT)
 
 
 @contextmanager
 def _locked(path: Path, kind: Literal["EXCLUSIVE", "SHARED"], seconds: float) -> Iterator[None]:
-    """Hold a lock that the system takes back when the process ends, in any way."""
+    """Hold a lock that the system releases when the process ends, in any way."""
     with closing(sqlite3.connect(path, isolation_level=None, timeout=seconds)) as lock:
         try:
             lock.execute("BEGIN" if kind == "SHARED" else "BEGIN EXCLUSIVE")

@@ -1,4 +1,4 @@
-"""What came of one project, in a form that can be sent, kept and shown."""
+"""The outcome for one project, in a form that can be sent, stored and shown."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SEVERAL = {"needs attention": "need attention", "error": "errors"}
 
 
 def word_for(state: str, written: bool = False) -> str:
-    """A state as people read it. `written`: the branch with the update is there."""
+    """Return a state in words. `written`: the branch with the update exists."""
     return MERGED_CLEANLY if state == CLEAN and written else WORDS.get(state, state)
 
 
@@ -43,7 +43,7 @@ NOTHING: dict[str, object] = {"changes": {}, "conflicts": [], "notes": [], "diff
 
 @dataclass(frozen=True, slots=True)
 class PullRequest:
-    """A pull request, or merge request; `missing`: it could not be opened yet, or not be asked for."""
+    """A pull request or merge request; `missing`: it could not be opened or looked up yet."""
 
     state: str
     url: str = ""
@@ -58,7 +58,7 @@ class PullRequest:
 
 @dataclass(slots=True)  # there are thousands of them
 class Outcome:
-    """One project after a command."""
+    """The result of a command for one project."""
 
     student: str
     state: str
@@ -81,11 +81,11 @@ class Outcome:
 
     @property
     def word(self) -> str:
-        """The state as people read it."""
+        """The state in words."""
         return word_for(self.state, written=bool(self.commit))
 
     def compact(self) -> None:
-        """Thousands have the same paths and words: one text each, not one per student."""
+        """Share equal strings: thousands of outcomes have the same paths and words."""
         for name in ("now", "to", "branch", "state", "text"):
             setattr(self, name, sys.intern(getattr(self, name)))
         for name in ("changes", "diffs"):
@@ -93,7 +93,7 @@ class Outcome:
             setattr(self, name, {sys.intern(path): sys.intern(what) for path, what in texts})
 
     def without_empty(self) -> Outcome:
-        """The same, to be kept and read: what is empty is one object for all of them."""
+        """Share empty collections, to save memory; the outcome is read-only from then on."""
         for name, nothing in NOTHING.items():
             if not getattr(self, name):
                 setattr(self, name, nothing)
@@ -104,7 +104,7 @@ class Outcome:
 
     @classmethod
     def from_json(cls, text: str) -> Outcome:
-        """What `as_dict` made, as the ledger keeps it."""
+        """Restore what `as_dict` made, from the ledger's JSON."""
         about = json.loads(text)
         request = about.pop("pull_request", None)
         return cls(**about, pull_request=PullRequest(**request) if request else None)

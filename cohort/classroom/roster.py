@@ -1,4 +1,4 @@
-"""The roster: one student per row of a CSV file, as spreadsheets and registrars' offices write it."""
+"""The roster: one student per row of a CSV file, as written by spreadsheets and registrars' offices."""
 
 from __future__ import annotations
 
@@ -53,19 +53,19 @@ class Student:
 
     @property
     def place(self) -> str:
-        """The repository, however its address is spelt, and without a password."""
+        """The repository in one spelling of its address, without a password."""
         if not self.is_remote:
             return os.path.normpath(self.repository)
         return without_password(self.repository).rstrip("/").removesuffix(".git")
 
     def answers(self, questions: Iterable[str]) -> dict[str, str]:
-        """The cells that answer questions of the template; an empty cell answers none."""
+        """Return the cells that answer the template's questions; an empty cell answers none."""
         return {name: self.extra[name] for name in questions if self.extra.get(name)}
 
 
 @dataclass(frozen=True)
 class Roster:
-    """The students, and what has to be said of the file."""
+    """The students, with the problems and notes about the file."""
 
     name: str
     students: list[Student]
@@ -78,7 +78,7 @@ class Roster:
         return 3 if self.problems else 0
 
     def only(self, names: Sequence[str]) -> Roster:
-        """Some of the students, in the roster's order; all, if no name is given."""
+        """Select some of the students, in the roster's order; all if no name is given."""
         if not names:
             return self
         wanted = [_tidy(name) for name in names]
@@ -95,7 +95,7 @@ class Roster:
 
 @dataclass(frozen=True)
 class _Row:
-    """A row that names a student, before it is known where the repository is."""
+    """A row that names a student, before the place of the repository is known."""
 
     line: int
     name: str
@@ -104,7 +104,7 @@ class _Row:
 
 
 def read_roster(class_: Class, only: Sequence[str] = (), path: Path | None = None) -> Roster:
-    """The roster of a class, or of another file. A row that can't be used stops nobody else."""
+    """Read the roster of a class, or another file. A row that can't be used doesn't stop the others."""
     path = path or class_.folder / class_.settings.class_.roster
     header, records = _read_table(path)
     rows: dict[str, _Row] = {}
@@ -125,7 +125,7 @@ def read_roster(class_: Class, only: Sequence[str] = (), path: Path | None = Non
 
 
 def _read_table(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str] | csv.Error]]]:
-    """The names of the columns, and the rows below with their line numbers."""
+    """Return the names of the columns, and the rows with their line numbers."""
     lines = list(io.StringIO(_read_text(path), newline=""))
     start = 1 if lines and lines[0].lower().startswith("sep=") else 0  # a hint that Excel writes
     headers = {mark: _header(lines[start:], mark) for mark in SEPARATORS}
@@ -177,7 +177,7 @@ def _header(lines: Sequence[str], mark: str) -> list[str]:
 def _records(
     lines: Sequence[str], start: int, mark: str
 ) -> Iterator[tuple[int, list[str] | csv.Error]]:
-    """Each row with its first line's number. After a row that can't be read goes on with the next line."""
+    """Yield each row with the number of its first line; after an unreadable row, continue with the next line."""
     at = start
 
     def feed() -> Iterator[str]:
@@ -199,7 +199,7 @@ def _records(
 
 
 def _read_row(line: int, header: Sequence[str], cells: list[str] | csv.Error) -> _Row | None:
-    """A row, or None when it is empty. Raises ValueError for one that can't be used."""
+    """Return a row, or None if it is empty. Raises ValueError if it can't be used."""
     if isinstance(cells, csv.Error):
         raise ValueError(f"it can't be read ({cells}); check its quotation marks")
     cells = [cell.strip() for cell in cells]
@@ -222,7 +222,7 @@ def _read_row(line: int, header: Sequence[str], cells: list[str] | csv.Error) ->
 
 
 def _tidy(text: str) -> str:
-    """One spelling for what looks the same: composed letters, plain spaces."""
+    """Normalise text that looks the same: composed letters, plain spaces."""
     return re.sub(r"\s", " ", normalize("NFC", text)).strip()
 
 
@@ -239,7 +239,7 @@ def _check_name(name: str) -> None:
 
 
 def _place_all(class_: Class, rows: Sequence[_Row]) -> tuple[list[Student], list[str]]:
-    """The students with their repositories, and a sentence for each name that was derived.
+    """Give each student a repository; return a sentence for each name that was derived.
 
     First those that are given or called as the student: a derived name gives way to all of them.
     """
@@ -263,7 +263,7 @@ def _place_all(class_: Class, rows: Sequence[_Row]) -> tuple[list[Student], list
 
 
 def _own_place(class_: Class, row: _Row) -> str | None:
-    """The repository that the roster gives, or the one called as the student, if that is possible."""
+    """Return the repository given in the roster, or the one with the student's name if that is possible."""
     if row.repository:
         return _absolute(class_, row.repository)
     if is_address(_pattern(class_)):
@@ -276,7 +276,7 @@ def _own_place(class_: Class, row: _Row) -> str | None:
 
 
 def is_folder_name(name: str) -> bool:
-    """Can a folder have this name, on Windows too?"""
+    """Tell whether a folder can have this name, on Windows too."""
     return bool(FOLDER.fullmatch(name)) and not DEVICES.fullmatch(name)
 
 
@@ -294,7 +294,7 @@ def _absolute(class_: Class, where: str) -> str:
 
 
 def derive_name(name: str) -> str:
-    """A name of small ASCII letters, digits and hyphens: "Müller, Jürgen" gives mueller-juergen.
+    """Derive a name of small ASCII letters, digits and hyphens: "Müller, Jürgen" gives mueller-juergen.
 
     Where letters have no such form, or the name is long, a part of its fingerprint makes it the student's own.
     """

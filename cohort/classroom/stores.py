@@ -1,4 +1,4 @@
-"""Where a student's commits are: a folder on this disk, or a server behind a cache of ours."""
+"""The place of a student's commits: a folder on this disk, or a server with a local cache."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NOTES = "refs/notes/capstone/check"  # where a project's CI leaves what `capston
 
 
 class Store(Protocol):
-    """What the engine needs of a repository."""
+    """The interface of a repository."""
 
     objects: Path
 
@@ -40,7 +40,7 @@ class Store(Protocol):
 
 
 class Local:
-    """A repository on this disk, bare or with a work tree, of which only objects and references are used."""
+    """A repository on this disk, bare or with a work tree. Only its objects and references are used."""
 
     def __init__(self, project: Path) -> None:
         self.folder = local.git_folder(project)
@@ -64,7 +64,7 @@ class Local:
 
 
 class Remote:
-    """A repository on a server: fetched into a bare repository of ours, pushed from there."""
+    """A repository on a server: fetched into our own bare repository, and pushed from there."""
 
     def __init__(self, class_: Class, student: Student) -> None:
         self.class_, self.url = class_, student.repository
@@ -73,7 +73,7 @@ class Remote:
         self.objects = self.folder / "objects"
 
     def fetch(self) -> None:
-        """One connection: the newest commit, cohort's branches and CI's note. A damaged cache is remade."""
+        """Fetch the newest commit, cohort's branches and CI's note in one connection. Rebuild a damaged cache."""
         try:
             self._fetch()
         except network.ServerError as error:
@@ -102,7 +102,7 @@ class Remote:
         )
 
     def has_branches(self) -> bool:
-        """Is anything on the server yet? One connection."""
+        """Tell whether the server has any branch yet. One connection."""
         process.make_bare(self.folder)
         return bool(self._contact("ls-remote", "--heads", "--", self.url).strip())
 
@@ -120,7 +120,7 @@ class Remote:
         return local.read_plain_ref(self.folder / NOTES)
 
     def move(self, name: str, commit: str | None, expected: str | None) -> None:
-        """Push: only if the server's branch is as it was when it was fetched."""
+        """Push, but only if the server's branch has not changed since it was fetched."""
         ref = f"refs/heads/{name}"
         lease = f"--force-with-lease={ref}:{expected or ''}"
         options = ("--quiet", "--porcelain", "--no-verify", lease)
@@ -129,7 +129,7 @@ class Remote:
         self._contact("push", *options, "--", self.url, f"{commit or ''}:{ref}")
 
     def _know_parents_of(self, commit: str) -> None:
-        """Let a commit of ours have parents again.
+        """Restore the parents of our own commit.
 
         A fetch that is one commit deep notes in `shallow` that the history begins with each commit it got: also with
         the update that cohort pushed, whose parent is here. Once that branch is gone from the server, git
@@ -146,12 +146,12 @@ class Remote:
 
 
 def open_store(class_: Class, student: Student) -> Local | Remote:
-    """A student's repository."""
+    """Open a student's repository."""
     return Remote(class_, student) if student.is_remote else Local(Path(student.repository))
 
 
 def patiently(work: Callable[[], T]) -> T:
-    """Do it again while the network is to blame: when the server said, or later and later."""
+    """Retry while the network fails: after the pause that the server asked for, or after longer and longer ones."""
     for attempt in range(1, TRIES + 1):
         try:
             return work()

@@ -1,4 +1,4 @@
-"""Rows of the roster with the same repository: a team, whose repository is worked on once."""
+"""Teams: rows of the roster with the same repository, which is processed once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cohort.classroom.roster import Student
 
 
 class Row(Protocol):
-    """What a command shows of one student: a dataclass."""
+    """A command's row for one student: a dataclass."""
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[object]]]
     student: str
@@ -38,11 +38,11 @@ class Teams:
         return list(self._first.values())
 
     def members(self, first: str) -> list[str]:
-        """Everyone who shares a student's repository."""
+        """Return everyone who shares a student's repository."""
         return [first, *self._others.get(first, [])]
 
     def rows(self, of_first: Iterable[R]) -> list[R]:
-        """A row for every student, from those of the first of each team."""
+        """Return a row for every student, made from the rows of each team's first student."""
         known, rows = {row.student: row for row in of_first}, []
         for student in self._students:
             row = known[self._first[student.place].name]
@@ -53,5 +53,5 @@ class Teams:
 
 
 def once(rows: Iterable[R]) -> list[R]:
-    """The rows that count: each repository once."""
+    """Return the rows to count: each repository once."""
     return [row for row in rows if not row.same_as]

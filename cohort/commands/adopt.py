@@ -15,7 +15,7 @@ from cohort.projects.workbench import Workbench
 
 
 def adopt_class(options: Options, answers: Sequence[str], push: bool) -> int:
-    """Give one project a valid answers file, on a branch."""
+    """Restore the answers file of one project, on a branch."""
     given = dict(_pair(text) for text in answers)
 
     return one_by_one("adopt", options, partial(_adopt, given, push), _advice, online=push)
@@ -30,7 +30,7 @@ def _adopt(
 
 
 def _advice(outcomes: Sequence[Outcome]) -> str:
-    """What to do next."""
+    """Say what to do next."""
     branches = [outcome.branch for outcome in outcomes if outcome.commit]
     return f"Next: the student merges {branches[0]}; then run `cohort plan`." if branches else ""
 

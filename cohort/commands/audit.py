@@ -13,7 +13,7 @@ from cohort.projects.workbench import Workbench
 
 
 def audit_class(options: Options) -> int:
-    """Which files of ours were changed?"""
+    """List the template's files that students changed."""
     return one_by_one("audit", options, _audit, _advice)
 
 
@@ -22,7 +22,7 @@ def _audit(bench: Workbench, student: Student, _: str) -> Outcome:
 
 
 def _advice(outcomes: Sequence[Outcome]) -> str:
-    """What to do next."""
+    """Say what to do next."""
     if any(outcome.conflicts for outcome in outcomes):
         return "Next: ask these students about the protected files listed above."
     return ""

@@ -19,7 +19,7 @@ from cohort.text import visible_text
 
 
 def create_class(options: CreateOptions) -> int:
-    """One repository per row; a bad row is named, and the others are made."""
+    """Create one repository per row; report a bad row, and create the others."""
     class_ = load(options.folder)
     roster = read_roster(class_, options.only, options.roster)
     teams = Teams(roster.students)
@@ -54,7 +54,7 @@ def _create(release: str, bare: bool, bench: Workbench, student: Student) -> Out
 
 
 def _notes(roster: Roster, release: Release) -> list[str]:
-    """What an instructor may want to correct in the roster."""
+    """Return notes on what an instructor may want to correct in the roster."""
     others = [name for name in roster.columns if name not in release.shared.questions_data]
     notes = [f"{roster.name}, {note}." for note in roster.notes]
     if others:
@@ -66,7 +66,7 @@ def _notes(roster: Roster, release: Release) -> list[str]:
 
 
 def _advice(outcomes: Sequence[Outcome], roster: Roster) -> str:
-    """What to do next."""
+    """Say what to do next."""
     if roster.problems or exit_code(outcomes):
         return "Next: correct the problems above and run `cohort create` again; existing repositories stay as they are."
     return "Next: `cohort status` shows where each project stands." if outcomes else ""

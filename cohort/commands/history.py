@@ -13,7 +13,7 @@ from cohort.text import to_json, visible_text
 
 
 def show_history(options: Options, student: str) -> int:
-    """Print what was done to one project, newest first; returns the exit code."""
+    """Print what was done to one project, newest first; return the exit code."""
     class_ = load(options.folder)
     (known,) = read_roster(class_, [student]).students
     ledger = Ledger(class_.cache)

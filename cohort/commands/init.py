@@ -66,7 +66,7 @@ def start_class(folder: Path, template: str, releases: list[str], forge: str) ->
 
 
 def _write_gitignore(path: Path) -> None:
-    """The class may be kept in a repository of its own, without the students' repositories and our caches."""
+    """Write a .gitignore, in case the class is kept in a repository: it excludes students' repositories and caches."""
     if path.exists():
         print(f"{path} exists, and stays as it is. Add to it: {' '.join(IGNORED)}")
         return
@@ -80,7 +80,7 @@ def _toml(text: str) -> str:
 
 
 def _all_releases(url: str) -> list[str]:
-    """The tags of the template that are versions, oldest first."""
+    """Return the tags of the template that are versions, oldest first."""
     import tempfile
 
     from packaging.version import InvalidVersion, Version

@@ -1,4 +1,4 @@
-"""The commands that do one thing with every project: what they share."""
+"""The shared part of the commands that do one thing with every project."""
 
 from __future__ import annotations
 

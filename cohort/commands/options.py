@@ -1,4 +1,4 @@
-"""The options of the commands, as `cohort.cli` hands them over."""
+"""The options of the commands, as `cohort.cli` passes them on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Options:
-    """What every command has: the class, some of its students, a release, and how to print."""
+    """The options of every command: the class, some of its students, a release, and the output format."""
 
     folder: Path
     only: tuple[str, ...] = ()

@@ -18,7 +18,7 @@ CANARY = 3  # students to begin with
 
 
 def plan_class(options: PlanOptions) -> int:
-    """What an update would do."""
+    """Show what an update would do."""
     class_ = load(options.folder)
     roster = read_roster(class_, options.only)
     teams = Teams(one_part(roster.students, options.part))
@@ -50,7 +50,7 @@ def plan_class(options: PlanOptions) -> int:
 
 
 def _advice(options: PlanOptions, outcomes: Sequence[Outcome]) -> str:
-    """What to do next."""
+    """Say what to do next."""
     page = (
         f"{options.html} shows every change."
         if options.html

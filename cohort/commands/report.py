@@ -21,7 +21,7 @@ BAD = (REFUSED, ERROR)
 
 
 def report_class(options: ReportOptions) -> int:
-    """The page of the class; as JSON, what is on it."""
+    """Write the page of the class, or print its contents as JSON."""
     class_ = load(options.folder)
     roster = read_roster(class_, options.only)
     teams = Teams(roster.students)

@@ -37,7 +37,7 @@ def _roll_back(push: bool, bench: Workbench, student: Student, to: str) -> Outco
 
 
 def _advice(outcomes: Sequence[Outcome]) -> str:
-    """What to do next."""
+    """Say what to do next."""
     if any(outcome.state == ROLLED_BACK for outcome in outcomes):
         return "Next: `cohort update` writes the branches again."
     return ""

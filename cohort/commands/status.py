@@ -24,7 +24,7 @@ COLUMNS = (
 
 
 def show_status(options: Options, dirty: bool) -> int:
-    """Print where each project stands; returns the exit code."""
+    """Print the state of each project; return the exit code."""
     class_ = load(options.folder)
     roster = read_roster(class_, options.only)
     teams = Teams(roster.students)
@@ -58,7 +58,7 @@ def show_status(options: Options, dirty: bool) -> int:
 
 
 def _to_come(standing: Standing, plan: tuple[str, str, list[str]] | None) -> str | None:
-    """What the newest plan said, if the student has not committed since."""
+    """Return the result of the newest plan, if the student has not committed since."""
     if plan is None or not standing.behind or plan[0] != standing.head:
         return None
     _, state, paths = plan
@@ -66,7 +66,7 @@ def _to_come(standing: Standing, plan: tuple[str, str, list[str]] | None) -> str
 
 
 def _checks(standing: Standing) -> str:
-    """How many of a project's checks are open, as its CI said."""
+    """Return the number of a project's open checks, according to its CI."""
     if standing.checks is None:
         return ""
     return f"{len(standing.checks)}{' (older commit)' * (standing.checked == 'older')}"
@@ -102,7 +102,7 @@ def _table(standings: list[Standing], dirty: bool) -> None:
 
 
 def _advice(standings: Sequence[Standing]) -> str:
-    """What to do next."""
+    """Say what to do next."""
     if any(one.behind and one.to_come is None for one in standings):
         return "Next: `cohort plan` shows what an update would change."
     if any(one.behind and not one.branch for one in standings):

@@ -21,7 +21,7 @@ from cohort.text import count_of
 
 
 def update_class(options: UpdateOptions) -> int:
-    """Write the branches; with --push, on servers too."""
+    """Write the branches; with --push, also on servers."""
     class_ = load(options.folder)
     roster = read_roster(class_, options.only)
     teams = Teams(one_part(roster.students, options.part)[: options.canary or None])
@@ -76,7 +76,7 @@ def update_class(options: UpdateOptions) -> int:
 
 
 def _advice(outcomes: Sequence[Outcome], unpushed: Collection[str]) -> str:
-    """What was written, and what to do next."""
+    """Say what was written, and what to do next."""
     there = [outcome for outcome in outcomes if outcome.commit]
     if not there:
         return ""
@@ -90,7 +90,7 @@ def _advice(outcomes: Sequence[Outcome], unpushed: Collection[str]) -> str:
 def _still_true(
     class_: Class, students: Sequence[Student], done: Mapping[str, Outcome]
 ) -> dict[str, Outcome]:
-    """What an earlier run finished, where the student has not committed since."""
+    """Return the outcomes of an earlier run for students who have not committed since."""
     finished = {}
     for student in students:
         outcome = done.get(student.name)

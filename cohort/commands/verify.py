@@ -11,12 +11,12 @@ from cohort.projects.verify import verify
 
 
 def verify_class(options: Options) -> int:
-    """Is every update branch what cohort makes?"""
+    """Check that every update branch is what cohort makes."""
     return one_by_one("verify", options, verify, _advice)
 
 
 def _advice(outcomes: Sequence[Outcome]) -> str:
-    """What to do next."""
+    """Say what to do next."""
     if any(outcome.state == ERROR and outcome.commit for outcome in outcomes):
         return "Next: ask the students listed above what they committed on the branch."
     return ""

@@ -1,4 +1,4 @@
-"""A repository's place on a forge: the host, the project's whole path there, and where the API is."""
+"""A repository's place on a forge: the host, the project's full path there, and the address of the API."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ SCP = re.compile(r"(?:[^@/\s]+@)?(\[[^\]]+\]|[^:/\s]+):(.+)")
 
 @dataclass(frozen=True)
 class Project:
-    """Such as git.example.edu:8443 and uni/course/ada."""
+    """A host and a path, such as git.example.edu:8443 and uni/course/ada."""
 
     host: str
     path: str
 
 
 def project_of(address: str) -> Project | None:
-    """The project of an https, ssh or scp-like address; None when it has no path."""
+    """Return the project of an https, ssh or scp-like address; None if it has no path."""
     if "://" in address:
         parts = urlsplit(address)
         host, path = parts.hostname or "", parts.path
@@ -41,7 +41,7 @@ def project_of(address: str) -> Project | None:
 
 
 def api_of(kind: str, host: str) -> str:
-    """Where the REST API of a host is, unless class.toml says otherwise."""
+    """Return the address of a host's REST API, unless class.toml sets another."""
     if kind == "gitlab":
         return f"https://{host}/api/v4"
     if host == "github.com" or host.endswith(".ghe.com"):

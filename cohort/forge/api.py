@@ -27,7 +27,7 @@ PAUSE_STATES = (403, 429)
 
 
 class Api:
-    """A forge's REST API: JSON that is checked, errors as sentences, and no more haste than it allows."""
+    """A forge's REST API: checked JSON, errors as sentences, and respect for its rate limits."""
 
     def __init__(self, base: str, headers: Mapping[str, str]) -> None:
         self.host = httpx.URL(base).host
@@ -96,7 +96,7 @@ class Api:
 
 
 def _pause_asked(response: httpx.Response) -> float | None:
-    """The seconds after which a forge may be asked again, if it is too much for it."""
+    """Return the seconds that the forge asks us to wait, if it limits our requests."""
     headers = response.headers
     if (after := headers.get("Retry-After")) is not None:
         return seconds_until(after)
@@ -110,7 +110,7 @@ def _pause_asked(response: httpx.Response) -> float | None:
 
 
 def _reason(response: httpx.Response) -> str:
-    """What a forge says of an error, in one line: its JSON has sentences in several places."""
+    """Return a forge's error message in one line; its JSON has sentences in several places."""
     try:
         said = " ".join(_sentences(response.json()))
     except ValueError:

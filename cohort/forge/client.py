@@ -1,4 +1,4 @@
-"""What cohort asks of a forge."""
+"""The interface of a forge."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cohort.errors import CohortError
 
 
 class ForgeError(CohortError):
-    """A forge could not be asked, or said no."""
+    """A forge could not be reached, or refused."""
 
     def __init__(self, sentence: str, status: int = 0) -> None:
         super().__init__(sentence)
@@ -19,7 +19,7 @@ class ForgeError(CohortError):
 
 @dataclass(frozen=True)
 class Draft:
-    """A pull request that is to be opened."""
+    """A pull request to open."""
 
     branch: str
     title: str
@@ -27,13 +27,13 @@ class Draft:
 
 
 class Forge(Protocol):
-    """GitHub or GitLab. A project is named by its whole path."""
+    """GitHub or GitLab. A project is identified by its full path."""
 
     def find(self, project: str, branch: str) -> PullRequest | None:
-        """The open pull request of a branch, else the newest one; None when there never was one."""
+        """Return the open pull request of a branch, or else the newest one; None if there never was one."""
 
     def open(self, project: str, draft: Draft) -> PullRequest:
         """Open a pull request into the project's default branch, or find the one that is open."""
 
     def close(self) -> None:
-        """End the connections."""
+        """Close the connections."""

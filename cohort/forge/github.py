@@ -43,7 +43,7 @@ class GitHub:
         self.api.close()
 
     def find(self, project: str, branch: str) -> PullRequest | None:
-        """The open pull request of a branch, else the newest one; None when there never was one."""
+        """Return the open pull request of a branch, or else the newest one; None if there never was one."""
         return self._find(project, project.partition("/")[0], branch)
 
     def _find(self, project: str, owner: str, branch: str) -> PullRequest | None:

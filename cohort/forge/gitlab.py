@@ -1,4 +1,4 @@
-"""GitLab, on gitlab.com or a host of one's own. Its pull requests are called merge requests."""
+"""GitLab, on gitlab.com or another host. Its pull requests are called merge requests."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class GitLab:
         self.api.close()
 
     def find(self, project: str, branch: str) -> PullRequest | None:
-        """The open merge request of a branch, else the newest one; None when there never was one."""
+        """Return the open merge request of a branch, or else the newest one; None if there never was one."""
         requests = self.api.get(_requests(project), list[MergeRequest], source_branch=branch)
         requests = [one for one in requests if one.source_branch == branch]
         found = sorted(requests, key=lambda one: (STATES[one.state] == OPEN, one.iid))

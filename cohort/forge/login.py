@@ -24,7 +24,7 @@ HOSTS = {"github": "GH_HOST", "gitlab": "GITLAB_HOST"}
 
 
 def variables(kind: str, host: str) -> tuple[str, ...]:
-    """The variables that may hold a token for a host, as gh and glab read them."""
+    """Return the variables that may hold a token for a host, as gh and glab read them."""
     if kind == "gitlab":
         return ("GITLAB_TOKEN", "GITLAB_ACCESS_TOKEN", "OAUTH_TOKEN")
     if host == GITHUB or host.endswith(".ghe.com"):
@@ -33,7 +33,7 @@ def variables(kind: str, host: str) -> tuple[str, ...]:
 
 
 def token_for(kind: str, host: str, named: frozenset[str]) -> str | None:
-    """The token for a host, or None. `named`: the hosts that the instructor named."""
+    """Return the token for a host, or None. `named`: the hosts that the instructor named."""
     of_environment = variables(kind, host)
     if host in named | _hosts_of_environment(kind):
         for name in of_environment:
@@ -50,7 +50,7 @@ def _hosts_of_environment(kind: str) -> set[str]:
 
 
 def _kept_token(command: tuple[str, ...], host: str, without: tuple[str, ...]) -> str | None:
-    """What gh or glab keep for a host. Both would give a token from the environment for any host."""
+    """Return the token that gh or glab have stored for a host; both would return one from the environment for any."""
     if shutil.which(command[0]) is None:
         return None
     env = {name: value for name, value in own_environment().items() if name not in without}

@@ -1,4 +1,4 @@
-"""Pull requests that are looked after: one for each branch, with its state in the ledger.
+"""Pull requests: one for each branch, with its state in the ledger.
 
 A branch is marked as wanting a pull request before it is pushed. So one that could not be opened (no login yet,
 too many at a time, killed after the push) is opened by the next `cohort update --push`.
@@ -37,21 +37,21 @@ NOT_ASKED = PullRequest(MISSING, why="it has not been opened yet")
 
 
 def text_for(outcome: Outcome) -> tuple[str, str]:
-    """A pull request's title and text."""
+    """Return a pull request's title and text."""
     title, _, rest = outcome.text.partition("\n")
     return title, ADVICE + rest.strip() + "\n"
 
 
 @dataclass
 class Forges:
-    """The forges of a class, each connected to when it is first asked."""
+    """The forges of a class; each is connected to at its first request."""
 
     class_: Class
     _connected: dict[str, Forge | CohortError] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def of(self, student: Student) -> tuple[Forge, str]:
-        """The forge of a student's repository, and the project's path there. Raises CohortError."""
+        """Return the forge of a student's repository, and the project's path there. Raises CohortError."""
         settings = self.class_.settings.forge
         project = project_of(student.repository)
         if project is None:
@@ -83,14 +83,14 @@ class Forges:
         return attempt(host, log_in)
 
     def _named(self) -> frozenset[str]:
-        """The hosts that class.toml names: a token from the environment may go there."""
+        """Return the hosts that class.toml names: a token from the environment may go there."""
         settings = self.class_.settings
         remote = project_of(settings.class_.remote)
         return frozenset({_host(settings.forge.api), remote.host if remote else ""} - {""})
 
 
 def connect(kind: str, base: str, token: str) -> Forge:
-    """A forge's API. Its libraries are loaded only where one is asked."""
+    """Connect to a forge's API. Its libraries are loaded only when they are needed."""
     if kind == "gitlab":
         from cohort.forge.gitlab import GitLab
 
@@ -105,7 +105,7 @@ def _host(address: str) -> str:
 
 
 def _below(project: Project, api: str) -> str:
-    """A project's path, where a forge is not at the top of its host (https://example.edu/gitlab/api/v4)."""
+    """Return a project's path on a forge that is not at the root of its host (https://example.edu/gitlab/api/v4)."""
     top, _, _ = urlsplit(api).path.strip("/").partition("api/v")
     return project.path.removeprefix(top)
 
@@ -120,7 +120,7 @@ def _advice(kind: str, host: str) -> str:
 
 
 class PullRequests:
-    """The pull requests of a class, as the ledger and the forge know them."""
+    """The pull requests of a class, from the ledger and the forge."""
 
     def __init__(self, class_: Class, ledger: Ledger, machines: int = 1) -> None:
         self.wanted = class_.settings.forge.kind != "none"
@@ -137,7 +137,7 @@ class PullRequests:
         self._forges.close()
 
     def known(self, student: Student, branch: str) -> PullRequest | None:
-        """What the ledger knows of a branch's pull request."""
+        """Return a branch's pull request from the ledger."""
         return self._known.get(student.place, {}).get(branch)
 
     def expect(self, student: Student, branch: str) -> None:
@@ -148,7 +148,7 @@ class PullRequests:
     def look_after(
         self, outcomes: Iterable[tuple[Student, Outcome]], changed: Callable[[Outcome], None]
     ) -> None:
-        """Find or open the pull request of each branch that is on its server; `changed`: it is news."""
+        """Find or open the pull request of each branch on its server; `changed` is called if its state is new."""
         due = [
             (student, outcome)
             for student, outcome in outcomes
@@ -163,7 +163,7 @@ class PullRequests:
                 changed(outcome)
 
     def refresh(self, students: Iterable[Student], branches: Sequence[str]) -> None:
-        """Ask for the state of those that were open: merged, closed?"""
+        """Update the state of those that were open: merged or closed?"""
         were_open = [
             (student, branch)
             for student in students
@@ -176,7 +176,7 @@ class PullRequests:
             self._keep(student, branch, request or known)
 
     def _find(self, branches: Sequence[tuple[Student, str]]) -> Iterator[Found]:
-        """What the forge has for each branch, several at a time, in their order."""
+        """Look up each branch's pull request on the forge, several at a time, in order."""
 
         def find(asked: tuple[Student, str]) -> Found:
             def look() -> PullRequest | None:
@@ -200,12 +200,12 @@ class PullRequests:
         return _not_asked(known, made) if isinstance(made, CohortError) else made
 
     def newest(self, student: Student, branches: Sequence[str]) -> PullRequest | None:
-        """The pull request of the newest branch that has one. `branches`: oldest first."""
+        """Return the pull request of the newest branch that has one. `branches`: oldest first."""
         found = [request for branch in branches if (request := self.known(student, branch))]
         return found[-1] if found else None
 
     def _open(self, student: Student, outcome: Outcome) -> PullRequest:
-        """One after the other, no faster than the forge allows."""
+        """Open pull requests one by one, no faster than the forge allows."""
         forge, project = self._forges.of(student)
         time.sleep(max(0.0, self._next - time.monotonic()))
         try:
@@ -219,7 +219,7 @@ class PullRequests:
 
 
 def attempt(about: str, work: Callable[[], T]) -> T | CohortError:
-    """One student's pull request stands in nobody else's way, whatever goes wrong with it."""
+    """Try something with one student's pull request; whatever goes wrong affects nobody else."""
     try:
         return work()
     except Exception as error:
@@ -227,7 +227,7 @@ def attempt(about: str, work: Callable[[], T]) -> T | CohortError:
 
 
 def _not_asked(known: PullRequest | None, error: CohortError) -> PullRequest:
-    """A pull request that was seen is still there, though its state is not the newest."""
+    """Return the last known state of a pull request, if the forge can't be asked."""
     if known is None or known.state == MISSING:
         return PullRequest(MISSING, why=str(error))
     return replace(known, why=f"the last known state, because {error}")

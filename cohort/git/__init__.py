@@ -1,1 +1,1 @@
-"""git, and its objects and references, read where nothing of a student's can steer them."""
+"""git, its objects and its references, read in a way that no student's file can influence."""

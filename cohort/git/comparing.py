@@ -15,13 +15,13 @@ KINDS = {FOLDER: "a folder", LINK: "a symbolic link", SUBMODULE: "a submodule"}
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder as it should be, with the name that git gives it: equal names, equal content."""
+    """An expected folder, with git's hash of it: equal hashes mean equal content."""
 
     name: str
     entries: Mapping[str, Folder | Entry]
 
     def files(self, under: str = "") -> Iterator[tuple[str, Entry]]:
-        """Every file below, with its path."""
+        """Yield every file below, with its path."""
         for name, entry in self.entries.items():
             if isinstance(entry, Folder):
                 yield from entry.files(f"{under}{name}/")
@@ -31,7 +31,7 @@ class Folder:
 
 @dataclass(frozen=True)
 class Difference:
-    """What is otherwise at a path. The path of a folder ends with a slash."""
+    """A difference at a path. The path of a folder ends with a slash."""
 
     path: str
     expected: Folder | Entry | None
@@ -51,7 +51,7 @@ class Difference:
 
 
 def folder_of(files: Mapping[str, Entry]) -> Folder:
-    """The folder that holds these files."""
+    """Build the folder of these files."""
     entries: dict[str, Folder | Entry] = {}
     below: dict[str, dict[str, Entry]] = {}
     for path, entry in files.items():
@@ -72,7 +72,7 @@ def folder_of(files: Mapping[str, Entry]) -> Folder:
 
 
 def compare(expected: Folder, tree: str, objects: Objects, under: str = "") -> Iterator[Difference]:
-    """Where a tree is not as expected. A folder that is as it should be is not read."""
+    """Yield the differences between a tree and the expected files. Unchanged folders are not read."""
     if tree == expected.name:
         return
     actual = objects.tree(tree)

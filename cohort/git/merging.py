@@ -1,4 +1,4 @@
-"""What git knows best: which lines of two texts can be merged, and which file is another one renamed.
+"""Leave to git: merging the lines of two texts, and detecting renamed files.
 
 git sees only small trees of ours, written for the purpose. Which file belongs to which is never left to a merge.
 """
@@ -19,7 +19,7 @@ MOST_COMPARED = 1_000  # git compares no more than this squared when it looks fo
 
 @dataclass(frozen=True)
 class Place:
-    """Where git works: a repository of ours, and its objects."""
+    """The place where git works: our own repository, and its objects."""
 
     home: Path
     scratch: Path
@@ -28,7 +28,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Three:
-    """One text on three sides. `base` is None when both sides added it."""
+    """One text on three sides. `base` is None if both sides added it."""
 
     base: bytes | None
     ours: bytes
@@ -37,14 +37,14 @@ class Three:
 
 @dataclass(frozen=True)
 class Text:
-    """A merged text. Unless it is clean, it holds both sides with markers, or is ours when it can't be merged."""
+    """A merged text. If it is not clean, it contains both sides with markers, or ours if it can't be merged."""
 
     content: bytes
     clean: bool
 
 
 def merge_texts(place: Place, texts: Sequence[Three], ours: str, theirs: str) -> list[Text]:
-    """Merge any number of texts with one `git merge-tree`; the markers name the sides so.
+    """Merge any number of texts with one `git merge-tree`; the markers have these names of the sides.
 
     git 2.38 has no `--merge-base`, so the sides are commits with a common parent.
     """
@@ -73,7 +73,7 @@ def _commit(folder: Path, texts: Mapping[int, bytes | None], *parents: str) -> s
 
 
 def _text(content: bytes, conflicted: bool, labels: Mapping[str, str]) -> Text:
-    """git's markers hold the names of our commits; put the names of the sides there."""
+    """Replace the names of our commits in git's markers by the names of the sides."""
     if conflicted:
         for marker, (commit, label) in zip((b"<<<<<<< ", b">>>>>>> "), labels.items(), strict=True):
             content = content.replace(marker + commit.encode(), marker + label.encode())
@@ -81,7 +81,7 @@ def _text(content: bytes, conflicted: bool, labels: Mapping[str, str]) -> Text:
 
 
 def find_similar(place: Place, gone: Mapping[str, File], new: Mapping[str, File]) -> dict[str, str]:
-    """Which of the new files is one of the gone ones, renamed and changed: old path to new path."""
+    """Find new files that are removed ones, renamed and changed: old path to new path."""
     if not gone or not new:
         return {}
     trees = [write_files(place.scratch, files.items()) for files in (gone, new)]

@@ -54,7 +54,7 @@ SETTINGS = (
 )
 SSH = "ssh -o BatchMode=yes -o ConnectTimeout=20"
 LONGEST_REASON = 800
-# What is worth another try; anything else is not mended by waiting.
+# Worth another try; waiting does not fix anything else.
 PASSING = re.compile(
     r"timed out|could not resolve|connection|early eof|hung up|returned error: (429|5\d\d)",
     re.IGNORECASE,
@@ -72,7 +72,7 @@ RETRY_AFTER = re.compile(r"recv header: retry-after: ([^\r\n]{1,40})", re.IGNORE
 
 
 class ServerError(GitError):
-    """A server could not be reached, or said no. `wait`: seconds after which it may be asked again."""
+    """A server could not be reached, or refused. `wait`: the seconds to wait before the next try."""
 
     def __init__(self, sentence: str, *, passing: bool, wait: float | None = None) -> None:
         super().__init__(sentence)
@@ -80,13 +80,13 @@ class ServerError(GitError):
 
 
 def own_environment() -> dict[str, str]:
-    """The instructor's environment, in which nothing asks questions and git answers in English."""
+    """Return the instructor's environment, without prompts and with git in English."""
     own = {name: value for name, value in os.environ.items() if name not in OTHER_REPOSITORY}
     return {"GCM_INTERACTIVE": "never"} | own | EVERYWHERE | {"LC_ALL": "C"}
 
 
 def contact(git_dir: Path, *arguments: str, files: bool = False, seconds: float = SECONDS) -> bytes:
-    """Run a git command that talks to a server; returns what it printed. Raises ServerError.
+    """Run a git command that talks to a server, and return its output. Raises ServerError.
 
     `files`: may the server be a folder (file://)?
     """
@@ -138,7 +138,7 @@ def _without_memory_limit() -> Callable[[], None] | None:
 
 
 def _quiet_ssh(env: dict[str, str]) -> dict[str, str]:
-    """ssh without questions, unless the instructor has said how it is run: then that is used."""
+    """Return an ssh command without prompts, or the instructor's own command if there is one."""
     if "GIT_SSH_COMMAND" in env or "GIT_SSH" in env:
         return {}
     command = [executable(), "config", "--get", "core.sshCommand"]
@@ -147,7 +147,7 @@ def _quiet_ssh(env: dict[str, str]) -> dict[str, str]:
 
 
 def _reason(stdout: bytes, stderr: bytes) -> str:
-    """Why it failed: the branches that a push could not write, the server's words, then git's."""
+    """Say why it failed: the branches that a push could not write, the server's message, then git's."""
     refused = re.findall(r"^!\t\S+\t(.+)$", stdout.decode(errors="replace"), re.MULTILINE)
     lines = [line.strip() for line in stderr.decode(errors="replace").splitlines()]
     lines.sort(key=lambda line: not line.startswith("remote:"))
@@ -156,12 +156,12 @@ def _reason(stdout: bytes, stderr: bytes) -> str:
 
 
 def without_password(text: str) -> str:
-    """A text in which no address has a name or a password in front of its host."""
+    """Remove user names and passwords from the addresses in a text."""
     return re.sub(r"(https?://)[^/@\s]+@", r"\1", text)
 
 
 def _retry_after(headers: Path) -> float | None:
-    """The seconds to wait, if the server's last answer named them."""
+    """Return the seconds to wait, if the server's last answer gave them."""
     if not headers.exists():
         return None
     found = RETRY_AFTER.findall(headers.read_text(encoding="utf-8", errors="replace"))
@@ -169,7 +169,7 @@ def _retry_after(headers: Path) -> float | None:
 
 
 def seconds_until(retry_after: str) -> float | None:
-    """A Retry-After header, which has seconds or a date; None when it has neither."""
+    """Parse a Retry-After header with seconds or a date; None if it has neither."""
     if retry_after.strip().isdecimal():
         return float(retry_after)
     import email.utils  # takes as long as the rest of this module
@@ -181,21 +181,21 @@ def seconds_until(retry_after: str) -> float | None:
 
 
 def http_settings(url: str) -> dict[str, str]:
-    """What the instructor's git configuration says of an address: `http.proxy`, `http.sslcainfo` and so on."""
+    """Return the instructor's git settings for an address: `http.proxy`, `http.sslcainfo` and so on."""
     said = _ask_git("config", "--null", "--get-urlmatch", "http", url)
     entries = (entry.partition("\n") for entry in said.split("\0") if entry)
     return {name: value for name, _, value in entries}
 
 
 def password_for(host: str) -> str | None:
-    """What the instructor's git logs in to a host with, if a credential helper knows it."""
+    """Return the password of the instructor's git for a host, if a credential helper has it."""
     said = _ask_git("credential", "fill", asked=f"protocol=https\nhost={host}\n\n")
     found = re.search(r"^password=(.+)$", said, re.MULTILINE)
     return found[1] if found else None
 
 
 def _ask_git(*arguments: str, asked: str = "") -> str:
-    """A question about the instructor's configuration, in no repository at all; "" if git knows nothing."""
+    """Read the instructor's configuration, outside of any repository; "" if git has no value."""
     try:
         done = subprocess.run(
             [executable(), "-c", "credential.interactive=false", *arguments],

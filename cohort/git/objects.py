@@ -1,4 +1,4 @@
-"""Read git objects: commits, trees and blobs, each of a bounded size and checked against its name.
+"""Read git objects: commits, trees and blobs, each with a size limit and checked against its hash.
 
 What git keeps as a file of its own (a "loose" object, as each new commit is) is read here. The rest is in packs: one
 `git cat-file` reads those, and is started only when it is needed.
@@ -33,7 +33,7 @@ LOOSE_HEAD = re.compile(rb"(commit|tree|blob|tag) (\d{1,12})\0")
 
 
 def blob_id(content: bytes) -> str:
-    """The name under which git keeps this content."""
+    """Return git's hash of this content."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
@@ -44,7 +44,7 @@ def alternates(*folders: Path) -> str:
 
 
 class Loose(NamedTuple):
-    """A loose object of which only the beginning has been unpacked: no file can fill the memory."""
+    """A loose object; only its beginning has been unpacked, so no file can fill the memory."""
 
     kind: str
     size: int  # as its head says
@@ -52,7 +52,7 @@ class Loose(NamedTuple):
     unpacking: zlib._Decompress
 
     def content(self) -> bytes | None:
-        """All of it, or None when it is not what its head says."""
+        """Return the whole content, or None if it does not match its header."""
         try:
             rest = self.unpacking.decompress(
                 self.unpacking.unconsumed_tail, max(1, self.size - len(self.begun) + 1)
@@ -64,7 +64,7 @@ class Loose(NamedTuple):
 
 
 def open_loose(store: str, name: str) -> Loose | None:
-    """A loose object, or None when there is none that can be read here. Follows no link."""
+    """Open a loose object; None if there is none that can be read here. Follows no link."""
     path = f"{store}/{name[:2]}/{name[2:]}"
     if os.path.islink(os.path.dirname(path)):
         raise RefusedError(
@@ -85,7 +85,7 @@ def open_loose(store: str, name: str) -> Loose | None:
 
 
 class Packed:
-    """One `git cat-file` that reads what is in packs. It is started by the first question."""
+    """One `git cat-file` that reads packed objects. The first request starts it."""
 
     def __init__(self, home: Path, git_dir: Path, stores: Sequence[Path], seconds: float) -> None:
         self._home, self._git_dir, self._stores, self._seconds = home, git_dir, stores, seconds
@@ -107,12 +107,12 @@ class Packed:
         return cat_file
 
     def close(self) -> None:
-        """End it. The next question starts another."""
+        """Stop git. The next request starts it again."""
         self._process, self._asked = None, False
         self._stack.close()
 
     def ask(self, question: str) -> tuple[str, str, int] | None:
-        """What `info` or `contents` of a name answers first: name, kind and size."""
+        """Return the first line of the answer to `info` or `contents`: name, kind and size."""
         if (
             self._asked
         ):  # the work was ended in the middle: that answer is not the one to this question
@@ -135,7 +135,7 @@ class Packed:
         return (answer[0], answer[1], int(answer[2])) if whole else None
 
     def take(self, size: int) -> bytes:
-        """The content that follows the answer to `contents`."""
+        """Return the content that follows the answer to `contents`."""
         assert self._process is not None and self._process.stdout is not None
         content = self._process.stdout.read(size + 1)[:-1]
         self._asked = False
@@ -143,14 +143,14 @@ class Packed:
 
 
 class Objects:
-    """What is in an object store. Content is checked against its name, so no store can lie."""
+    """The objects of a store. Content is checked against its hash, so no store can lie."""
 
     def __init__(self, stores: Sequence[Path], packed: Packed) -> None:
         self._stores, self._packed = [str(store) for store in stores], packed
         self._trees: dict[str, dict[str, tuple[str, str]]] = {}
 
     def read(self, name: str, kind: str, largest: int) -> bytes:
-        """The content of an object. Raises CohortError when it is missing, another kind or too large."""
+        """Return the content of an object. Raises CohortError if it is missing, too large or of another kind."""
         if not NAME.fullmatch(name):
             raise CohortError(
                 f"a commit of its repository is damaged ({name[:60]!r}); run `git fsck` there."
@@ -178,18 +178,18 @@ class Objects:
         return next((loose for loose in found if loose is not None), None)
 
     def commit_tree(self, commit: str) -> str:
-        """The name of a commit's tree."""
+        """Return the name of a commit's tree."""
         first = self.read(commit, "commit", LARGEST_COMMIT).split(b"\n", 1)[0]
         return first.removeprefix(b"tree ").decode("ascii", "replace")
 
     def tree(self, name: str) -> dict[str, tuple[str, str]]:
-        """The entries of a tree: file name to (mode, object's name)."""
+        """Return the entries of a tree: file name to (mode, object's name)."""
         if name not in self._trees:
             self._trees[name] = dict(_entries(self.read(name, "tree", LARGEST_TREE)))
         return self._trees[name]
 
     def find(self, tree: str, path: str) -> tuple[str, str] | None:
-        """The (mode, name) of what lies at a path, or None. A link or a file on the way ends the search."""
+        """Return the (mode, name) of the object at a path, or None. A link or a file on the way ends the search."""
         *folders, last = path.split("/")
         for folder in folders:
             mode, name = self.tree(tree).get(folder, ("", ""))
@@ -199,7 +199,7 @@ class Objects:
         return self.tree(tree).get(last)
 
     def walk(self, tree: str, most: int = 20_000, under: str = "") -> dict[str, tuple[str, str]]:
-        """Every file of a tree: path to (mode, name)."""
+        """Return every file of a tree: path to (mode, name)."""
         files: dict[str, tuple[str, str]] = {}
         waiting = [(under, tree)]
         while waiting:
@@ -216,7 +216,7 @@ class Objects:
         return files
 
     def size(self, name: str) -> int:
-        """The size of an object in bytes, as its store says; 0 when it is missing."""
+        """Return the size of an object in bytes, according to its store; 0 if it is missing."""
         loose = self._loose(name)
         if loose is not None:
             return loose.size
@@ -230,7 +230,7 @@ def _name(kind: str, content: bytes) -> str:
 
 
 def _check(name: str, kind: str, largest: int, is_kind: str, size: int) -> None:
-    """What a store says of an object before its content is read."""
+    """Check a store's information on an object before its content is read."""
     if is_kind != kind:
         raise CohortError(f"its repository lacks the {kind} {name[:12]}; run `git fsck` there.")
     if size > largest:
@@ -238,7 +238,7 @@ def _check(name: str, kind: str, largest: int, is_kind: str, size: int) -> None:
 
 
 def _entries(content: bytes) -> Iterator[tuple[str, tuple[str, str]]]:
-    """The entries of a tree object: "mode name\\0" and twenty bytes each."""
+    """Yield the entries of a tree object: "mode name\\0" and twenty bytes each."""
     at = 0
     while at < len(content):
         end = content.find(b"\0", at)
@@ -257,7 +257,7 @@ def _entries(content: bytes) -> Iterator[tuple[str, tuple[str, str]]]:
 def reading(
     home: Path, git_dir: Path, *stores: Path, seconds: float = process.SECONDS
 ) -> Iterator[Objects]:
-    """Open object stores for reading. After so many seconds git is ended, and reading fails."""
+    """Open object stores for reading. After this many seconds git is stopped, and reading fails."""
     packed = Packed(home, git_dir, stores, seconds)
     try:
         yield Objects([git_dir / "objects", *stores], packed)

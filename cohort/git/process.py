@@ -1,4 +1,4 @@
-"""Run git where nothing of a student's can steer it.
+"""Run git in a way that no student's file can influence.
 
 Every git of ours has a GIT_DIR that we made, with a configuration that we wrote. A student's repository is
 never a GIT_DIR: its folder of objects is read as an "alternate", and its references and loose objects are read as
@@ -60,11 +60,11 @@ CONFIG = """\
 
 
 class GitError(CohortError):
-    """git failed. The sentence ends with what git said."""
+    """git failed. The sentence ends with git's message."""
 
 
 def executable() -> str:
-    """Where git is."""
+    """Return the path of git."""
     return _find(os.environ.get("PATH", ""))
 
 
@@ -77,7 +77,7 @@ def _find(path: str) -> str:
 
 
 def prepare(home: Path) -> None:
-    """Write the one configuration that the closed environment reads."""
+    """Write the only configuration that the closed environment reads."""
     home.mkdir(parents=True, exist_ok=True)
     path = home / "gitconfig"
     if not path.exists() or path.read_text(encoding="utf-8") != CONFIG:
@@ -87,7 +87,7 @@ def prepare(home: Path) -> None:
 
 
 def environment(home: Path, git_dir: Path | None = None) -> dict[str, str]:
-    """The closed environment of a git command: short, so that nothing of ours leaks in by chance."""
+    """Return the closed environment of a git command: short, so nothing of ours leaks in by accident."""
     kept = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR")
     env = {name: os.environ[name] for name in kept if name in os.environ}
     env |= {
@@ -112,7 +112,7 @@ def run(
     codes: tuple[int, ...] = (0,),
     env: dict[str, str] | None = None,
 ) -> bytes:
-    """Run one git command to its end; returns what it printed. Raises GitError, also when it hangs.
+    """Run one git command and return its output. Raises GitError, also if it hangs.
 
     It runs in the work tree, where `env` names one (GIT_WORK_TREE).
     """
@@ -140,7 +140,7 @@ def run(
 def start(
     home: Path, *arguments: str, git_dir: Path, env: dict[str, str]
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A git command to talk with. It is ended with the block, whatever happens."""
+    """Start a git command to talk to. It is stopped at the end of the block, whatever happens."""
     process = subprocess.Popen(
         [executable(), *arguments],
         cwd=home,
@@ -168,7 +168,7 @@ def _close(pipe: IO[bytes] | None) -> None:
 
 
 def make_bare(folder: Path) -> Path:
-    """An empty bare repository of ours: what `git init` makes, without its process. Safe to repeat."""
+    """Create an empty bare repository, like `git init` but without its process. Safe to repeat."""
     for part in ("objects/pack", "objects/info", "refs/heads"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     config = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"

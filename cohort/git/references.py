@@ -1,4 +1,4 @@
-"""A student's repository on this disk: its references are read and written as files, without git.
+"""Read and write the references of a student's repository on this disk as files, without git.
 
 Nothing here follows a symbolic link, opens what is not a plain file, or reads a configuration.
 """
@@ -23,14 +23,14 @@ IS_JUNCTION = getattr(os.path, "isjunction", None)  # of Windows; Python 3.12 as
 
 @dataclass(frozen=True)
 class Head:
-    """Where a repository stands: the branch (empty when there is none) and its commit."""
+    """The current branch of a repository (empty if there is none) and its commit."""
 
     branch: str
     commit: str
 
 
 def inside(root: Path, *parts: str) -> Path:
-    """A path below a folder, of which no part is a symbolic link. Raises RefusedError."""
+    """Return a path below a folder; no part of it may be a symbolic link. Raises RefusedError."""
     path = str(root)  # not Path: this is done ten times and more for each of thousands of projects
     for part in parts:
         path = f"{path}{os.sep}{part}"
@@ -48,7 +48,7 @@ def inside(root: Path, *parts: str) -> Path:
 
 
 def plain_size(path: Path | str) -> int | None:
-    """Bytes of a plain file, or None when there is none. A link, a pipe or a device is refused."""
+    """Return the size of a plain file, or None if there is none. A link, a pipe or a device is refused."""
     try:
         found = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -59,7 +59,7 @@ def plain_size(path: Path | str) -> int | None:
 
 
 def read_plain(path: Path, largest: int) -> bytes | None:
-    """The content of a plain file, or None when there is none."""
+    """Return the content of a plain file, or None if there is none."""
     size = plain_size(path)
     if size is None:
         return None
@@ -69,7 +69,7 @@ def read_plain(path: Path, largest: int) -> bytes | None:
 
 
 def git_folder(project: Path) -> Path:
-    """The folder with the objects and references of a project, bare or not."""
+    """Find the folder with the objects and references of a project, bare or not."""
     if not os.path.isdir(project):
         raise CohortError(f"{project} does not exist; run `cohort create` or correct the roster.")
     inner = inside(project, ".git")
@@ -96,7 +96,7 @@ def git_folder(project: Path) -> Path:
 
 
 def _check_plain(folder: str) -> None:
-    """Refuse what no git writes into a folder that git will read: a pipe there would keep it waiting."""
+    """Refuse anything but plain files in a folder that git will read: a pipe there would block it."""
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -111,7 +111,7 @@ def _check_plain(folder: str) -> None:
 
 
 def read_head(folder: Path) -> Head:
-    """The current branch and its commit."""
+    """Read the current branch and its commit."""
     text = (read_plain(inside(folder, "HEAD"), 4096) or b"").decode("utf-8", "replace").strip()
     if COMMIT.fullmatch(text):
         return Head("", text)
@@ -125,17 +125,17 @@ def read_head(folder: Path) -> Head:
 
 
 def read_branch(folder: Path, branch: str) -> str | None:
-    """The commit of a branch, or None when there is no such branch."""
+    """Return the commit of a branch, or None if there is no such branch."""
     return read_reference(folder, f"refs/heads/{branch}")
 
 
 def read_reference(folder: Path, name: str) -> str | None:
-    """The commit of a reference, such as refs/heads/main, or None when there is none."""
+    """Return the commit of a reference, such as refs/heads/main, or None if there is none."""
     return read_plain_ref(inside(folder, *name.split("/"))) or packed_reference(folder, name)
 
 
 def read_plain_ref(path: Path) -> str | None:
-    """The commit in a file of a reference."""
+    """Read the commit from the file of a reference."""
     if os.path.isdir(path):
         return None
     content = read_plain(path, 4096)
@@ -148,7 +148,7 @@ def read_plain_ref(path: Path) -> str | None:
 
 
 def packed_reference(folder: Path, name: str) -> str | None:
-    """The commit of a reference in the file packed-refs, of which each line is "commit name"."""
+    """Find the commit of a reference in the file packed-refs, whose lines are "commit name"."""
     content = b"\n" + (read_plain(inside(folder, "packed-refs"), LARGEST_REFS) or b"")
     before, found, _ = content.partition(f" {name}\n".encode())
     commit = before[-40:].decode("ascii", "replace")
@@ -200,7 +200,7 @@ def write_branch(folder: Path, branch: str, commit: str | None, expected: str | 
 
 
 def _delete(folder: Path, branch: str, path: Path) -> None:
-    """Take a branch out of packed-refs and the folder of branches."""
+    """Remove a branch from packed-refs and from the folder of branches."""
     packed = inside(folder, "packed-refs")
     if packed_reference(folder, f"refs/heads/{branch}"):
         lock = packed.with_name("packed-refs.lock")

@@ -38,7 +38,7 @@ def _data(content: bytes) -> bytes:
 
 
 def commit_stream(author: str, message: str, changes: Changes, parent: str) -> bytes:
-    """A commit in the language of `git fast-import`. `author`: "Name <address> seconds zone"."""
+    """Return a commit in the language of `git fast-import`. `author`: "Name <address> seconds zone"."""
     lines = [
         f"commit {REF}\nmark :1\nauthor {author}\ncommitter {author}\n".encode(),
         _data(visible_lines(message).encode()),
@@ -54,7 +54,7 @@ def commit_stream(author: str, message: str, changes: Changes, parent: str) -> b
 
 
 def fast_import(home: Path, scratch: Path, stream: bytes, into: Path, beside: Path) -> str:
-    """Write a commit and all that it needs into a store, as one pack; returns the commit's name.
+    """Write a commit and everything it needs into a store, as one pack; return the commit's name.
 
     `beside`: the store that holds its parent, which may be the same.
     """
@@ -83,7 +83,7 @@ def _clear_after_a_kill(packs: Path) -> None:
 
 
 def write_object(folder: Path, kind: str, content: bytes) -> str:
-    """Write a loose object into a repository of ours, unless it is there; returns its name."""
+    """Write a loose object into our own repository, unless it exists; return its name."""
     whole = f"{kind} {len(content)}\0".encode() + content
     name = hashlib.sha1(whole, usedforsecurity=False).hexdigest()
     path = folder / "objects" / name[:2] / name[2:]
@@ -96,13 +96,13 @@ def write_object(folder: Path, kind: str, content: bytes) -> str:
 
 
 def write_files(folder: Path, files: Iterable[tuple[str, File]]) -> str:
-    """Write files, one after the other, and the trees above them into a repository of ours."""
+    """Write files, one after the other, and the trees above them into our own repository."""
     blobs = {path: (file.mode, write_object(folder, "blob", file.content)) for path, file in files}
     return write_tree(folder, blobs)
 
 
 def write_tree(folder: Path, files: Mapping[str, tuple[str, str]]) -> str:
-    """Write the trees above files, each (mode, name of its blob); returns the name of the whole."""
+    """Write the trees above files, each (mode, name of its blob); return the name of the root tree."""
     entries: dict[str, tuple[str, str]] = {}
     below: dict[str, dict[str, tuple[str, str]]] = {}
     for path, file in files.items():
@@ -117,7 +117,7 @@ def write_tree(folder: Path, files: Mapping[str, tuple[str, str]]) -> str:
 
 
 def tree_content(entries: Mapping[str, tuple[str, str]]) -> bytes:
-    """A tree object: each entry's mode, name and object. git sorts a folder as if its name ended with a slash."""
+    """Build a tree object: each entry's mode, name and object. git sorts a folder as if its name ended with a slash."""
     ordered = sorted(
         (_raw(name) + b"/" * (mode == FOLDER), mode, sha, name)
         for name, (mode, sha) in entries.items()
@@ -132,7 +132,7 @@ def tree_content(entries: Mapping[str, tuple[str, str]]) -> bytes:
 def write_commit(
     folder: Path, tree: str, *parents: str, author: str = NOBODY, message: str = "for a merge\n"
 ) -> str:
-    """Write a commit into a repository of ours; returns its name."""
+    """Write a commit into our own repository; return its name."""
     above = "".join(f"parent {parent}\n" for parent in parents)
     text = f"tree {tree}\n{above}author {author}\ncommitter {author}\n\n{message}"
     return write_object(folder, "commit", text.encode())

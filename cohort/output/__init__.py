@@ -1,1 +1,1 @@
-"""What people read: tables, pages and JSON."""
+"""The output: tables, pages and JSON."""

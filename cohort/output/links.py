@@ -1,4 +1,4 @@
-"""Addresses that a page may link to: of the web, and nothing else."""
+"""Addresses that a page may link to: only addresses on the web."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SCP = re.compile(r"(?=[^:]*[@.])(?:[\w.-]+@)?([\w.-]+):(?!//)(.+)")
 
 
 def web_address(address: str) -> str:
-    """Where a browser finds a repository or a pull request; empty when that can't be told.
+    """Return the web address of a repository or a pull request; empty if it can't be derived.
 
     `git@host:team/project.git` and `ssh://` become `https://`. A name or a token in the address is left out,
     and so is a query, which may hold one.

@@ -19,7 +19,7 @@ MOST = 2_000_000  # characters of all diffs on the page
 
 @dataclass(frozen=True)
 class Change:
-    """What happens to one file, the same for all students of a group."""
+    """The change of one file, the same for all students of a group."""
 
     path: str
     kind: str  # "new", "changed" or "deleted"
@@ -30,7 +30,7 @@ class Change:
 
     @property
     def size(self) -> int:
-        """Characters on the page, with each line's markup."""
+        """The number of characters on the page, including each line's markup."""
         return sum(len(line) + MARKUP for line in self.lines)
 
 
@@ -43,7 +43,7 @@ class Group:
 
 
 def group_changes(outcomes: Iterable[Outcome]) -> list[Group]:
-    """Every change once, those that most students get first.
+    """Group the changes, each once; those that most students get come first.
 
     Two changes of a file are the same when they remove and add the same lines: the lines around them are
     the students', and differ with a name or a title.
@@ -70,7 +70,7 @@ def group_changes(outcomes: Iterable[Outcome]) -> list[Group]:
 
 
 def _without_context(diff: str) -> str:
-    """The removed and added lines of a diff, piece by piece."""
+    """Return the removed and added lines of a diff, hunk by hunk."""
     lines = (line for line in diff.split("\n") if line[:1] != " ")
     return "\n".join("@" if line[:1] == "@" else line for line in lines)
 
@@ -89,7 +89,7 @@ def _shortened(line: str) -> str:
 
 
 def within(groups: Sequence[Group], most: int) -> Iterator[Group]:
-    """The groups with their diffs, as long as there is room on a page for them."""
+    """Return the groups with their diffs, as long as they fit on the page."""
     for group in groups:
         changes = []
         for change in group.changes:
@@ -103,7 +103,7 @@ def _without_lines(change: Change) -> Change:
 
 
 def write_plan_page(path: Path, to: str, outcomes: Sequence[Outcome]) -> None:
-    """The plan as one page, with every diff once."""
+    """Write the plan as one page, with every diff once."""
     ordered = sorted(outcomes, key=lambda outcome: RANK[outcome.state])
     groups = list(within(group_changes(outcomes), MOST))
     mine: dict[str, list[int]] = {}

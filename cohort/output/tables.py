@@ -1,4 +1,4 @@
-"""What the commands print: a progress bar, a table, or JSON.
+"""The commands' output: a progress bar, a table, or JSON.
 
 Only the bar is rich's, and only on a terminal: for thousands of rows its tables take seconds and megabytes.
 """
@@ -30,7 +30,7 @@ COLOURS = {CONFLICT: YELLOW, REFUSED: RED, ERROR: RED, CLEAN: GREEN, "created": 
 
 @contextmanager
 def progress(what: str, total: int, quiet: bool) -> Iterator[Callable[[object], None]]:
-    """A bar on standard error, if that is a terminal. Gives what to call for each that is done."""
+    """Show a bar on standard error, if that is a terminal. Yields a function to call after each student."""
     if quiet or not sys.stderr.isatty():
         yield lambda _: None
         return
@@ -52,7 +52,7 @@ def progress(what: str, total: int, quiet: bool) -> Iterator[Callable[[object], 
 
 
 def print_json(projects: Sequence[dict[str, object]], roster: Roster, **more: object) -> None:
-    """What a command found, for programs: with each student's other columns of the roster."""
+    """Print a command's result as JSON, with each student's other columns of the roster."""
     extra = {student.name: student.extra for student in roster.students}
     rows = [project | {"extra": extra[str(project["student"])]} for project in projects]
     about = {"projects": rows, "problems": roster.problems}
@@ -60,7 +60,7 @@ def print_json(projects: Sequence[dict[str, object]], roster: Roster, **more: ob
 
 
 def print_problems(problems: Sequence[str]) -> None:
-    """The rows of the roster that can't be used."""
+    """Print the rows of the roster that can't be used."""
     for problem in problems:
         print(in_colour(visible_text(problem), RED))
 
@@ -68,7 +68,7 @@ def print_problems(problems: Sequence[str]) -> None:
 def show(
     title: str, outcomes: Sequence[Outcome], roster: Roster, as_json: bool, advice: str = ""
 ) -> None:
-    """One line per student, what is wrong with the roster, how many are in each state, and what is next."""
+    """Print one line per student, the problems of the roster, the number in each state, and the next step."""
     if as_json:
         print_json([outcome.as_dict() for outcome in outcomes], roster, title=title)
         return
@@ -94,7 +94,7 @@ def _sum(counts: Counter[str]) -> str:
 
 
 def _used_columns(outcomes: Sequence[Outcome]) -> list[int]:
-    """The columns in which some student has something; the first two always."""
+    """Return the columns that are not empty for all students; always the first two."""
     used = {0, 1}
     for outcome in outcomes:
         used |= {place for place, cell in enumerate(_cells(outcome)) if cell}
@@ -122,7 +122,7 @@ def _cells(outcome: Outcome) -> list[str]:
 def text_table(
     columns: Sequence[str], rows: Sequence[Sequence[str]], colours: Sequence[int] = ()
 ) -> Iterator[str]:
-    """The lines of a table. What is too wide is wrapped, the widest column first; a row may have a colour."""
+    """Return the lines of a table. Wide columns are wrapped, the widest first; a row may have a colour."""
     widths = _widths([columns, *rows])
     painted = colours or [0] * len(rows)
     for row, colour in zip([columns, *rows], [0, *painted], strict=True):
@@ -141,7 +141,7 @@ def text_table(
 
 
 def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
-    """The width of each column. As long as that is enough, no word (a date, a path) is broken."""
+    """Return the width of each column. If possible, no word (a date, a path) is broken."""
     columns = list(zip(*rows, strict=True))
     widths = [max(map(cell_len, column)) for column in columns]
     room = shutil.get_terminal_size().columns if sys.stdout.isatty() else 160
@@ -162,7 +162,7 @@ def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
 
 
 def in_colour(text: str, colour: int) -> str:
-    """A text in a colour, where a terminal shows it and nobody has asked for none."""
+    """Colour a text, if the terminal shows colours and nobody has switched them off."""
     if not colour or not sys.stdout.isatty() or "NO_COLOR" in os.environ:
         return text
     return f"\x1b[{colour}m{text}\x1b[0m"

@@ -1,4 +1,4 @@
-"""`cohort adopt`: a valid answers file for a project that has lost its own, on a branch."""
+"""`cohort adopt`: restore the answers file of a project that has lost it, on a branch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LEAST = 0.5  # of our files, to believe that a project was made by a release
 
 
 def adopt(bench: Workbench, student: Student, given: dict[str, str]) -> Outcome:
-    """Write the branch `<prefix>adopt`, unless the answers file is valid as it is."""
+    """Write the branch `<prefix>adopt`, unless the answers file is already valid."""
     outcome = Outcome(student.name, VALID, branch=bench.class_.branch("adopt"))
     store = open_store(bench.class_, student)
     outcome.head = store.head().commit
@@ -68,7 +68,7 @@ def adopt(bench: Workbench, student: Student, given: dict[str, str]) -> Outcome:
 
 
 def _from_history(bench: Workbench, objects: Objects, commit: str) -> dict[str, object]:
-    """The answers in the newest commit that had a valid file."""
+    """Return the answers from the newest commit that had a valid file."""
     newest = bench.releases.get(bench.releases.newest)
     for _ in range(FURTHEST):
         try:
@@ -91,7 +91,7 @@ def _from_history(bench: Workbench, objects: Objects, commit: str) -> dict[str, 
 def _fit(
     bench: Workbench, name: str, answers: dict[str, object], objects: Objects, tree: str
 ) -> tuple[float, Rendering | None]:
-    """How much of what a release writes, with these answers, is in the project as written."""
+    """Return the share of a release's files, rendered with these answers, that the project has unchanged."""
     release: Release = bench.releases.get(name)
     known = {key: value for key, value in answers.items() if key in release.shared.questions_data}
     try:

@@ -1,4 +1,4 @@
-"""`cohort audit`: which of the template's files has a student changed, and what was put in their way?"""
+"""`cohort audit`: find the template's files that a student changed, and files that get in their way."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Project:
 
 
 def audit(bench: Workbench, student: Student) -> Outcome:
-    """Which files of ours has the student changed, deleted, moved or overlaid?"""
+    """List the template's files that the student changed, deleted, moved or shadowed."""
     outcome = Outcome(student.name, UNCHANGED)
     store = open_store(bench.class_, student)
     outcome.head = store.head().commit
@@ -59,7 +59,7 @@ def audit(bench: Workbench, student: Student) -> Outcome:
 
 
 def _settings(expected: Expected, project: Project) -> Iterator[Finding]:
-    """The tables in files of settings that steer the engine."""
+    """Compare the tables in files of settings that control the engine."""
     for path, tables in expected.settings.items():
         entry = project.objects.find(project.tree, path)
         if path not in expected.files or entry == expected.files[path]:
@@ -83,7 +83,7 @@ def _settings(expected: Expected, project: Project) -> Iterator[Finding]:
 
 
 def _table(settings: Mapping[str, object], name: str) -> object:
-    """What a file of settings has under a name such as "tool.pytest"."""
+    """Return a table of a settings file, by a name such as "tool.pytest"."""
     found: object = settings
     for part in name.split("."):
         found = found.get(part) if isinstance(found, dict) else None
@@ -116,7 +116,7 @@ def _files(expected: Expected, project: Project) -> Iterator[Finding]:
 
 
 def _added_files(added: Mapping[str, Entry], objects: Objects) -> tuple[dict[str, Entry], set[str]]:
-    """The files that were added, those of added folders too; and the folders that have too many."""
+    """Return the added files, also those in added folders, and the folders that have too many."""
     files: dict[str, Entry] = {}
     endless = set()
     for path, entry in added.items():
@@ -131,7 +131,7 @@ def _added_files(added: Mapping[str, Entry], objects: Objects) -> tuple[dict[str
 
 
 def _added(expected: Expected, path: str, files: Mapping[str, Entry]) -> Iterator[Finding]:
-    """What was added where nothing but ours should be. A folder of such files is one line."""
+    """List files that were added to the template's own places. A folder of such files is one line."""
     bad = sorted(path for path, entry in files.items() if _is_in_the_way(expected, path, entry))
     if len(bad) == len(files) > 1:
         what = f"added by the student ({len(files)} files)"
@@ -142,7 +142,7 @@ def _added(expected: Expected, path: str, files: Mapping[str, Entry]) -> Iterato
 
 
 def _is_in_the_way(expected: Expected, path: str, entry: Entry) -> bool:
-    """A link and a submodule may stand for a folder."""
+    """Tell whether a file gets in the way; a link or a submodule may stand for a folder."""
     inside = entry[0] in (LINK, SUBMODULE) and expected.is_in_the_way(f"{path}/__init__.py")
     return inside or expected.is_in_the_way(path)
 
@@ -154,7 +154,7 @@ def _counts(expected: Expected, one: Difference) -> bool:
 
 
 def _most_alike(folder: Folder, files: Mapping[str, Entry]) -> str | None:
-    """The folder among added files that holds most of a missing folder's, if it is so many."""
+    """Return the folder of added files that has most of a missing folder's files, if there are enough."""
     paths: dict[str, list[str]] = {}
     for path, (_, blob) in folder.files():
         paths.setdefault(blob, []).append(path)
@@ -177,7 +177,7 @@ def _gone(
     files: Mapping[str, Entry],
     new: str | None,
 ) -> Finding:
-    """A folder that is not at its place: perhaps at another."""
+    """Describe a missing folder, which may be in another place."""
     first, *more = (path for path, _ in folder.files(one.path))
     path = one.path if more else first
     if new is None:

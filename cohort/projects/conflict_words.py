@@ -1,4 +1,4 @@
-"""What the plan, the commit and the pull request say of a merge: to an instructor, true before and after it.
+"""The sentences about a merge in the plan, the commit and the pull request, true before and after it.
 
 Each says what was kept and what is left to do, and none advises against keeping a student's work.
 """
@@ -17,7 +17,7 @@ RENAME_IT = "Rename the student's, then run `cohort update` again"
 
 
 def done(base: File, ours: File) -> str:
-    """What the student did to a file."""
+    """Say what the student did to a file."""
     if base.content != ours.content:
         return "changed"
     if base.mode != ours.mode:
@@ -57,7 +57,7 @@ NO_TEXT = Both(
 
 
 def both_changed(trio: Trio, how: Both) -> str:
-    """Both sides changed the same file, under one name or more."""
+    """Say that both sides changed the same file, under one name or several."""
     what = how.changed
     if trio.base is None:
         what = "the template now has a file of this name too"
@@ -71,7 +71,7 @@ def both_changed(trio: Trio, how: Both) -> str:
 
 
 def removed(base: str, path: str, student: str) -> str:
-    """The template has the file no longer, and the student's is kept."""
+    """Say that the template no longer has the file, and that the student's is kept."""
     if base == path:
         what = f"the template no longer has this file, which the student {student}"
     else:
@@ -81,13 +81,13 @@ def removed(base: str, path: str, student: str) -> str:
 
 
 def renamed_apart(base: str, theirs: str) -> str:
-    """Each side gave the file another name."""
+    """Say that each side gave the file another name."""
     what = f"the student renamed {base} to this name, the template to {theirs}; both are kept"
     return f"{what}, with the student's changes in this one. Merge the two into one file"
 
 
 def cannot_follow(new: str, in_the_way: str, renamed_from: str | None, path: str) -> str:
-    """The template renamed the student's file to a path at which something of the student's is."""
+    """Say that the template renamed the student's file to a path where the student has something else."""
     old = "this file" if renamed_from == path else f"{renamed_from}, now this file,"
     blocker = "it" if in_the_way == path else f"the student's {in_the_way}"
     what = f"the template renamed {old} to {new}, and {blocker} is in the way"
@@ -95,7 +95,7 @@ def cannot_follow(new: str, in_the_way: str, renamed_from: str | None, path: str
 
 
 def no_room(paths: Sequence[str], in_the_way: str) -> str:
-    """New files of the template that are left out, for a file of the student's is in the way."""
+    """Say which new files of the template are left out because a student's file is in the way."""
     first, names = paths[0], ", ".join(paths[:MOST_NAMED])
     names += f" and {len(paths) - MOST_NAMED} more" if len(paths) > MOST_NAMED else ""
     if first.startswith(f"{in_the_way}/"):

@@ -1,4 +1,4 @@
-"""`cohort create`: one repository per row of the roster, whole or not at all."""
+"""`cohort create`: one repository per row of the roster, completely or not at all."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def render(
     earlier: Mapping[str, object] | None = None,
     operation: Literal["copy", "update"] = "copy",
 ) -> Rendering:
-    """A student's project. The roster's answers go before earlier ones, and raise CohortError if they don't fit."""
+    """Render a student's project. The roster's answers override earlier ones; CohortError if they don't fit."""
     given, url = student.answers(release.shared.questions_data), bench.class_.template_url
     try:
         return Rendering(release, url, Answers(earlier or {}, given), operation)
@@ -39,7 +39,7 @@ def render(
 
 
 def create(bench: Workbench, student: Student, release: Release, bare: bool) -> Outcome:
-    """Make one repository with one commit on its branch main."""
+    """Create one repository with one commit on its branch main."""
     outcome = Outcome(student.name, EXISTS, to=release.name, branch="main")
     target, store = Path(student.repository), None
     if student.is_remote:

@@ -1,4 +1,4 @@
-"""The files that a project should have, and the places where nothing else should be.
+"""The files that a project should have, and the places where there should be no others.
 
 A student can edit everything in a project, its answers file too. So what is expected at protected places comes from the
 roster and from the commit that cohort made, not from the answers as they are now.
@@ -31,7 +31,7 @@ IMPORT = re.compile(rb"^[ \t]*(?:import|from)[ \t]+(\w+)", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as the template made it. What counts is for a person to look at."""
+    """A difference from the template. If it counts, a person should look at it."""
 
     path: str
     kind: str
@@ -40,7 +40,7 @@ class Finding:
 
 
 class Expected:
-    """What a project should hold. `last`: the answers as they are in the project now."""
+    """The expected content of a project. `last`: the current answers of the project."""
 
     def __init__(
         self, bench: Workbench, student: Student, last: Mapping[str, object], past: Past
@@ -60,7 +60,7 @@ class Expected:
 
     @cached_property
     def files(self) -> dict[str, Entry]:
-        """Every file that is the template's."""
+        """Return every file of the template."""
         others = {p: entry for p, entry in _ours(self._now).items() if not self.is_protected(p)}
         return self._protected_files(self.made) | others
 
@@ -71,14 +71,14 @@ class Expected:
         return _matches(self._protected, path)
 
     def is_in_the_way(self, path: str) -> bool:
-        """May an added file take the place of ours, or steer it?"""
+        """Tell whether an added file could replace one of ours, or influence it."""
         if self.made.is_students(path) or self.made.is_left_out(path):
             return False
         return self.is_protected(path) or _module_of(path) in self._modules
 
     @cached_property
     def _modules(self) -> frozenset[str]:
-        """The modules that protected code imports, the engine itself among them."""
+        """Return the modules that protected code imports, including the engine itself."""
         protected = (
             path for path in self.files if path.endswith(".py") and self.is_protected(path)
         )
@@ -86,7 +86,7 @@ class Expected:
         return _imported(self.made.release.folder, sources)
 
     def answers(self) -> Iterator[Finding]:
-        """What was edited in the answers file. It counts if it goes back, or changes what is protected."""
+        """List edits of the answers file. They count if they go back a release or change what is protected."""
         if self.past.newest != self.made.release.name:
             what = (
                 f"the project is on {self.made.release.name}, but was on {self.past.newest} before"
@@ -106,7 +106,7 @@ class Expected:
 
 
 def _ours(rendering: Rendering) -> dict[str, Entry]:
-    """The files of a rendering that are not the student's own."""
+    """Return the files of a rendering that are not the student's own."""
     return {
         path: rendering.entry(path)
         for path in rendering.sources
@@ -116,7 +116,7 @@ def _ours(rendering: Rendering) -> dict[str, Entry]:
 
 @lru_cache(maxsize=8_192)
 def _matches(patterns: tuple[str, ...], path: str) -> bool:
-    """Upper and lower case are one: on many disks they name the same file."""
+    """Match patterns without regard to case: on many disks both spellings name the same file."""
     return bool(_spec(patterns).match_file(_fold(path)))
 
 
@@ -130,7 +130,7 @@ def _fold(path: str) -> str:
 
 
 def _module_of(path: str) -> str | None:
-    """The module that Python finds in a file, if it looks there at all."""
+    """Return the module that Python finds in a file, if it looks there at all."""
     for folder in SEARCHED:
         if path.startswith(folder) and (found := MODULE.fullmatch(path.removeprefix(folder))):
             return found["module"] or found["package"]
@@ -139,6 +139,6 @@ def _module_of(path: str) -> str | None:
 
 @lru_cache(maxsize=16)
 def _imported(folder: Path, sources: tuple[str, ...]) -> frozenset[str]:
-    """The names at the first level of all modules that files of a release import."""
+    """Return the top-level names of all modules that a release's files import."""
     names = (IMPORT.findall((folder / source).read_bytes()) for source in sources)
     return frozenset(name.decode("utf-8", "replace") for some in names for name in some)

@@ -12,7 +12,7 @@ from cohort.projects.isolation import Failed, R, isolated
 
 
 def fetch(class_: Class, students: Sequence[Student], failed: Failed[R]) -> dict[str, R]:
-    """Fetch what is on servers, many at a time; returns what came of those that failed.
+    """Fetch repositories from servers, many at a time; return the results of those that failed.
 
     These are threads, where no alarm rings: each connection has a limit of its own.
     """

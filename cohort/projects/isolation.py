@@ -1,4 +1,4 @@
-"""Each student is an island: whatever goes wrong in a project stays there, and ends in time."""
+"""Isolate each student: whatever goes wrong in a project stays there, and ends in time."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 class Failed(Protocol[R_co]):
-    """What comes of a student with whom something went wrong: an Outcome, a Standing, a Row."""
+    """The result for a student if something went wrong: an Outcome, a Standing, a Row."""
 
     def __call__(self, student: str, state: str, /, *, message: str) -> R_co: ...
 
 
 class OutOfTimeError(BaseException):
-    """The time is over. No Exception: nobody on the way up may take it for one that can be mended."""
+    """The time is up. Not an Exception, so that no handler on the way up takes it for one it can handle."""
 
 
 def isolated(
     student: str, work: Callable[[], R], failed: Failed[S], seconds: float | None = None
 ) -> R | S:
-    """Work on one student's project. Whatever is raised becomes that student's result; only Ctrl-C does not."""
+    """Work on one student's project. Any error except Ctrl-C becomes that student's result."""
     try:
         with at_most(SECONDS if seconds is None else seconds):
             return work()
@@ -45,7 +45,7 @@ def isolated(
 
 
 def failure(error: BaseException, student: str) -> tuple[str, str]:
-    """The state and the sentence that an error comes to."""
+    """Return the state and the sentence for an error."""
     if isinstance(error, OutOfTimeError):
         return ERROR, str(error)
     unsafe = isinstance(error, RefusedError | MemoryError | RecursionError)
@@ -53,13 +53,13 @@ def failure(error: BaseException, student: str) -> tuple[str, str]:
 
 
 def too_slow(seconds: float) -> str:
-    """What is said of work that was ended."""
+    """Return the sentence about work that was stopped."""
     return f"it took more than {seconds:g} seconds."
 
 
 @contextmanager
 def at_most(seconds: float) -> Iterator[None]:
-    """End the work after so many seconds, where the system can: in the main thread, and not on Windows.
+    """Stop the work after this many seconds, where the system can: in the main thread, and not on Windows.
 
     The pool (`cohort.projects.pool`) ends what this can't.
     """

@@ -1,4 +1,4 @@
-"""How a text ends its lines is one property of a file, merged on its own: it makes no line a changed one."""
+"""Merge line endings as one separate property of a file: they don't count as changed lines."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ UNIX, WINDOWS = b"\n", b"\r\n"
 
 
 def three_way(base: T, ours: T, theirs: T) -> T:
-    """The value of what changed; the student's when both did."""
+    """Return the value of the side that changed; the student's if both did."""
     return theirs if ours == base else ours
 
 
 def line_end(content: bytes) -> bytes | None:
-    """How the lines end; None where they end in both ways, or where there are none."""
+    """Return the line ending; None if a text mixes both or has no lines."""
     if b"\0" in content:
         return None
     windows = content.count(WINDOWS)
@@ -26,7 +26,7 @@ def line_end(content: bytes) -> bytes | None:
 
 
 def with_unix_ends(three: Three) -> tuple[Three, bytes]:
-    """The three texts with the line ends of Unix, and those that the merged text shall have.
+    """Return the three texts with Unix line endings, and the endings for the merged text.
 
     Where one of them mixes both, or all have the same, nothing is changed.
     """
@@ -46,5 +46,5 @@ def with_unix_ends(three: Three) -> tuple[Three, bytes]:
 
 
 def with_ends(content: bytes, end: bytes) -> bytes:
-    """A text as `with_unix_ends` gives it, with these ends."""
+    """Give a text from `with_unix_ends` these line endings."""
     return content if end == UNIX else content.replace(UNIX, end)

@@ -1,4 +1,4 @@
-"""Bring together, path by path, what the template changed and what the student changed.
+"""Merge the template's and the student's changes, path by path.
 
 Most paths are settled by comparing names of blobs. For the others, it is first found out which three files belong
 together (`renames`), then where the merged file lies, and only then are its lines merged. In a conflict the student's
@@ -21,7 +21,7 @@ from cohort.projects.sides import Entry, Sides
 
 @dataclass(frozen=True)
 class Marked:
-    """The file of a conflict with both sides between markers, and what is said of that."""
+    """The file of a conflict with both sides between markers, and the sentence about it."""
 
     file: File
     what: str
@@ -29,14 +29,14 @@ class Marked:
 
 @dataclass(frozen=True)
 class Conflict:
-    """Something that a person has to do, for the student's side was kept."""
+    """Something left for a person to do, because the student's side was kept."""
 
     path: str
     what: str
     marked: Marked | None = None
 
     def also(self, what: str, marked: Marked | None) -> Conflict:
-        """This conflict and another one of the same file, in the words of both."""
+        """Combine this conflict with another one of the same file."""
         if self.marked is not None:
             marked = Marked(self.marked.file, f"{self.marked.what}. Also, {what}")
         elif marked is not None:
@@ -46,14 +46,14 @@ class Conflict:
 
 @dataclass
 class Merged:
-    """What an update changes, what it leaves to a person, and what is worth a word."""
+    """The changes of an update, the conflicts for a person to solve, and notes."""
 
     changes: dict[str, File | None] = field(default_factory=dict)
     conflicts: list[Conflict] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def conflict(self, path: str, what: str, marked: Marked | None = None) -> None:
-        """Add a conflict; one that the file has already gets the words of both."""
+        """Add a conflict, or combine it with the one that the file already has."""
         for number, one in enumerate(self.conflicts):
             if one.path == path:
                 self.conflicts[number] = one.also(what, marked)
@@ -106,17 +106,17 @@ def _is(ours: Entry | None, file: File | None) -> bool:
 
 
 def _renamed_apart(trio: Trio) -> bool:
-    """Has each side given the file a name of its own?"""
+    """Tell whether the two sides gave the file different names."""
     return trio.base not in (trio.ours, trio.theirs) and trio.ours != trio.theirs
 
 
 def _follows(trio: Trio) -> bool:
-    """Does the student's file move to where the template has it now?"""
+    """Tell whether the student's file moves to its new place in the template."""
     return trio.base == trio.ours != trio.theirs and None not in (trio.ours, trio.theirs)
 
 
 def _find_blocked(trios: Iterable[Trio], sides: Sides, merged: Merged) -> dict[str, str]:
-    """The template's new paths for which the student's files leave no room: each with the file in its way.
+    """Find the template's new paths that are blocked by a student's file, each with that file.
 
     A file of the student's that can't move to such a path stays, and may be in the way of others. One that the
     template has too is in the way of none: what fits into the template fits here.
@@ -143,7 +143,7 @@ def _find_blocked(trios: Iterable[Trio], sides: Sides, merged: Merged) -> dict[s
 
 
 def _is_same(trio: Trio, sides: Sides) -> bool:
-    """Has the student changed no more than line ends, neither the name nor the mode?"""
+    """Tell whether the student changed nothing but line endings."""
     if trio.ours is None or trio.base != trio.ours:
         return False
     base, ours = sides.base[trio.base], sides.ours.load(trio.ours)
@@ -152,7 +152,7 @@ def _is_same(trio: Trio, sides: Sides) -> bool:
 
 
 def _note_deleted(trio: Trio, blocked: dict[str, str], merged: Merged) -> None:
-    """What the student deleted stays so."""
+    """Note that a file that the student deleted stays deleted."""
     assert trio.base is not None
     if trio.theirs == trio.base:
         merged.notes.append(words.stays_deleted(trio.base))
@@ -161,7 +161,7 @@ def _note_deleted(trio: Trio, blocked: dict[str, str], merged: Merged) -> None:
 
 
 def _settle_removed(trio: Trio, sides: Sides, merged: Merged) -> None:
-    """The template has the file no longer: one with the student's work stays."""
+    """Settle a file that the template no longer has: it stays if the student worked on it."""
     assert trio.base is not None and trio.ours is not None
     if _is_same(trio, sides):
         merged.changes[trio.ours] = None
@@ -172,7 +172,7 @@ def _settle_removed(trio: Trio, sides: Sides, merged: Merged) -> None:
 
 
 def _keep_both(trio: Trio, sides: Sides, blocked: dict[str, str], merged: Merged) -> None:
-    """Each side gave the file another name: both files are there afterwards, if there is room."""
+    """Keep both files if each side gave the file another name, and if there is room."""
     assert trio.base is not None and trio.ours is not None and trio.theirs is not None
     if trio.theirs in blocked:
         return
@@ -181,7 +181,7 @@ def _keep_both(trio: Trio, sides: Sides, blocked: dict[str, str], merged: Merged
 
 
 def _name_blocked(trios: Iterable[Trio], blocked: dict[str, str], merged: Merged) -> None:
-    """Say which files of the template are not there, and why."""
+    """Report which files of the template are left out, and why."""
     waiting = dict(blocked)
     for trio in trios:
         if trio.theirs in waiting and trio.ours is not None:
@@ -201,7 +201,7 @@ def _name_blocked(trios: Iterable[Trio], blocked: dict[str, str], merged: Merged
 
 
 def _merge_texts(trios: Iterable[Trio], sides: Sides, place: Place, merged: Merged) -> None:
-    """Merge the files that both sides have, all in one go."""
+    """Merge the files that both sides have, all at once."""
     works = [_Work(trio, sides) for trio in trios]
     hard = [one for one in works if one.easy is None]
     label = f"template {sides.release}"
@@ -212,7 +212,7 @@ def _merge_texts(trios: Iterable[Trio], sides: Sides, place: Place, merged: Merg
 
 
 class _Work:
-    """One file that both sides have: its texts, with line ends alike, and what is merged without git."""
+    """One file that both sides have: its texts with equal line endings, and the parts merged without git."""
 
     def __init__(self, trio: Trio, sides: Sides) -> None:
         assert trio.ours is not None and trio.theirs is not None
@@ -227,14 +227,14 @@ class _Work:
 
     @property
     def easy(self) -> Text | None:
-        """The merged text, where only one side changed it or both did the same."""
+        """Return the merged text if only one side changed it or both made the same change."""
         base, ours, theirs = self.three.base, self.three.ours, self.three.theirs
         if ours == theirs or theirs == base:
             return Text(ours, clean=True)
         return Text(theirs, clean=True) if ours == base else None
 
     def settle(self, text: Text, merged: Merged) -> None:
-        """Write the merged file, or keep the student's and name the conflict."""
+        """Write the merged file, or keep the student's and record the conflict."""
         file = self.ours
         content = with_ends(text.content, self.end)
         if text.clean:
@@ -250,7 +250,7 @@ class _Work:
             merged.changes[self.path] = file
 
     def _words(self, content: bytes, is_text: bool) -> tuple[str, Marked | None]:
-        """What is said of a conflict; and the file with both sides, which only a text can have."""
+        """Return the sentence about a conflict, and for a text also the file with both sides."""
         if not is_text:
             return words.both_changed(self.trio, words.NO_TEXT), None
         marked = Marked(File(self._mode(), content), words.both_changed(self.trio, words.MARKED))

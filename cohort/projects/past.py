@@ -1,4 +1,4 @@
-"""What can be known of a project's past: the answers that it was made with, and the releases that it was at."""
+"""A project's past: the answers that it was created with, and the releases that it had."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ UNKNOWN = (
 
 @dataclass
 class Past:
-    """The answers at the beginning, the newest release that the project was at, and what is not certain."""
+    """The first answers, the newest release that the project had, and notes on what is uncertain."""
 
     answers: dict[str, object]
     newest: str
@@ -44,7 +44,7 @@ class _History:
 def read_past(
     bench: Workbench, student: Student, objects: Objects, head: str, last: dict[str, object]
 ) -> Past:
-    """What the ledger knows; where it does not, what the history says. `last`: the newest answers."""
+    """Read the past from the ledger, or else from the history. `last`: the newest answers."""
     record = bench.records.get(student.name)
     seen = set(record.releases) if record else set()
     now = answers_file.release_of(last)
@@ -90,7 +90,7 @@ def _walk(objects: Objects, commit: str) -> _History:
 
 
 def _answers_at(objects: Objects, commit: str) -> dict[str, object] | None:
-    """The answers of a commit that cohort made, if it is here. Its name proves its content."""
+    """Return the answers of a commit that cohort made, if it is here. Its hash proves its content."""
     try:
         entry = objects.find(objects.commit_tree(commit), FILE)
     except RefusedError:

@@ -1,4 +1,4 @@
-"""What an update does to one project: planned in memory, then written as one branch or not at all."""
+"""An update of one project: planned in memory, then written as one branch or not at all."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cohort.template.rendering import Answers, Rendering
 
 @dataclass
 class Plan:
-    """What an update would do to a project."""
+    """The changes of an update to one project."""
 
     state: str
     head: str
@@ -68,7 +68,7 @@ class Planner:
         return Plan(state, head, now, to, merged.changes, merged.conflicts, [*notes, *merged.notes])
 
     def read_answers(self, objects: Objects, tree: str) -> dict[str, object]:
-        """The answers file of a project's tree."""
+        """Read the answers file of a project's tree."""
         entry = objects.find(tree, FILE)
         if entry is None:
             raise CohortError(f"it has no {FILE}; {answers_file.ADOPT}.")
@@ -78,7 +78,7 @@ class Planner:
         return answers_file.parse(objects.read(entry[1], "blob", answers_file.LARGEST))
 
     def check_answers(self, last: dict[str, object], target: Release) -> str:
-        """The project's release, after everything in the file has been checked."""
+        """Check everything in the file, and return the project's release."""
         settings = self.releases.class_
         known = set(target.shared.questions_data)
         release = last.get("_commit")
@@ -89,7 +89,7 @@ class Planner:
     def old_rendering(
         self, now: str, target: Release, new: Rendering, last: dict[str, object]
     ) -> Rendering:
-        """The project as its release made it, without what the new release leaves out of updates."""
+        """Render the project as its release made it, without files that the new release leaves out of updates."""
         given = {name: value for name, value in last.items() if not name.startswith("_")}
         release, exclude = self.releases.get(now), target.shared.exclude
         url = answers_file.source_of(last)
@@ -98,7 +98,7 @@ class Planner:
         return Rendering(release, url, Answers(last, given), exclude=exclude)
 
     def message(self, plan: Plan) -> str:
-        """The message of the update's commit: the same for the same update."""
+        """Return the commit message of the update: the same for the same update."""
         lines = [f"Update the template from {plan.now} to {plan.to}", ""]
         if plan.conflicts:
             lines += ["Needs attention:", ""]
@@ -115,7 +115,7 @@ class Planner:
 
 
 def with_markers(plan: Plan) -> Plan:
-    """The same update, with both sides in each file that can hold them."""
+    """Return the same update, with both sides in each file that can contain them."""
     marked = {one.path: one.marked for one in plan.conflicts if one.marked is not None}
     changes = plan.changes | {path: one.file for path, one in marked.items()}
     conflicts = [
@@ -126,14 +126,14 @@ def with_markers(plan: Plan) -> Plan:
 
 
 def compare(now: Release, target: Release) -> str:
-    """Whether there is nothing to do; empty when there is."""
+    """Return a state if there is nothing to do, and an empty text otherwise."""
     if now.name == target.name:
         return CURRENT
     return NEWER if now.version >= target.version else ""
 
 
 def _can_differ(old: Rendering, new: Rendering) -> list[str]:
-    """The paths for which the two releases may give different files."""
+    """Return the paths for which the two releases may give different files."""
     both = old.sources.keys() & new.sources.keys()
     same = {path for path in both if old.same_bytes(new, path)}
     return sorted((old.sources.keys() | new.sources.keys()) - same - {FILE})
@@ -178,7 +178,7 @@ def _renew_answers(merged: Merged, new: Rendering, objects: Objects, tree: str) 
 
 
 def changes_as_paths(changes: Changes) -> dict[str, str]:
-    """What happens to each path: "written" or "deleted"."""
+    """Say what happens to each path: "written" or "deleted"."""
     return {
         path: "deleted" if file is None else "written" for path, file in sorted(changes.items())
     }

@@ -1,4 +1,4 @@
-"""Work in several processes. One that hangs, dies or takes the memory costs its own item, and no other."""
+"""Work in several processes. If one hangs, dies or runs out of memory, only its own item is lost."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def ready_with(work: Callable[[I], R]) -> Iterator[Callable[[I], R]]:
 
 
 def each(items: Sequence[I], crew: Crew[I, R], jobs: int = 0) -> Iterator[R]:
-    """What comes of each item, in the order in which they are done."""
+    """Yield the result of each item, in the order in which they finish."""
     waiting = deque(items)
     workers = [_Worker(crew) for _ in range(min(jobs or os.cpu_count() or 1, len(waiting)))]
     try:
@@ -202,12 +202,12 @@ def _given(connection: Connection[R | str, I | None]) -> Iterator[I]:
 
 
 def _stop(signal_number: int, frame: FrameType | None) -> None:
-    """End the work as if its time were over: with the git that it has started, and with its lock taken away."""
+    """Stop the work as if its time were up: also the git that it has started, and remove its lock."""
     raise OutOfTimeError("it was stopped.")
 
 
 def limit_memory() -> None:
-    """No project may take the machine's memory."""
+    """Limit the memory that a project may use."""
     if sys.platform == "linux":
         import resource
 

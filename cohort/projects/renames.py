@@ -1,4 +1,4 @@
-"""Find which files either side renamed, and so which three files belong together."""
+"""Find the files that either side renamed, to match the three versions of each file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Trio:
 
 
 def match(paths: Sequence[str], sides: Sides, place: Place) -> list[Trio]:
-    """What belongs together, for paths that their names alone don't settle."""
+    """Match files of the three sides that don't have the same name."""
     before = [path for path in paths if path in sides.base]
     removed = [path for path in before if path not in sides.theirs]
     deleted = [path for path in before if sides.ours.entry(path) is None]
@@ -110,7 +110,7 @@ def _exact(gone: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
 
 
 def _shared_ending(paths: Iterable[str]) -> int:
-    """How many of the last parts of two paths are the same."""
+    """Count the last parts that two paths have in common."""
     one, other = (reversed(PurePosixPath(path).parts) for path in paths)
     shared = 0
     for mine, yours in zip(one, other, strict=False):

@@ -1,4 +1,4 @@
-"""`cohort report`: one page of the class, from what students committed. Nothing of theirs is run."""
+"""`cohort report`: one page about the class, from the students' commits. It runs nothing of theirs."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Row:
 
 
 def read_row(to: str, checks: Path | None, bench: Workbench, student: Student) -> Row:
-    """Everything that the page says of one student."""
+    """Read everything that the page shows about one student."""
     row = Row(student.name)
     try:
         plan = bench.do(student, Job(to))
@@ -109,12 +109,12 @@ def read_row(to: str, checks: Path | None, bench: Workbench, student: Student) -
 
 
 def failed_row(student: str, state: str, *, message: str) -> Row:
-    """The row of a student with whom something went wrong."""
+    """Return the row of a student whose project can't be read."""
     return Row(student, state=state, message=message).judged()
 
 
 def complete(row: Row, student: Student) -> None:
-    """Add what the roster knows, also of a project that can't be read."""
+    """Add facts from the roster, also for a project that can't be read."""
     row.author = row.author or student.extra.get("author_name", "")
     row.repository = web_address(student.repository)
 
@@ -136,7 +136,7 @@ def _read_commit(objects: Objects, commit: str, row: Row) -> None:
 
 
 def _author(bench: Workbench, objects: Objects, commit: str) -> str:
-    """Who wrote the project, as its answers file says; empty when it doesn't."""
+    """Return the project's author from its answers file; empty if there is none."""
     try:
         name = bench.planner.read_answers(objects, objects.commit_tree(commit)).get("author_name")
     except CohortError:
@@ -180,7 +180,7 @@ def _score(metric: Mapping[object, object]) -> str:
 
 
 def _read_checks(folder: Path | None, student: str) -> list[str] | None:
-    """What `capstone check --json` found open, from a file that the instructor put there."""
+    """Read the open rules of `capstone check --json`, from a file of the instructor."""
     path = folder / f"{student}.json" if folder else None
     if path is None or not path.is_file():
         return None
@@ -191,7 +191,7 @@ def _read_checks(folder: Path | None, student: str) -> list[str] | None:
 
 
 def _read_note(objects: Objects, store: Local | Remote, row: Row) -> None:
-    """What the project's CI left in the repository."""
+    """Read the check result that the project's CI stored in the repository."""
     try:
         result = read_note(objects, store.notes(), store.head().commit)
     except CohortError as error:
@@ -202,7 +202,7 @@ def _read_note(objects: Objects, store: Local | Remote, row: Row) -> None:
 
 
 def _needs_help(row: Row) -> list[str]:
-    """Why a person should look at this project."""
+    """Return the reasons why a person should look at this project."""
     reasons = []
     if row.state in (ERROR, REFUSED):
         reasons.append(row.word)
@@ -220,7 +220,7 @@ def _needs_help(row: Row) -> list[str]:
 
 
 def write_page(path: Path, to: str, rows: Sequence[Row]) -> None:
-    """The page: one file, readable offline."""
+    """Write the page: one file, readable offline."""
     text = page(
         "report.html.jinja",
         to=to,

@@ -1,4 +1,4 @@
-"""A command over the whole class: fetch, work in several processes, push, and write it all down."""
+"""Run a command over the whole class: fetch, work in several processes, push, and record everything."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ONLINE = (
 
 @dataclass
 class Session:
-    """A class with its template at hand, and nobody else at work on it."""
+    """A locked class with its fetched template."""
 
     class_: Class
     releases: Releases
@@ -59,7 +59,7 @@ def session(class_: Class) -> Iterator[Session]:
 
 @dataclass(frozen=True)
 class Task(Generic[R]):
-    """What is to be done with each project, in a form that can be sent to another process."""
+    """The work to do on each project, in a form that can be sent to another process."""
 
     work: Callable[[Workbench, Student], R]
     failed: Failed[R]
@@ -71,7 +71,7 @@ class Task(Generic[R]):
 
 
 def update_task(at: Session, job: Job) -> Task[Outcome]:
-    """An update, or the plan of one."""
+    """Return the task of an update, or of its plan."""
     at.releases.get(job.to)
     failed = partial(Outcome, to=job.to, branch=at.class_.branch(job.to))
     return Task(partial(update, job), failed, COPIER_SECONDS if job.engine == "copier" else 0.0)

@@ -1,4 +1,4 @@
-"""The three sides of an update: what the old release renders, what the new one renders, what the student committed."""
+"""The three sides of an update: the old release, the new release, and the student's commit."""
 
 from __future__ import annotations
 

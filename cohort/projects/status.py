@@ -1,4 +1,4 @@
-"""Where each project stands. Needs nothing of copier, so it is quick."""
+"""The state of each project. Doesn't need Copier, so it is fast."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def look(
 def _in_no_order(
     class_: Class, students: Sequence[Student], dirty: bool, jobs: int
 ) -> Iterator[Standing]:
-    """Several together first; then alone those with whom something is wrong."""
+    """Read several projects together first, then separately those that failed."""
     unreachable = fetch(class_, students, Standing)
     yield from unreachable.values()
     scratch = process.make_bare(class_.cache / "reading")

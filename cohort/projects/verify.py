@@ -1,4 +1,4 @@
-"""Is the branch of an update what cohort makes?"""
+"""Check the branches of updates."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ VERIFIED, NOTHING = "verified", "no update"
 
 
 def verify(bench: Workbench, student: Student, to: str) -> Outcome:
-    """Is the branch of an update exactly what cohort makes of its parent?"""
+    """Check that the branch of an update is exactly what cohort makes from its parent."""
     outcome = Outcome(student.name, NOTHING, to=to, branch=bench.class_.branch(to))
     store = open_store(bench.class_, student)
     tip = store.branch(outcome.branch)

@@ -1,4 +1,4 @@
-"""`--engine copier`: copier itself, in a clone of its own. Slow; it is here to compare with."""
+"""`--engine copier`: Copier itself, in a separate clone. Slow; it exists for comparison."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from cohort.template.releases import Releases
 
 
 def plan_with_copier(planner: Planner, store: Store, objects: Objects, head: str, to: str) -> Plan:
-    """What `copier update --defaults` makes of a project. A conflict keeps the student's side here too."""
+    """Plan what `copier update --defaults` makes of a project. A conflict keeps the student's side here too."""
     target, home = planner.releases.get(to), planner.place.home
     tree = objects.commit_tree(head)
     before = objects.walk(tree)

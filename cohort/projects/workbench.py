@@ -28,7 +28,7 @@ OURS = b"Update the template from "
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be done with every project."""
+    """The work to do on every project."""
 
     to: str
     write: bool = False
@@ -38,7 +38,7 @@ class Job:
 
 
 def update(job: Job, bench: Workbench, student: Student) -> Outcome:
-    """The work of `cohort plan` and `cohort update` on one project."""
+    """Do the work of `cohort plan` and `cohort update` on one project."""
     return bench.do(student, job)
 
 
@@ -124,7 +124,7 @@ def _check_ours(objects: Objects, commit: str, release: Release) -> None:
 
 
 def diffs(plan: Plan, objects: Objects) -> dict[str, str]:
-    """What changes, as unified diffs, per path."""
+    """Return the changes as unified diffs, per path."""
     tree = objects.commit_tree(plan.head)
     shown = {}
     for path, file in sorted(plan.changes.items()):

@@ -1,4 +1,4 @@
-"""A student's answers file, read as what it is: text from a stranger."""
+"""Read a student's answers file, which is untrusted text."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ SHORTCUTS = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
 
 
 def parse(content: bytes) -> dict[str, object]:
-    """The answers in a file. Raises RefusedError for what an honest answers file never holds."""
+    """Parse the answers in a file. Raises RefusedError for content that no honest answers file has."""
     answers = read_yaml(content, FILE, f"; {ADOPT}")
     wrong = [key for key in answers if not isinstance(key, str)]
     if wrong:
@@ -58,19 +58,19 @@ def parse(content: bytes) -> dict[str, object]:
 
 
 def source_of(answers: Mapping[str, object]) -> str:
-    """The template's address, as answers that `check` has passed name it."""
+    """Return the template's address from answers that have passed `check`."""
     return str(answers["_src_path"])
 
 
 def release_of(answers: Mapping[str, object]) -> str:
-    """The release, as answers that `check` has passed name it."""
+    """Return the release from answers that have passed `check`."""
     return str(answers["_commit"])
 
 
 def read_yaml(
     content: bytes, name: str, hint: str = "", deepest: int = DEEPEST
 ) -> dict[object, object]:
-    """A mapping from a stranger's YAML, of which size, depth and kinds are checked before it is built."""
+    """Parse a mapping from untrusted YAML; its size, depth and types are checked before it is built."""
     if len(content) > LARGEST:
         raise RefusedError(f"{name} has {len(content):,} bytes; allowed: {LARGEST:,}.")
     try:
@@ -119,7 +119,7 @@ def _check_number(event: yaml.ScalarEvent, name: str) -> None:
 
 
 def normalise(url: str) -> str:
-    """An address in one spelling, so that two spellings of one repository compare equal."""
+    """Normalise an address, so two spellings of one repository compare equal."""
     url = url.strip()
     for short, whole in SHORTCUTS.items():
         if url.startswith(short):
@@ -151,7 +151,7 @@ def check(
     releases: Collection[str],
     known: Collection[str],
 ) -> str:
-    """The release that the answers belong to. Raises RefusedError unless template and keys are ours."""
+    """Return the release that the answers belong to. Raises RefusedError unless template and keys are ours."""
     source, release = answers.get("_src_path"), answers.get("_commit")
     if not isinstance(source, str) or not isinstance(release, str):
         raise CohortError(f"{FILE} lacks _src_path or _commit; {ADOPT}.")

@@ -138,7 +138,7 @@ class Releases:
         return self.class_.releases[-1]
 
     def fetch(self) -> None:
-        """Get the tags of the allowed releases: one connection."""
+        """Fetch the tags of the allowed releases in one connection."""
         url = self.class_.template_url
         wanted = [f"+refs/tags/{name}:refs/tags/{name}" for name in self.names]
         shallow = ["--depth=1"] if is_address(url) else []
@@ -171,14 +171,14 @@ class Releases:
             process.run(home, *allowed, *command, git_dir=self.store, seconds=SECONDS)
 
     def commits(self) -> dict[str, str]:
-        """The commit of each release that has been fetched."""
+        """Return the commit of each fetched release."""
         listed = "%(refname:lstrip=2) %(objectname) %(*objectname)"
         command = ("for-each-ref", f"--format={listed}", "refs/tags")
         lines = process.run(self.class_.home, *command, git_dir=self.store).decode().splitlines()
         return {line.split()[0]: line.split()[-1] for line in lines}
 
     def get(self, name: str) -> Release:
-        """A release, ready to render."""
+        """Return a release, ready to render."""
         if name not in self.names:
             allowed = ", ".join(self.names)
             raise CohortError(f"{name!r} is not among the releases in class.toml: {allowed}.")
@@ -229,7 +229,7 @@ class Releases:
 
 
 def _listing(folder: Path) -> dict[str, tuple[str, str]] | None:
-    """The files of a checkout, or None unless every byte is as it was written."""
+    """Return the files of a checkout, or None if any byte has changed."""
     try:
         listing = json.loads((folder / ".listing.json").read_text(encoding="utf-8"))
         files = {path: (mode, name) for path, (mode, name) in listing.items()}
@@ -244,7 +244,7 @@ def _listing(folder: Path) -> dict[str, tuple[str, str]] | None:
 
 
 def _is_damaged(home: Path, store: Path) -> bool:
-    """Can git no longer read a repository of ours?"""
+    """Tell whether git can no longer read one of our repositories."""
     try:
         process.run(home, "fsck", "--connectivity-only", git_dir=store)
     except process.GitError:

@@ -104,7 +104,7 @@ def _combined(answers: AnswersMap) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class Answers:
-    """What a project answers.
+    """The answers of a project.
 
     `last`: earlier answers, dropped where they don't fit; `given`: answers that must fit; `same_as`: where the same
     questions were answered before.
@@ -116,7 +116,7 @@ class Answers:
 
 
 class Rendering:
-    """What one release makes of one project's answers."""
+    """The files that one release makes from one project's answers."""
 
     def __init__(
         self,

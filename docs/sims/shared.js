@@ -191,7 +191,7 @@ const Sim = (() => {
         await navigator.clipboard.writeText(text());
         say("Copied.");
       } catch {
-        say("This browser doesn't let the page copy: select the text below the button.");
+        say("This browser doesn't let the page copy. Select the text below the button and copy it yourself.");
       }
     });
   }

@@ -170,4 +170,4 @@ def test_the_network_is_taken_to_capstone_toml(open_sim: Any, copy_of: Render) -
     assert (list(network.hidden), network.activation) == ([24, 12], "tanh")
     page.get_by_label("Activation of hidden layer 2").select_option("relu")
     assert page.get_by_role("button", name="Copy for capstone.toml").is_disabled()
-    assert "choose the same in each" in page.locator("#toml").inner_text()
+    assert "choose the same one in each" in page.locator("#toml").inner_text()

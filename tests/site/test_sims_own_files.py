@@ -34,11 +34,11 @@ def test_the_builder_opens_a_runs_model(open_sim: Any, finished: Path) -> None:
     assert (members, bool(pieces)) == (8, True)
     one = model["parameters"] // members
     assert page.locator("#parameters").inner_text() == f"{one:,}"
-    page.get_by_text(f"8 members of {one:,} parameters each, one of them drawn.").wait_for()
+    page.get_by_text(f"8 members of {one:,} parameters each, one of them is drawn.").wait_for()
     inputs = len(model["inputs"]) + len(pieces["column"])
     assert page.get_by_label("Inputs", exact=True).input_value() == str(inputs)
     chooser.set_input_files(finished / "history.csv")
-    page.get_by_text("history.csv: this is no JSON.").wait_for()
+    page.get_by_text("history.csv: this is not a JSON file.").wait_for()
 
 
 def test_the_visualizer_opens_a_runs_history(open_sim: Any, finished: Path) -> None:
@@ -51,12 +51,12 @@ def test_the_visualizer_opens_a_runs_history(open_sim: Any, finished: Path) -> N
     told = page.locator("#history-told")
     told.wait_for()
     assert told.inner_text().startswith(
-        f"{len(losses)} epochs. The validation loss is best in epoch {losses.index(min(losses)) + 1}"
+        f"{len(losses)} epochs. The validation loss is lowest in epoch {losses.index(min(losses)) + 1}"
     )
     page.wait_for_timeout(250)
     again = open_sim("training-loop", page.evaluate("location.hash.slice(1)"))
     assert again.locator("#history-told").inner_text() == told.inner_text()
     chooser.set_input_files(finished / "model.json")
-    page.get_by_text("train_loss and validation_loss are not in its first line.").wait_for()
+    page.get_by_text("its first line lacks train_loss or validation_loss.").wait_for()
     page.get_by_role("button", name="Close the file").click()
     assert page.locator("#history").is_hidden()

@@ -287,6 +287,6 @@ def test_each_sim_works_in_its_frame_and_alone(open_page: Any, name: str) -> Non
     assert page.locator("iframe.sim").get_attribute("title")
     frame.get_by_role("button", name="Copy as PyTorch").wait_for()
     assert frame.locator("svg").first.locator("*").count() > 5
-    page.get_by_role("link", name="Open the sim on a page of its own").click()
+    page.get_by_role("link", name="Open the sim on its own page").click()
     page.wait_for_url(f"**/sims/{name}/index.html")
     assert page.locator("h1").count() == 1

@@ -68,7 +68,7 @@ def test_both_tables_add_up() -> None:
         Module("fuzz/test_runs.py", "No run does.", 1, 1, 5, 7),
     ]
     rows = [line for line in page(modules).splitlines() if line.startswith("| ")]
-    table = "A table that is odd, damaged or unfit"
+    table = "An odd, damaged or unsuitable table"
     assert rows[2:5] == [
         f"| {table} | 1,207 | 1 |",
         f"| {OTHER} | 2 | 0 |",

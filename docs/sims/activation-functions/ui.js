@@ -121,12 +121,12 @@
     const line = `y = ${show(slope, 3)} · x ${intercept < 0 ? "−" : "+"} ${show(Math.abs(intercept), 3)}`;
     const after = bend ? "Bent by the ReLU" : "Straight lines";
     const last = gap < 1e-9
-      ? `One linear layer does the same as all three: ${line} (dashed). Greatest difference: ${show(gap, 2)}.`
+      ? `One linear layer does the same as all three together: ${line} (dashed). Largest difference: ${show(gap, 2)}.`
       : `No linear layer can do this: the nearest, ${line} (dashed), is up to ${show(gap, 2)} off.`;
     const unbent = bend && gap < 1e-9 ? " This ReLU doesn't bend here; try other random numbers." : "";
     $("#stack-told").textContent = [
       "Before any layer: the input x itself.",
-      `After layer 1, two neurons: ${bend ? "the ReLU cuts off what is below 0." : "two straight lines."}`,
+      `After layer 1, two neurons: ${bend ? "the ReLU cuts off everything below 0." : "two straight lines."}`,
       `After layer 2, two neurons: each a sum of the lines before. ${after}.`,
       `After layer 3, the output: again a sum. ${after}.`,
       last + unbent,

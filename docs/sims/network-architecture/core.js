@@ -129,7 +129,7 @@ with torch.no_grad():
   function toml({ hidden, activations }) {
     const [name] = activations;
     if (activations.some((other) => other !== name)) {
-      throw new Error("capstone.toml has one activation for all hidden layers: choose the same in each.");
+      throw new Error("capstone.toml has one activation for all hidden layers: choose the same one in each.");
     }
     if (name === "linear") {
       throw new Error("capstone.toml needs an activation: without one, all layers collapse into one.");
@@ -143,25 +143,25 @@ with torch.no_grad():
     try {
       model = JSON.parse(text);
     } catch {
-      throw new Error("this is no JSON. Choose model.json in a folder of runs/.");
+      throw new Error("this is not a JSON file. Choose model.json in a folder of runs/.");
     }
     const { outputs, hidden, activation, members = 1, pieces } = model?.architecture ?? {};
     // Numbers that are cut into pieces reach the first layer as more inputs.
     const inputs = model?.architecture?.inputs + (pieces?.column?.length ?? 0);
     const counts = Array.isArray(hidden) ? [inputs, outputs, ...hidden] : [NaN];
     if (!counts.every((n) => Number.isInteger(n) && n > 0) || !HIDDEN.includes(activation)) {
-      throw new Error("no architecture is in it. Choose model.json in a folder of runs/.");
+      throw new Error("it contains no architecture. Choose model.json in a folder of runs/.");
     }
     const { layers, neurons } = LIMITS;
     const tooBig = hidden.length < 1 || hidden.length > layers || Math.max(...hidden) > neurons
       || inputs > LIMITS.inputs || outputs > LIMITS.outputs;
     if (tooBig) {
       const shape = [inputs, ...hidden, outputs].join(", ");
-      throw new Error(`[${shape}] is beyond this page: 1 to ${layers} hidden layers of at most ${neurons} neurons.`);
+      throw new Error(`[${shape}] does not fit this page: 1 to ${layers} hidden layers of at most ${neurons} neurons.`);
     }
     const ours = count([inputs, ...hidden, outputs]).parameters;
     const shown = ours.toLocaleString("en");
-    const all = members > 1 ? `${members} members of ${shown} parameters each, one of them drawn.` : `${shown} parameters.`;
+    const all = members > 1 ? `${members} members of ${shown} parameters each, one of them is drawn.` : `${shown} parameters.`;
     const note = model.parameters === undefined || model.parameters === members * ours
       ? all
       : `The file says ${model.parameters} parameters, this drawing has ${members * ours}: your network.py has other layers too.`;

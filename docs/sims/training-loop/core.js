@@ -36,24 +36,24 @@ const Core = (() => {
   const PRESETS = {
     works: {
       label: "It works", rate: 0.2, zero: true, deep: false,
-      why: "The loss falls quickly, then slowly. It trembles, for each batch holds other rows.",
+      why: "The loss falls quickly, then slowly. It fluctuates because each batch contains different rows.",
     },
     high: {
       label: "Rate too high", rate: 30, zero: true, deep: false,
-      why: "Each update jumps beyond the valley, so the loss leaps about or grows without end. Lower the learning rate.",
+      why: "Each update jumps beyond the valley, so the loss jumps around or grows without limit. Lower the learning rate.",
     },
     low: {
       label: "Rate too low", rate: 0.001, zero: true, deep: false,
-      why: "Each update is right, but tiny: after many epochs the loss has hardly moved. Raise the learning rate.",
+      why: "Each update points the right way but is tiny: after many epochs the loss has hardly changed. Raise the learning rate.",
     },
     vanishing: {
       label: "Vanishing gradient", rate: 0.2, zero: true, deep: true,
-      why: "Six sigmoid layers: each multiplies the gradient by at most 0.25, so the first layers hardly get any. Look at the "
-        + "gradients of each layer. ReLU, fewer layers or a better start would help.",
+      why: "Six sigmoid layers: each multiplies the gradient by at most 0.25, so almost none reaches the first layers. Look at the "
+        + "gradients of each layer. ReLU, fewer layers or better initial weights would help.",
     },
     forgotten: {
       label: "Forgotten zero_grad", rate: 0.2, zero: false, deep: false,
-      why: "The old gradients are never removed, so each update repeats all those before it. The regression swings ever wider "
+      why: "The old gradients are never removed, so each update repeats all the previous ones. The regression swings more and more widely "
         + "and explodes; with classes, whose gradients are bounded, it may even seem to work.",
     },
   };

@@ -12,14 +12,14 @@ const Text = (() => {
     const [head, ...lines] = text.trim().split(/\r?\n/).map((line) => line.split(","));
     const places = ["train_loss", "validation_loss"].map((name) => head.indexOf(name));
     if (places.includes(-1)) {
-      throw new Error("train_loss and validation_loss are not in its first line. Choose history.csv in a folder of runs/.");
+      throw new Error("its first line lacks train_loss or validation_loss. Choose history.csv in a folder of runs/.");
     }
     const epochs = lines.map((cells, i) => places.map((place) => {
       const value = cells[place] ? Number(cells[place]) : NaN;
-      if (!Number.isFinite(value)) throw new Error(`line ${i + 2} holds no loss.`);
+      if (!Number.isFinite(value)) throw new Error(`line ${i + 2} has no loss.`);
       return Number(value.toPrecision(5));
     }));
-    if (epochs.length === 0) throw new Error("no epoch is in it.");
+    if (epochs.length === 0) throw new Error("it contains no epoch.");
     const every = Math.ceil(epochs.length / MOST_EPOCHS);
     const kept = epochs.filter((_, i) => i % every === every - 1);
     return { history: kept.flat(), every };
@@ -33,8 +33,8 @@ const Text = (() => {
     const last = validation.at(-1) ?? best;
     const lower = train.length > 1 && train.at(-1)[1] < train[0][1];
     const told = last[1] > best[1] * 1.02 && lower
-      ? "After that the validation loss rises: the network began to learn the training rows by heart."
-      : "It has not clearly risen since.";
+      ? "After that the validation loss rises: the network starts to memorise the training rows."
+      : "It does not clearly rise after that.";
     return { train, validation, best, told };
   }
 

@@ -54,7 +54,7 @@
       card.classList.toggle("forgotten", i === 0 && !values.zero);
       card.querySelector("p").textContent = detail;
     });
-    const step = done ? `${done} of 5: ${CARDS[done - 1][0].toLowerCase()}.` : "Nothing has been done yet: press Step.";
+    const step = done ? `${done} of 5: ${CARDS[done - 1][0].toLowerCase()}.` : "Nothing has happened yet: press Step.";
     const broken = run.losses.some((loss) => !Number.isFinite(loss));
     $("#told").textContent = `${done ? `Step ${step}` : step}${broken ? " The loss is no longer a number: training has diverged." : ""}`;
     const preset = Object.values(Core.PRESETS).find((one) => ["rate", "zero", "deep"].every((k) => one[k] === values[k]));
@@ -117,7 +117,7 @@
       place.plot.append(make("line", { class: "mark", x1: at, x2: at, y1: place.box.top, y2: place.box.bottom }));
     }
     const total = counts.reduce((a, b) => a + b);
-    $("#bars-told").textContent = `The ${total} weights by size; the upright line is the one that you follow.`;
+    $("#bars-told").textContent = `The ${total} weights by size; the vertical line marks the one that you follow.`;
   }
 
   function paintHistory(svg, width, height) {
@@ -136,8 +136,8 @@
     $("#own").hidden = values.history.length === 0;
     if ($("#own").hidden) return;
     const { train, best, told } = Text.readHistory(values);
-    const some = values.every > 1 ? ` (every ${values.every}th is shown)` : "";
-    $("#history-told").textContent = `${train.at(-1)[0]} epochs${some}. The validation loss is best in epoch ${best[0]}: `
+    const some = values.every > 1 ? ` (every ${values.every}th one shown)` : "";
+    $("#history-told").textContent = `${train.at(-1)[0]} epochs${some}. The validation loss is lowest in epoch ${best[0]}: `
       + `${show(best[1])}. ${told}`;
   }
 

@@ -1,7 +1,7 @@
 """Your decisions: what to do about a prediction, and what it costs. Change them; they are yours.
 
 The story here: a customer who is about to leave stays if offered a voucher in time. Offered to someone who would have
-stayed anyway, the voucher is wasted. What either mistake costs is set in capstone.toml, section [decision].
+stayed anyway, the voucher is wasted. The cost of each mistake is set in capstone.toml, section [decision].
 """
 
 from typing import Any
@@ -25,7 +25,7 @@ def recommend_action(prediction: dict[str, Any]) -> dict[str, Any]:
 
 
 def cost_of(action: str, prediction: dict[str, Any], truth: str) -> float:
-    """What an action came to, now that the truth is known. For the report; never for a decision."""
+    """The cost of an action, once the truth is known. For the report, never for a decision."""
     if action == ACTION and truth == "no":
         return prediction["cost_false_positive"]
     if action == NOTHING and truth == "yes":

@@ -1,11 +1,11 @@
 """Your two doors into the pipeline: clean() and engineer(). Change them; they are yours.
 
 Both take a table and return a table. Both also run on new rows without the answer, for predictions.
-Missing values, categories, dates and scaling are not your work here: the pipeline does them later,
-with what it learned from the training part alone. Copies of a row are dropped after clean().
+Missing values, categories, dates and scaling are not your job here: the pipeline handles them later,
+with what it learned from the training part only. Copies of a row are dropped after clean().
 
-A table is a pandas table in `capstone run`, and plain arrays when the model is served, which is quicker. Both know
-arithmetic, comparisons and np.where(condition, this, else that); `capstone run` tells when a step needs pandas.
+A table is a pandas table in `capstone run`, and plain arrays when the model is served, which is faster. Both support
+arithmetic, comparisons and np.where(condition, this, else that); `capstone run` reports when a step needs pandas.
 """
 
 import numpy as np
@@ -14,8 +14,8 @@ from capstone import Table, tidy_text
 
 
 def clean(table: Table) -> Table:
-    """Mend what is wrong in the table. What can't be mended becomes a missing value."""
-    # A copy: the table that came in stays as it was.
+    """Fix what is wrong in the table. What can't be fixed becomes a missing value."""
+    # A copy: the original table stays unchanged.
     table = table.copy()
 
     # " monthly", "Monthly" and "monthly" are one contract: no spaces around, small letters.
@@ -37,7 +37,7 @@ def engineer(table: Table) -> Table:
     """
     table = table.copy()
 
-    # Does the use suit the fee? A ratio says it; neither column does alone.
+    # Does the use suit the fee? Their ratio shows it; neither column does alone.
     table["gb_per_eur"] = table["data_gb"] / (table["monthly_fee_eur"] + 1)  # + 1: a fee may be 0
 
     # Calls that left a customer unhappy: a product lets two columns work together.

@@ -1,7 +1,7 @@
 """Your decisions: what to do about a prediction, and what it costs. Change them; they are yours.
 
-The story here: an estate agent lists houses. At the predicted price it is quick, but where the price is off
-by much, money is lost. A valuer who visits the house finds the right price, for a fee.
+The story: an estate agent lists houses. Using the predicted price is quick, but if it is far from the truth,
+money is lost. A valuer who visits the house finds the right price, for a fee.
 """
 
 import math
@@ -32,7 +32,7 @@ def recommend_action(prediction: dict[str, Any]) -> dict[str, Any]:
 
 
 def cost_of(action: str, prediction: dict[str, Any], truth: float) -> float:
-    """What an action came to, now that the true price is known. For the report; never for a decision."""
+    """The cost of an action, once the true price is known. For the report, never for a decision."""
     if action == ACTION:
         return FEE
     off_by = abs(prediction["value"] - truth) / truth

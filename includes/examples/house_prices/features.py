@@ -1,11 +1,11 @@
 """Your two doors into the pipeline: clean() and engineer(). Change them; they are yours.
 
 Both take a table and return a table. Both also run on new rows without a price, for predictions.
-Missing values, categories, dates and scaling are not your work here: the pipeline does them later,
-with what it learned from the training part alone. Copies of a row are dropped after clean().
+Missing values, categories, dates and scaling are not your job here: the pipeline handles them later,
+with what it learned from the training part only. Copies of a row are dropped after clean().
 
-A table is a pandas table in `capstone run`, and plain arrays when the model is served, which is quicker. Both know
-arithmetic, comparisons and np.where(condition, this, else that); `capstone run` tells when a step needs pandas.
+A table is a pandas table in `capstone run`, and plain arrays when the model is served, which is faster. Both support
+arithmetic, comparisons and np.where(condition, this, else that); `capstone run` reports when a step needs pandas.
 """
 
 import numpy as np
@@ -14,8 +14,8 @@ from capstone import Table, tidy_text
 
 
 def clean(table: Table) -> Table:
-    """Mend what is wrong in the table. What can't be mended becomes a missing value."""
-    # A copy: the table that came in stays as it was.
+    """Fix what is wrong in the table. What can't be fixed becomes a missing value."""
+    # A copy: the original table stays unchanged.
     table = table.copy()
 
     # " gas", "Gas" and "gas" are one heating: no spaces around, small letters.
@@ -40,7 +40,7 @@ def engineer(table: Table) -> Table:
     # Large rooms or cramped ones? Buyers feel the ratio more than either number.
     table["area_per_room_m2"] = table["living_area_m2"] / table["rooms"]
 
-    # From 0 to 1 kilometre the price falls fast, from 10 to 11 hardly: a curve says it better.
+    # The price falls fast from 0 to 1 kilometre, and hardly at all from 10 to 11: a curve fits better.
     table["closeness"] = 1 / (1 + table["distance_km"])
 
     # The same closeness is worth more to a large house: a product lets two columns work together.

@@ -1,7 +1,7 @@
 """Your decisions: what to do about a prediction, and what it costs. Rewrite them; they are yours.
 
-What is here suits any table and no question: it acts on what is not typical, and every mistake costs 1.
-Say what can be done about a prediction, whom it helps, and what either mistake costs.
+This draft runs on any table but answers no real question: it acts on untypical predictions, and every mistake costs 1.
+Say what can be done about a prediction, who benefits, and what each kind of mistake costs.
 """
 
 from typing import Any
@@ -32,7 +32,7 @@ def recommend_action(prediction: dict[str, Any]) -> dict[str, Any]:
 
 
 def cost_of(action: str, prediction: dict[str, Any], truth: Any) -> float:
-    """What an action came to, now that the truth is known. For the report; never for a decision."""
+    """The cost of an action, once the truth is known. For the report, never for a decision."""
     if "probability" in prediction:
         needed = truth == prediction["positive"]
     elif "value" in prediction:

@@ -1,26 +1,26 @@
 """Your two doors into the pipeline: clean() and engineer(). Change them; they are yours.
 
 Both take a table and return a table. Both also run on new rows without the target, for predictions.
-Missing values, categories, dates and scaling are not your work here: the pipeline does them later,
-with what it learned from the training part alone. Copies of a row are dropped after clean().
+Missing values, categories, dates and scaling are not your job here: the pipeline handles them later,
+with what it learned from the training part only. Copies of a row are dropped after clean().
 
-A table is a pandas table in `capstone run`, and plain arrays when the model is served, which is quicker. Both know
-arithmetic, comparisons and np.where(condition, this, else that); `capstone run` tells when a step needs pandas.
+A table is a pandas table in `capstone run`, and plain arrays when the model is served, which is faster. Both support
+arithmetic, comparisons and np.where(condition, this, else that); `capstone run` reports when a step needs pandas.
 """
 
 from capstone import Table, tidy_text
 
 
 def clean(table: Table) -> Table:
-    """Mend what is wrong in the table. What can't be mended becomes a missing value."""
-    # A copy: the table that came in stays as it was.
+    """Fix what is wrong in the table. What can't be fixed becomes a missing value."""
+    # A copy: the original table stays unchanged.
     table = table.copy()
 
     # "north " and "north" are one word, and a cell of nothing but spaces is a missing value.
     for name in table:
         table[name] = tidy_text(table[name])
 
-    # Your turn: look at the table (`capstone data`), then mend what is wrong in it, for example
+    # Your turn: look at the table (`capstone data`), then fix what is wrong in it, for example
     #   unify spellings:            table["region"] = tidy_text(table["region"], lower=True)
     #   impossible becomes missing: table["area"] = np.where(table["area"] > 0, table["area"], np.nan)
     # (np is NumPy: write `import numpy as np` at the top.)

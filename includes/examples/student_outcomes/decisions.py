@@ -30,7 +30,7 @@ def recommend_action(prediction: dict[str, Any]) -> dict[str, Any]:
 
 
 def cost_of(action: str, prediction: dict[str, Any], truth: str) -> float:
-    """What an action came to, now that the truth is known. For the report; never for a decision.
+    """The cost of an action, once the truth is known. For the report, never for a decision.
 
     Nobody knows what a tutor would have changed for one student, so HELPED is counted as a share.
     """

@@ -77,12 +77,12 @@ test("a foreign model.json is refused in one sentence", () => {
   const hidden = (sizes) => JSON.stringify({
     architecture: { inputs: 3, outputs: 1, hidden: sizes, activation: "relu" }, parameters: 1,
   });
-  assert.throws(() => Core.fromModelJson("no"), /no JSON/);
+  assert.throws(() => Core.fromModelJson("no"), /not a JSON file/);
   for (const text of ["null", "[]", "{}", hidden([0]), hidden("8"), hidden([1.5])]) {
     assert.throws(() => Core.fromModelJson(text), /no architecture/, text);
   }
-  assert.throws(() => Core.fromModelJson(hidden([256])), /beyond this page/);
-  assert.throws(() => Core.fromModelJson(hidden([])), /beyond this page/);
+  assert.throws(() => Core.fromModelJson(hidden([256])), /does not fit this page/);
+  assert.throws(() => Core.fromModelJson(hidden([])), /does not fit this page/);
   assert.match(Core.fromModelJson(hidden([8])).note, /your network.py has other layers too/);
 });
 

@@ -88,12 +88,12 @@ test("a history.csv is read, thinned if long, and judged", () => {
   assert.deepEqual(short, { history: [0.9, 0.8, 0.5, 0.4, 0.3, 0.6], every: 1 });
   const { best, told } = Text.readHistory(short);
   assert.deepEqual(best, [2, 0.4]);
-  assert.match(told, /by heart/);
+  assert.match(told, /memorise/);
   const long = Text.fromHistoryCsv(file(Array.from({ length: 600 }, (_, i) => `${i + 1},1,${600 - i},0.1,1`)));
   assert.equal(long.every, 3);
   assert.deepEqual(Text.readHistory(long).best, [600, 1]);
-  assert.throws(() => Text.fromHistoryCsv("a,b\n1,2"), /train_loss and validation_loss are not/);
-  assert.throws(() => Text.fromHistoryCsv(file(["1,0.5,"])), /line 2 holds no loss/);
+  assert.throws(() => Text.fromHistoryCsv("a,b\n1,2"), /first line lacks train_loss/);
+  assert.throws(() => Text.fromHistoryCsv(file(["1,0.5,"])), /line 2 has no loss/);
   assert.throws(() => Text.fromHistoryCsv(file([])), /no epoch/);
 });
 

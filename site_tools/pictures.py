@@ -54,10 +54,9 @@ def recorded() -> dict[str, str]:
     return found
 
 
-def record(scenes: list[str]) -> None:
-    """Write down what the pictures of these scenes were made from, just now."""
-    before = recorded() if MADE_FROM.exists() else {}
-    now = before | {scene: fingerprint(scene) for scene in scenes}
+def record(made_from: dict[str, str]) -> None:
+    """Write down the fingerprints that the pictures of some scenes were made from."""
+    now = (recorded() if MADE_FROM.exists() else {}) | made_from
     text = json.dumps({scene: now[scene] for scene in SCENES if scene in now}, indent=2)
     MADE_FROM.write_text(text + "\n", encoding="utf-8")
 

@@ -56,6 +56,9 @@ def main() -> None:
 
     0 when all is well, 2 for what a user can mend, 130 after Ctrl-C, 1 for a fault of the engine itself.
     """
+    # Read when PyTorch is imported. Else a thread that waits for another keeps its core busy: where the machine has
+    # other work too, for longer than all the computing takes.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = [word for word in sys.argv[1:] if word != TRACEBACK]
     with lasting_streams() as output:
         stopped = "Stopped. No run was saved."

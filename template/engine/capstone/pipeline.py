@@ -114,6 +114,7 @@ class CapstonePipeline:
     ) -> None:
         self.settings, self.root = settings, Path(root)
         self.options, self.say = options, say
+        self.show: Callable[[str], object] = lambda what: None  # told what is under way
         self.callbacks: list[Callback] = []  # told when an epoch of training ends
         self.rehearsed = False
         self.seconds: dict[str, float] = {}
@@ -188,7 +189,11 @@ class CapstonePipeline:
         unknown = f"; {without_target:,} rows without a target left out" if without_target else ""
         copies = len(self.table) - sum(map(len, self.parts.values()))
         later = f"; {copies:,} copies of earlier rows left out" if copies else ""
-        return f"{said} rows ({self.settings.split.method}){unknown}{later}"
+        held_out = ""
+        if self.folds is not None:
+            members = self.settings.network.members
+            held_out = f"; each of {members} networks keeps its own part of train for validation"
+        return f"{said} rows ({self.settings.split.method}){held_out}{unknown}{later}"
 
     @step
     def train(self) -> str:
@@ -197,15 +202,18 @@ class CapstonePipeline:
         callbacks = [*self._checkpoints(), *self.callbacks]
         # The next stop on the path: train_model in training/fit.py.
         with self.training_data(builder.preprocessor, builder.target) as data:
-            self._tell(settings.training.notes(len(data.train)))
+            if (
+                not self.options.quick
+            ):  # three epochs are too few for early stopping, as they should be
+                self._tell(settings.training.notes(len(data.train)))
             self.model, self.history = train_model(
                 builder, data, settings, self.options.trainer, callbacks, self._tell
             )
         self._check_health()
         return (
             f"{len(self.history.epochs)} epochs on {self.device}, "
-            f"best {self.history.best_epoch} ({self.history.ended}); "
-            f"{len(builder.inputs)} inputs, {self.model.parameters():,} parameters"
+            f"best epoch {self.history.best_epoch} ({self.history.ended}); "
+            f"{self.model.parameters():,} parameters in all"
         )
 
     def prepare(self) -> NetworkBuilder:
@@ -268,6 +276,7 @@ class CapstonePipeline:
         self.prediction = self.model.predict_matrix(self.matrices["test"])
         test = PredictedRows(self.table.loc[self.parts["test"]], truth["test"], self.prediction)
         train = (self.matrices["train"], truth["train"])
+        self.show("evaluate: simpler models to compare with")
         # A score means little by itself: would a mean, a straight line or boosted trees have done as well?
         baselines = baseline_predictions(*train, self.matrices["test"], problem, settings.seed)
         # Each score gets an interval: with other test rows it would have come out a little different.
@@ -282,6 +291,7 @@ class CapstonePipeline:
         # Compare your own ideas by this score. A test score that you choose by is no exam any more, but one more
         # lesson.
         self.metrics["validation"] = point_metrics(truth[held_out], predictions, problem)
+        self.show("evaluate: errors, groups and the SHAP values of each column")
         # A score says how good; this says why, for whom, and what following decisions.py would have cost.
         self.analysis = analyze(self.model, settings, self.root, train, validation, test)
         self.metrics |= self.analysis.metrics
@@ -310,6 +320,7 @@ class CapstonePipeline:
             self._tell(export.write(folder, self.analysis.context, self.metrics))
             # Who reads a file later compares it with its SHA-256 here: an edited score is not believed.
             info["files"] = hash_files(folder)
+            self.show("save: the report")
             write_report(Run(SealedFiles(folder, info), self.metrics))
             write_json(folder / "run.json", info | {"files": hash_files(folder)})
         self.checkpoint.remove()

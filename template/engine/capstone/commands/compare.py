@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # heavy libraries are imported where they are used
 
 
 def compare() -> None:
-    """List the finished runs: scores, and what changed in the settings between them."""
+    """List the finished runs: scores, and which settings changed."""
     from capstone.core.files import write_text
     from capstone.core.project import find_root
     from capstone.reporting.charts import write_script
@@ -27,6 +27,9 @@ def compare() -> None:
     write_text(target, comparison_page([run for run, _ in runs], {r.id: s for r, s in runs}))
     say()
     say(f"The same as a page: {target.relative_to(root)}")
+    say(
+        "Next: change one thing, such as `capstone run --set training.epochs=100`, and compare again."
+    )
 
 
 def comparable_runs(runs_folder: Path) -> tuple[list[tuple[Run, dict[str, Any]]], list[str]]:

@@ -9,7 +9,7 @@ import typer
 
 from capstone.commands.options import NEWEST, RunOption
 from capstone.core.errors import CapstoneError
-from capstone.core.text import say
+from capstone.core.text import count, say
 
 if TYPE_CHECKING:  # heavy libraries are imported where they are used
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ def predict(
     file: Annotated[Path, typer.Argument(help="A table with the columns of the training data.")],
     run_id: RunOption = NEWEST,
 ) -> None:
-    """Predict every row of FILE and write a table with the predictions beside."""
+    """Predict every row of another table."""
     from capstone.core.project import find_root
     from capstone.runs.folder import read_run
 
@@ -34,7 +34,7 @@ def predict(
     target, rows, notes = predict_file(file, run, root)
     for note in notes:
         say(f"Note: {note}.")
-    say(f"{rows:,} rows predicted with the model of {run.id}: {target}")
+    say(f"{count(rows, 'row')} predicted with the model of {run.id}. Next: open {target}.")
 
 
 def predict_file(path: Path, run: Run, root: Path) -> tuple[Path, int, list[str]]:

@@ -23,7 +23,7 @@ MESSAGE = "Start the capstone project"
 
 
 def start() -> None:
-    """Set up git and its hooks, and make the first commit. Safe to run twice."""
+    """Set up git and its hooks, and make the first commit."""
     from capstone.core.project import find_root
 
     set_up(find_root())

@@ -40,7 +40,7 @@ def tune(
     ] = 30,
     set_: SetOption = None,
 ) -> None:
-    """Search for better settings on the validation part; the test part is not looked at."""
+    """Search for better settings on the validation part."""
     from capstone.core.project import find_root
     from capstone.core.settings_file import load_settings
 

@@ -37,7 +37,7 @@ def use(
         bool, typer.Option("--overwrite", help="Also replace files that you have worked on.")
     ] = False,
 ) -> None:
-    """Start with your own table: look at it, and draft settings, clean(), decisions and datasheet."""
+    """Begin with your own table: draft settings, clean() and more."""
     from capstone.core.project import find_root
     from capstone.drafts.choices import Looked, suggested
     from capstone.drafts.files import make_drafts, write_drafts

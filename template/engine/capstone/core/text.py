@@ -157,7 +157,17 @@ def setting_text(value: object) -> str:
         return f"a {type(value).__name__} that can't be shown"
 
 
+def count(number: int, thing: str) -> str:
+    """How many there are of something whose plural ends in s: "1 epoch", "1,200 rows"."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def verdict_sentence(metrics: dict[str, Any], subject: str = MODELS["model"]) -> str:
     """Whether the network beats each baseline, in words."""
-    verdicts = [f"{VERDICTS[how]} {MODELS[name]}" for name, how in metrics["beats"].items()]
+    beats = metrics["beats"]
+    verdicts = [
+        f"{words} {' and '.join(MODELS[name] for name, how in beats.items() if how == verdict)}"
+        for verdict, words in VERDICTS.items()
+        if verdict in beats.values()
+    ]
     return f"By {metrics['primary_metric']}, {subject} is {', '.join(verdicts)}."

@@ -16,7 +16,7 @@ from capstone.core.project import package_name
 from capstone.core.sealed_files import SealedFiles, hash_files
 from capstone.core.settings import Settings
 from capstone.core.step import step
-from capstone.core.text import say
+from capstone.core.text import count, say
 from capstone.data.kinds import feature_columns
 from capstone.data.preprocessing import Preprocessor
 from capstone.data.reading import fingerprint, patience, read_table
@@ -148,7 +148,7 @@ class CapstonePipeline:
         path = self.root / data.path
         table, how = read_table(path, data)
         self.sha256 = fingerprint(path)
-        size = f"{len(table):,} rows, {len(table.columns):,} columns"
+        size = f"{count(len(table), 'row')}, {count(len(table.columns), 'column')}"
         return table, f"{size} from {data.path} ({how}){patience(len(table.columns))}"
 
     @step
@@ -186,7 +186,9 @@ class CapstonePipeline:
         # by that.
         self.folds = assign_folds(self.table, self.target, self.parts["train"], self.settings)
         said = ", ".join(f"{part} {len(rows):,}" for part, rows in self.parts.items())
-        unknown = f"; {without_target:,} rows without a target left out" if without_target else ""
+        unknown = (
+            f"; {count(without_target, 'row')} without a target left out" if without_target else ""
+        )
         copies = len(self.table) - sum(map(len, self.parts.values()))
         later = f"; {copies:,} copies of earlier rows left out" if copies else ""
         held_out = ""
@@ -211,7 +213,7 @@ class CapstonePipeline:
             )
         self._check_health()
         return (
-            f"{len(self.history.epochs)} epochs on {self.device}, "
+            f"{count(len(self.history.epochs), 'epoch')} on {self.device}, "
             f"best epoch {self.history.best_epoch} ({self.history.ended}); "
             f"{self.model.parameters():,} parameters in all"
         )

@@ -6,7 +6,7 @@ import pandas as pd
 
 from capstone.core.errors import CapstoneError, did_you_mean, short_list
 from capstone.core.settings import Data
-from capstone.core.text import number, quoted
+from capstone.core.text import count, number, quoted
 from capstone.data.kinds import DATE_FORMATS, column_kind, possible_formats, read_as_dates
 
 MOST_CLASSES = 100
@@ -150,8 +150,9 @@ def check_target(target: pd.Series, data: Data) -> pd.Series:
             'set [data] problem = "multiclass".'
         )
     if counts.iloc[-1] < FEWEST_PER_CLASS:
+        rows = count(int(counts.iloc[-1]), "row")
         raise CapstoneError(
-            f'Target "{name}": class {quoted(counts.index[-1])} has {counts.iloc[-1]} row(s), but each class '
+            f'Target "{name}": class {quoted(counts.index[-1])} has {rows}, but each class '
             f"needs {FEWEST_PER_CLASS} or more: merge it with another or drop it in clean()."
         )
     if data.positive != "" and str(data.positive) not in map(str, counts.index):

@@ -125,7 +125,7 @@ def _say_what_next(root: Path, data: Data, say: Callable[[str], None]) -> None:
     say("")
     say("What to do next:")
     if not (root / data.path).exists():
-        say(f"  put your table at {data.path} (its target column is {data.target})")
+        say("  capstone use PATH       begin with your own table; PATH is where it lies now")
     say("  capstone data           look at the table before any training")
     say("  capstone run --quick    see every step work, in seconds")
     say("  capstone run            train, evaluate and save the model")

@@ -40,7 +40,14 @@ def test_help_lists_every_command_by_purpose_and_cuts_no_line(
 
 @pytest.mark.parametrize(
     "words",
-    [("data",), ("report",), ("compare",), ("card",), ("check",), ("run", "--quick", "--set=network.members=1")],
+    [
+        ("data",),
+        ("report",),
+        ("compare",),
+        ("card",),
+        ("check",),
+        ("run", "--quick", "--set=network.members=1"),
+    ],
     ids=" ".join,
 )
 def test_a_command_ends_with_what_comes_next_in_the_words_of_the_report(

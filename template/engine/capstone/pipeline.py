@@ -186,15 +186,11 @@ class CapstonePipeline:
         # by that.
         self.folds = assign_folds(self.table, self.target, self.parts["train"], self.settings)
         said = ", ".join(f"{part} {len(rows):,}" for part, rows in self.parts.items())
-        unknown = (
-            f"; {count(without_target, 'row')} without a target left out" if without_target else ""
-        )
+        unknown = f"; left out without a target: {without_target:,}" if without_target else ""
         copies = len(self.table) - sum(map(len, self.parts.values()))
         later = f"; {copies:,} copies of earlier rows left out" if copies else ""
-        held_out = ""
-        if self.folds is not None:
-            members = self.settings.network.members
-            held_out = f"; each of {members} networks keeps its own part of train for validation"
+        held_out = "; each network keeps its own part of train for validation"
+        held_out = "" if self.folds is None else held_out
         return f"{said} rows ({self.settings.split.method}){held_out}{unknown}{later}"
 
     @step
@@ -204,10 +200,8 @@ class CapstonePipeline:
         callbacks = [*self._checkpoints(), *self.callbacks]
         # The next stop on the path: train_model in training/fit.py.
         with self.training_data(builder.preprocessor, builder.target) as data:
-            if (
-                not self.options.quick
-            ):  # three epochs are too few for early stopping, as they should be
-                self._tell(settings.training.notes(len(data.train)))
+            # A quick run's three epochs are too few for early stopping, as they should be.
+            self._tell([] if self.options.quick else settings.training.notes(len(data.train)))
             self.model, self.history = train_model(
                 builder, data, settings, self.options.trainer, callbacks, self._tell
             )

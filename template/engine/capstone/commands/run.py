@@ -51,9 +51,8 @@ def run(
         # Read when PyTorch is imported: else each of them warns that the network uses all its weights.
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     elif not json_lines:
-        data = settings.data
         say(
-            f'Predicting "{data.target}" in {data.path} ({data.problem}). Loading the libraries ...'
+            f'Predicting "{settings.data.target}" in {settings.data.path}. Loading the libraries ...'
         )
     # Only now, so that a slip in the settings is named at once: these take seconds.
     from capstone.pipeline import RunOptions
@@ -135,9 +134,7 @@ def run_in_words(settings: Settings, root: Path, options: RunOptions) -> dict[st
     if options.quick:
         say("This was a quick run, to see that every step works; `capstone run` trains for real.")
     folder = pipeline.folder.relative_to(root)
-    say(
-        f"Next: open {folder / 'report.html'} in a browser; everything about this run is beside it."
-    )
+    say(f"Next: open {folder / 'report.html'} in a browser; all else about the run is beside it.")
     say("Then try its model on a page: `capstone serve`.")
     return pipeline.metrics
 

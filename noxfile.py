@@ -101,6 +101,16 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def pictures(session: nox.Session) -> None:
+    """Make the site's pictures again, from real runs; `nox -s pictures -- class` makes one stage's. Needs Chromium."""
+    install_for_tests(session)
+    session.install(*group("pictures"))
+    env = {"PYTHONPATH": os.pathsep.join([str(HERE), str(HERE / "template" / "engine")])}
+    env["PYTHONDONTWRITEBYTECODE"] = "1"
+    session.run("python", "-m", "site_tools.make_pictures", *session.posargs, env=env)
+
+
+@nox.session
 def record(session: nox.Session) -> None:
     """Keep a release for the tests of later ones: `nox -s record -- v0.1.0`, with that tag checked out."""
     if len(session.posargs) != 1:

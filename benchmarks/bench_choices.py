@@ -54,13 +54,13 @@ CASES = {
     "SHAP of 1,000 rows, 13 columns: ours": (
         """
         import numpy as np
-        from capstone.evaluation.explanation import explain
+        from capstone.evaluation.explanation import Plan, explain
         rng = np.random.default_rng(0)
         rows, background = rng.normal(size=(1000, 13)), rng.normal(size=(100, 13))
         first, last = rng.normal(size=(13, 64)), rng.normal(size=64)
         model = lambda x: np.tanh(x @ first) @ last
         """,
-        "explain(model, rows, background, [str(n) for n in range(13)], 0, weights=900)",
+        "explain(model, rows, background, [str(n) for n in range(13)], 0, Plan.of(13, 1000, 900))",
     ),
     "the same by shap.PermutationExplainer, two orders": (
         """

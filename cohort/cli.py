@@ -29,20 +29,24 @@ app = typer.Typer(
     help="Create, update and look after the repositories of a class. "
     "Exit codes: 0, all done; 2, some projects need attention; 3, some errors; 4, something was refused for safety.",
 )
-Folder = Annotated[Path, typer.Option("--class", metavar="FOLDER", help="Where class.toml is.")]
+Folder = Annotated[
+    Path, typer.Option("--class", metavar="FOLDER", help="The folder with class.toml.")
+]
 Only = Annotated[
     list[str] | None,
     typer.Option("--only", metavar="STUDENT", help="Only this student; repeatable."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 To = Annotated[
-    str, typer.Option("--to", metavar="RELEASE", help="The newest allowed release if left out.")
+    str, typer.Option("--to", metavar="RELEASE", help="Default: the newest allowed release.")
 ]
 Part = Annotated[
     str, typer.Option("--part", metavar="I/N", help="Only the I-th of N parts of the roster.")
 ]
-Jobs = Annotated[int, typer.Option(min=0, help="Processes at a time; 0: one per core.")]
-Engine = Annotated[str, typer.Option(help="git, or copier: copier itself in a clone, to compare.")]
+Jobs = Annotated[int, typer.Option(min=0, help="Parallel processes; 0: one per core.")]
+Engine = Annotated[
+    str, typer.Option(help="git, or copier: Copier itself in a clone, for comparison.")
+]
 HERE = Path(".")
 INTERRUPTED = 130  # what typer makes of Ctrl-C
 
@@ -55,7 +59,7 @@ def show_version(wanted: bool) -> None:
         try:
             print(f"cohort {version('capstone-template')}")
         except PackageNotFoundError:
-            print("cohort, run from its source code")
+            print("cohort, running from source")
         raise typer.Exit
 
 
@@ -64,11 +68,11 @@ def options(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=show_version, is_eager=True, help="Print the version, and end."
+            "--version", callback=show_version, is_eager=True, help="Print the version and exit."
         ),
     ] = False,
 ) -> None:
-    """What goes before a command."""
+    """Options that go before a command."""
 
 
 @app.command()
@@ -82,7 +86,7 @@ def init(
     forge: Annotated[str, typer.Option(help="github, gitlab or none.")] = "none",
     folder: Folder = HERE,
 ) -> None:
-    """Write class.toml, and a first class.csv, into a folder."""
+    """Write class.toml and a sample class.csv into a folder."""
     from cohort.commands.init import start_class
 
     start_class(folder, template, release or [], forge)
@@ -91,18 +95,18 @@ def init(
 @app.command()
 def create(
     roster: Annotated[
-        Path | None, typer.Argument(help="The roster, if not that of class.toml.")
+        Path | None, typer.Argument(help="The roster, if not the one in class.toml.")
     ] = None,
     to: To = "",
     bare: Annotated[
-        bool, typer.Option(help="Make bare repositories, without a work tree.")
+        bool, typer.Option(help="Create bare repositories, without a work tree.")
     ] = False,
     only: Only = None,
     jobs: Jobs = 0,
     json: Json = False,
     folder: Folder = HERE,
 ) -> None:
-    """Make one repository per row of the roster. What exists is left alone."""
+    """Create one repository per row of the roster. Existing ones are left alone."""
     from cohort.commands.create import create_class
 
     sys.exit(create_class(CreateOptions(folder, tuple(only or ()), to, json, jobs, roster, bare)))
@@ -110,13 +114,13 @@ def create(
 
 @app.command()
 def status(
-    dirty: Annotated[bool, typer.Option(help="Also look for work that is not committed.")] = False,
+    dirty: Annotated[bool, typer.Option(help="Also look for uncommitted work.")] = False,
     only: Only = None,
     jobs: Jobs = 0,
     json: Json = False,
     folder: Folder = HERE,
 ) -> None:
-    """Show each project's release, and the update that waits for its student."""
+    """Show each project's release, and any update that is waiting for the student."""
     from cohort.commands.status import show_status
 
     sys.exit(show_status(Options(folder, tuple(only or ()), json=json, jobs=jobs), dirty))
@@ -133,7 +137,7 @@ def plan(
     json: Json = False,
     folder: Folder = HERE,
 ) -> None:
-    """Show what an update would change, and what needs attention. Writes nothing into any project."""
+    """Show what an update would change and what needs attention. Writes nothing to any project."""
     from cohort.commands.plan import plan_class
 
     options = PlanOptions(
@@ -147,10 +151,10 @@ def update(
     to: To = "",
     only: Only = None,
     part: Part = "",
-    canary: Annotated[int, typer.Option(min=0, help="Only the first so many of the roster.")] = 0,
+    canary: Annotated[int, typer.Option(min=0, help="Only this many students, from the top.")] = 0,
     jobs: Jobs = 0,
     push: Annotated[bool, typer.Option(help="Push to servers, and open pull requests.")] = False,
-    resume: Annotated[bool, typer.Option(help="Go on where a killed run stopped.")] = False,
+    resume: Annotated[bool, typer.Option(help="Continue a run that was killed.")] = False,
     markers: Annotated[
         bool, typer.Option(help="Write conflicts into the files, with markers.")
     ] = False,
@@ -158,7 +162,7 @@ def update(
     json: Json = False,
     folder: Folder = HERE,
 ) -> None:
-    """Write a branch with the update into each project. Never touches a student's branch or files."""
+    """Write a branch with the update to each project. Never touches a student's branch or files."""
     from cohort.commands.update import update_class
 
     options = UpdateOptions(
@@ -186,7 +190,7 @@ def rollback(
     json: Json = False,
     folder: Folder = HERE,
 ) -> None:
-    """Delete the branches that update made, where nobody has worked on them."""
+    """Delete the branches that update made, unless someone has worked on them."""
     from cohort.commands.rollback import rollback_class
 
     sys.exit(rollback_class(Options(folder, tuple(only or ()), to, json, jobs), push))
@@ -196,7 +200,7 @@ def rollback(
 def verify(
     to: To = "", only: Only = None, jobs: Jobs = 0, json: Json = False, folder: Folder = HERE
 ) -> None:
-    """Check that each update branch is, bit by bit, what cohort makes of the student's commit."""
+    """Check that each update branch is, bit for bit, what cohort makes from the student's commit."""
     from cohort.commands.verify import verify_class
 
     sys.exit(verify_class(Options(folder, tuple(only or ()), to, json, jobs)))
@@ -204,7 +208,7 @@ def verify(
 
 @app.command()
 def audit(only: Only = None, jobs: Jobs = 0, json: Json = False, folder: Folder = HERE) -> None:
-    """Name the template's files that a student changed. A protected one (CI, checks, tests) needs attention."""
+    """List the template's files that a student changed. Protected ones (CI, checks, tests) need attention."""
     from cohort.commands.audit import audit_class
 
     sys.exit(audit_class(Options(folder, tuple(only or ()), json=json, jobs=jobs)))
@@ -222,7 +226,7 @@ def adopt(
     json: Json = False,
     folder: Folder = HERE,
 ) -> None:
-    """Give a project a valid answers file again, on the branch template/adopt."""
+    """Restore a project's answers file, on the branch template/adopt."""
     from cohort.commands.adopt import adopt_class
 
     sys.exit(adopt_class(Options(folder, (student,), json=json), answer or [], push))
@@ -230,7 +234,7 @@ def adopt(
 
 @app.command()
 def history(
-    student: Annotated[str, typer.Argument(help="Whose project.")],
+    student: Annotated[str, typer.Argument(help="The student.")],
     json: Json = False,
     folder: Folder = HERE,
 ) -> None:
@@ -252,7 +256,7 @@ def report(
     json: Json = False,
     folder: Folder = HERE,
 ) -> None:
-    """Write one page of the whole class: releases, updates, scores, checklists, who may need help."""
+    """Write a page about the class: releases, updates, scores, checklists, and who may need help."""
     from cohort.commands.report import report_class
 
     sys.exit(report_class(ReportOptions(folder, tuple(only or ()), to, json, jobs, html, checks)))
@@ -272,7 +276,7 @@ def main() -> None:
     except (OSError, sqlite3.Error) as error:
         code = _complain(f"{error}. Is the disk full, or the cache folder damaged?")
     except (KeyboardInterrupt, typer.Abort):
-        code = _complain("stopped. `cohort update --resume` goes on with an update.")
+        code = _complain("stopped. `cohort update --resume` continues an update.")
     except Exception as error:
         if hasattr(error, "format_message"):  # a mistake on the command line
             code = _complain(f"{error.format_message()} See `cohort --help`.")

@@ -31,12 +31,12 @@ def sentence(error: BaseException, about: str) -> str:
     if isinstance(error, MemoryError):
         return "it needs too much memory."
     if isinstance(error, RecursionError):
-        return "it is nested too deep."
+        return "it is nested too deeply."
     if isinstance(error, OSError):
         where = f": {error.filename}" if error.filename is not None else ""
         return f"{error.strerror or _kind(error)}{where}"[:LONGEST]
     kept = _keep(error, about)
-    return f"cohort failed here, which it should not ({_kind(error)}); {kept}."
+    return f"this is a bug in cohort ({_kind(error)}); {kept}."
 
 
 def _kind(error: BaseException) -> str:
@@ -60,7 +60,7 @@ def _keep(error: BaseException, about: str) -> str:
         with path.open("w" if full else "a", encoding="utf-8") as file:
             file.write(visible_lines(entry))
     except Exception as failed:  # a full disk, or no memory left: the sentence is still said
-        return f"its traceback could not be kept ({type(failed).__name__})"
+        return f"its traceback could not be saved ({type(failed).__name__})"
     return f"its traceback is in {path}"
 
 

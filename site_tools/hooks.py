@@ -12,6 +12,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[1]
+TOKENS = ROOT / "template" / "engine" / "capstone" / "serving" / "page" / "tokens.css"
 sys.path[:0] = [str(ROOT), str(ROOT / "template" / "engine")]  # MkDocs loads this file by its path
 
 from site_tools import concepts, decisions, listings, reference, tried  # noqa: E402
@@ -30,9 +31,10 @@ def generated() -> dict[str, str]:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add them to the pages of docs/."""
+    """Add them to the pages of docs/, and the colours that all our pages share."""
     for path, text in generated().items():
         files.append(File.generated(config, path, content=text))
+    files.append(File.generated(config, "assets/tokens.css", abs_src_path=str(TOKENS)))
     return files
 
 

@@ -22,6 +22,7 @@ SHOWN = (
     "engine/capstone/*/*.py",
     "engine/capstone/*/*/*.py",
     "engine/README.md",
+    "engine/guide.md",
     "tests/*.py",
     "pyproject.toml",
     ".pre-commit-config.yaml",
@@ -69,7 +70,7 @@ def index(project: Path, files: list[Path]) -> str:
             "# The code, line by line",
             "",
             "The files of a new project with the default answers, as they are: the package is called "
-            f"`{PACKAGE}`. Its [README](readme-md.md) says whose each is.",
+            f"`{PACKAGE}`. [The guide](engine-guide-md.md) says whose each is.",
             "",
             "| file | what it is for |",
             "| --- | --- |",

@@ -20,13 +20,19 @@ LEAVINGS = shutil.ignore_patterns("__pycache__", ".*_cache", ".hypothesis")
 def render(target: Path) -> Path:
     """A project with the default answers, of the template as it lies here, committed or not."""
     with tempfile.TemporaryDirectory() as folder:
-        for part in PARTS:
-            source = ROOT / part
-            if source.is_dir():
-                shutil.copytree(source, Path(folder) / part, ignore=LEAVINGS)
-            else:
-                shutil.copy2(source, folder)
-        copier.run_copy(folder, target, defaults=True, quiet=True)
+        copier.run_copy(str(copy_template(Path(folder))), target, defaults=True, quiet=True)
+    return target
+
+
+def copy_template(target: Path) -> Path:
+    """What Copier reads of the template, without git's folder, so that the newest state counts and no release."""
+    target.mkdir(exist_ok=True)
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, target / part, ignore=LEAVINGS)
+        else:
+            shutil.copy2(source, target)
     return target
 
 

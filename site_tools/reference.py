@@ -32,7 +32,7 @@ def pages(project: Path) -> dict[str, str]:
         "reference/commands.md": commands(capstone, "capstone", IN_A_PROJECT),
         "reference/cohort.md": commands(cohort, "cohort", IN_A_CLASS),
         "reference/rules.md": rules(),
-        "reference/run.md": run((project / "README.md").read_text(encoding="utf-8")),
+        "reference/run.md": run((project / "engine" / "guide.md").read_text(encoding="utf-8")),
     }
 
 
@@ -285,8 +285,8 @@ def _names(function: Any) -> tuple[str, ...]:
 # ---- The files of a run --------------------------------------------------------------------------
 
 
-def run(readme: str) -> str:
-    """The part of a project's README on runs: one text for both."""
-    part = re.search(r"^## A run\n(.*?)^## ", readme, flags=re.MULTILINE | re.DOTALL)
-    assert part, 'a project\'s README has no heading "A run" any more'
+def run(guide: str) -> str:
+    """The part of a project's guide on runs: one text for both."""
+    part = re.search(r"^## A run\n(.*?)^## ", guide, flags=re.MULTILINE | re.DOTALL)
+    assert part, 'a project\'s guide has no heading "A run" any more'
     return f"# The files of a run\n{part[1]}"

@@ -60,7 +60,7 @@ def read_note(objects: Objects, notes: str | None, head: str) -> Result | None:
     if found is None:
         return None
     if found[0] not in (FILE, EXECUTABLE):
-        raise RefusedError("its check result is no plain file.")
+        raise RefusedError("its check result is not a plain file.")
     return Result(parse(objects.read(found[1], "blob", LARGEST)), current)
 
 

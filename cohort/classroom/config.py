@@ -35,7 +35,7 @@ class TemplateSection(Section):
     def _plain(cls, releases: tuple[str, ...]) -> tuple[str, ...]:
         for release in releases:
             if not BRANCH.fullmatch(release) or "/" in release:
-                raise ValueError(f"{release!r} is no name of a release, such as v1.2.0")
+                raise ValueError(f"{release!r} is not the name of a release, such as v1.2.0")
         return releases
 
 
@@ -50,7 +50,7 @@ class ClassSection(Section):
     @classmethod
     def _address(cls, remote: str) -> str:
         if remote.startswith("-"):
-            raise ValueError(f"{remote!r} is no address")
+            raise ValueError(f"{remote!r} is not an address")
         return remote
 
     @field_validator("branch_prefix")
@@ -70,7 +70,7 @@ class ForgeSection(Section):
     @classmethod
     def _https(cls, api: str) -> str:
         if api and not re.fullmatch(r"https://[^/@\s]+(/\S*)?", api):
-            raise ValueError(f"{api!r} is no address such as https://git.example.edu/api/v4")
+            raise ValueError(f"{api!r} is not an address such as https://git.example.edu/api/v4")
         return api.rstrip("/")
 
 
@@ -144,7 +144,7 @@ def version(name: str) -> Version:
     try:
         return Version(name)
     except InvalidVersion:
-        raise CohortError(f"The release {name!r} is no version, such as v1.2.0.") from None
+        raise CohortError(f"The release {name!r} is not a version such as v1.2.0.") from None
 
 
 def is_address(where: str) -> bool:
@@ -157,7 +157,7 @@ def get_tags(url: str) -> str:
     own = "tag a release there: `git tag v1.0.0`"
     if is_address(url):
         return f"{own} and `git push --tags`."
-    return f"in a clone get them with `git -C {shlex.quote(url)} fetch --tags`; in a template of your own {own}."
+    return f"in a clone, get them with `git -C {shlex.quote(url)} fetch --tags`; in your own template, {own}."
 
 
 def load(folder: Path) -> Class:

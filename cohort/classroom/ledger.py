@@ -77,7 +77,7 @@ class Ledger:
         """Bring the tables to this version: each step whole or not at all, whoever else opens the ledger now."""
         if self._version() > len(MIGRATIONS):
             raise CohortError(
-                f"{cache / 'ledger.sqlite'} was written by a newer cohort; update cohort, and run again."
+                f"{cache / 'ledger.sqlite'} was written by a newer version of cohort; update cohort and run again."
             )
         while self._version() < len(MIGRATIONS):
             self._connection.execute("BEGIN IMMEDIATE")
@@ -208,8 +208,8 @@ class Ledger:
         for name, commit in commits.items():
             if known.get(name, commit) != commit:
                 raise CohortError(
-                    f"The release {name} was {known[name][:12]} and is now {commit[:12]}: someone moved the "
-                    "tag. Ask who; to accept it, delete the cache folder."
+                    f"The tag {name} was on {known[name][:12]} and is now on {commit[:12]}: someone moved it. "
+                    "Find out who; to accept the change, delete the cache folder."
                 )
         rows = list(commits.items())
         self._connection.executemany("INSERT OR IGNORE INTO releases VALUES (?, ?)", rows)
@@ -244,6 +244,6 @@ def _locked(path: Path, kind: Literal["EXCLUSIVE", "SHARED"], seconds: float) ->
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
                 raise
             raise CohortError(
-                "Another cohort is at work on this class; wait for it to end."
+                "Another cohort command is running on this class; wait until it finishes."
             ) from None
         yield

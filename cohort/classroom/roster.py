@@ -149,7 +149,7 @@ def _read_text(path: Path) -> str:
         content = path.read_bytes()
     except FileNotFoundError:
         raise CohortError(
-            f"{path} does not exist; it needs a column student and a row each."
+            f"{path} does not exist; create it with a column student and one row per student."
         ) from None
     utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
@@ -207,16 +207,16 @@ def _read_row(line: int, header: Sequence[str], cells: list[str] | csv.Error) ->
         return None
     beyond = cells[len(header) :]
     if len(cells) < len(header) or any(beyond):
-        raise ValueError(f"{len(cells)} cells, where the first line has {len(header)}")
+        raise ValueError(f"{len(cells)} cells, but the first line has {len(header)}")
     if any(cell for name, cell in zip(header, cells, strict=False) if not name):
-        raise ValueError("a cell below a column that has no name")
+        raise ValueError("a cell in a column without a name")
     row = dict(zip(header, cells, strict=False))
     row.pop("", None)
     name = _tidy(row.pop("student"))
     _check_name(name)
     repository = row.pop("repository", "")
     if repository.startswith("-"):
-        raise ValueError(f"{repository!r} is no address")
+        raise ValueError(f"{repository!r} is not an address")
     extra = {column: normalize("NFC", cell) for column, cell in row.items()}
     return _Row(line, name, repository, extra)
 
@@ -234,7 +234,7 @@ def _check_name(name: str) -> None:
     odd = any(letter in "/\\" or category(letter) == "Cc" for letter in name)
     if odd or name[0] in "-." or not any(letter.isalnum() for letter in name):
         raise ValueError(
-            f"{name!r} is no name of a student; begin it with a letter or digit, without slashes"
+            f"{name!r} is not a valid student name; start it with a letter or digit, without slashes"
         )
 
 

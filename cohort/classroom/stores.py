@@ -58,7 +58,7 @@ class Local:
     def move(self, name: str, commit: str | None, expected: str | None) -> None:
         if self.head().branch == name:
             raise CohortError(
-                f"its current branch is {name}: cohort never moves it; check out another."
+                f"its current branch is {name}: cohort never moves it; check out another branch."
             )
         local.write_branch(self.folder, name, commit, expected)
 

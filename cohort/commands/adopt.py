@@ -32,7 +32,7 @@ def _adopt(
 def _advice(outcomes: Sequence[Outcome]) -> str:
     """What to do next."""
     branches = [outcome.branch for outcome in outcomes if outcome.commit]
-    return f"Next: the student merges {branches[0]}; then `cohort plan`." if branches else ""
+    return f"Next: the student merges {branches[0]}; then run `cohort plan`." if branches else ""
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -24,5 +24,5 @@ def _audit(bench: Workbench, student: Student, _: str) -> Outcome:
 def _advice(outcomes: Sequence[Outcome]) -> str:
     """What to do next."""
     if any(outcome.conflicts for outcome in outcomes):
-        return "Next: look at the protected files named above with their students."
+        return "Next: ask these students about the protected files listed above."
     return ""

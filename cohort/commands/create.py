@@ -59,8 +59,8 @@ def _notes(roster: Roster, release: Release) -> list[str]:
     notes = [f"{roster.name}, {note}." for note in roster.notes]
     if others:
         notes.append(
-            f"{roster.name}: {release.name} of the template asks no question {', '.join(others)}; "
-            "kept, and passed on in --json."
+            f"{roster.name}: the template {release.name} has no question {', '.join(others)}; "
+            "kept, and shown in --json."
         )
     return notes
 
@@ -68,5 +68,5 @@ def _notes(roster: Roster, release: Release) -> list[str]:
 def _advice(outcomes: Sequence[Outcome], roster: Roster) -> str:
     """What to do next."""
     if roster.problems or exit_code(outcomes):
-        return "Next: correct what is named above and run `cohort create` again; what exists stays as it is."
+        return "Next: correct the problems above and run `cohort create` again; existing repositories stay as they are."
     return "Next: `cohort status` shows where each project stands." if outcomes else ""

@@ -9,29 +9,29 @@ from cohort.errors import CohortError
 from cohort.text import count_of
 
 CLASS = """\
-# The class. Paths count from this file.
+# The class. Paths are relative to this file.
 
 [template]
 url = {url}
-# The releases that projects may be at, and be updated to. Nothing else is ever rendered.
+# The releases that projects may have or be updated to. cohort never renders any other.
 releases = [{releases}]
-# Other spellings of the address that answers files may hold, such as "gh:you/template".
+# Other spellings of the address that are allowed in answers files, such as "gh:you/template".
 also_known_as = []
 
 [class]
-roster = "class.csv"         # a column "student", if you like "repository", and one per answer
-repositories = "students"    # where projects without a "repository" are
+roster = "class.csv"         # columns: "student", optionally "repository", and one per answer
+repositories = "students"    # the folder of projects without a "repository"
 remote = ""                  # or their address, such as "https://github.com/my-class/{{student}}.git"
 branch_prefix = "template/"  # updates go to branches template/<release>
-cache = ".cohort"            # caches and the ledger; may be deleted
+cache = ".cohort"            # caches and the ledger; you may delete it
 
 [forge]
 {kind:<28} # github, gitlab or none: how pull requests are opened
-api = ""                     # where its API is, if not at the repositories' host: "https://git.example.edu/api/v4"
-file_remotes = false         # may a "repository" be a file:// address? Only for tests.
+api = ""                     # the address of its API, if not on the repositories' host: "https://git.example.edu/api/v4"
+file_remotes = false         # whether a "repository" may be a file:// address; only for tests
 
 # [audit]
-# protected = ["/.github/", "/engine/"]   # what `cohort audit` counts when changed, instead of its own list
+# protected = ["/.github/", "/engine/"]   # the places that `cohort audit` protects, instead of its own list
 """
 # Caches and the ledger, the students' own repositories, and pages that cohort writes.
 IGNORED = ("/.cohort/", "/students/", "/class.html", "/plan.html")
@@ -60,15 +60,15 @@ def start_class(folder: Path, template: str, releases: list[str], forge: str) ->
     roster = folder / class_.settings.class_.roster
     if not roster.exists():
         roster.write_text(ROSTER, encoding="utf-8", newline="\n")
-        print(f"Wrote {roster} with one student as an example; put your class there.")
+        print(f"Wrote {roster} with one sample student; replace it with your class.")
     _write_gitignore(folder / ".gitignore")
-    print("Next: `cohort create` makes one repository per student.")
+    print("Next: `cohort create` creates one repository per student.")
 
 
 def _write_gitignore(path: Path) -> None:
     """The class may be kept in a repository of its own, without the students' repositories and our caches."""
     if path.exists():
-        print(f"{path} exists, and stays as it is. Let it ignore: {' '.join(IGNORED)}")
+        print(f"{path} exists, and stays as it is. Add to it: {' '.join(IGNORED)}")
         return
     path.write_text("".join(f"{line}\n" for line in IGNORED), encoding="utf-8", newline="\n")
     print(f"Wrote {path}.")
@@ -100,5 +100,5 @@ def _all_releases(url: str) -> list[str]:
         except InvalidVersion:
             continue
     if not versions:
-        raise CohortError(f"{url} has no tag that is a version, such as v1.0.0; {get_tags(url)}")
+        raise CohortError(f"{url} has no tag that is a version such as v1.0.0; {get_tags(url)}")
     return sorted(versions, key=versions.__getitem__)

@@ -13,7 +13,7 @@ def parts_of(part: str) -> tuple[int, int]:
     """ "2/8" as two numbers; the whole is 1/1."""
     found = re.fullmatch(r"(\d{1,4})/(\d{1,4})", part or "1/1")
     if found is None or not 1 <= int(found[1]) <= int(found[2]):
-        raise CohortError(f"--part {part} is no part; write 2/8 for the second of eight.")
+        raise CohortError(f"--part {part} is not valid; write 2/8 for the second of eight parts.")
     return int(found[1]), int(found[2])
 
 

@@ -19,7 +19,7 @@ from cohort.text import count_of, visible_text
 
 COLUMNS = (
     *("student", "release", "behind", "branch", "last update"),
-    *("checks open", "next update", "notes"),
+    *("open checks", "next update", "notes"),
 )
 
 
@@ -104,7 +104,7 @@ def _table(standings: list[Standing], dirty: bool) -> None:
 def _advice(standings: Sequence[Standing]) -> str:
     """What to do next."""
     if any(one.behind and one.to_come is None for one in standings):
-        return "Next: `cohort plan` shows what an update will meet."
+        return "Next: `cohort plan` shows what an update would change."
     if any(one.behind and not one.branch for one in standings):
         return "Next: `cohort update` writes the branches."
     if any(one.behind for one in standings):

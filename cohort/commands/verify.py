@@ -18,5 +18,5 @@ def verify_class(options: Options) -> int:
 def _advice(outcomes: Sequence[Outcome]) -> str:
     """What to do next."""
     if any(outcome.state == ERROR and outcome.commit for outcome in outcomes):
-        return "Next: ask the students named above what they committed on the branch."
+        return "Next: ask the students listed above what they committed on the branch."
     return ""

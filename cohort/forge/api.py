@@ -59,9 +59,7 @@ class Api:
         try:
             return TypeAdapter(shape).validate_json(response.content)
         except ValidationError:
-            sentence = (
-                f"{self.host} answered something else than a forge does; correct [forge] api."
-            )
+            sentence = f"{self.host} did not answer like a forge; correct [forge] api."
             raise ForgeError(sentence) from None
 
     def _ask(

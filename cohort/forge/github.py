@@ -78,7 +78,7 @@ class GitHub:
 
 def _repository(project: str) -> str:
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", project):
-        raise ForgeError(f"{project!r} is no project of GitHub, such as my-class/ada.")
+        raise ForgeError(f"{project!r} is not a GitHub project such as my-class/ada.")
     return f"/repos/{project}"
 
 

@@ -26,14 +26,14 @@ from cohort.forge.client import Draft, Forge
 
 A_MINUTE = 60  # pull requests; GitHub allows 80 calls that create something
 ADVICE = """\
-This pull request was made by your course. It changes the template's files, and keeps every line of yours.
-Read the changes, let the tests run, then merge it. If you don't want it, close it: nothing happens.
+Your course opened this pull request. It updates the template's files and keeps every line of yours.
+Read the changes, let the tests run, then merge it. If you don't want it, close the pull request: nothing will change.
 
 """
 CONNECTIONS = 4  # at a time, for questions; GitHub wants few
 T = TypeVar("T")
 Found = PullRequest | CohortError | None
-NOT_ASKED = PullRequest(MISSING, why="it was not opened yet")
+NOT_ASKED = PullRequest(MISSING, why="it has not been opened yet")
 
 
 def text_for(outcome: Outcome) -> tuple[str, str]:
@@ -55,7 +55,7 @@ class Forges:
         settings = self.class_.settings.forge
         project = project_of(student.repository)
         if project is None:
-            raise CohortError(f"{student.place} is no address of a project on a forge.")
+            raise CohortError(f"{student.place} is not the address of a project on a forge.")
         base = settings.api or api_of(settings.kind, project.host)
         with self._lock:
             if base not in self._connected:
@@ -230,4 +230,4 @@ def _not_asked(known: PullRequest | None, error: CohortError) -> PullRequest:
     """A pull request that was seen is still there, though its state is not the newest."""
     if known is None or known.state == MISSING:
         return PullRequest(MISSING, why=str(error))
-    return replace(known, why=f"as it was last time, for now {error}")
+    return replace(known, why=f"the last known state, because {error}")

@@ -47,7 +47,7 @@ class Difference:
             return f"replaced by {KINDS.get(self.found[0], 'a file')}"
         if self.found[1] != self.expected[1]:
             return "changed"
-        return "made executable" if self.found[0] == EXECUTABLE else "given another mode"
+        return "made executable" if self.found[0] == EXECUTABLE else "given a different mode"
 
 
 def folder_of(files: Mapping[str, Entry]) -> Folder:

@@ -66,7 +66,7 @@ NO_LOGIN = re.compile(
 )
 ADVICE = (
     "Log in to that server first, with `gh auth login` and `gh auth setup-git`, `glab auth login`, "
-    "a credential helper of git, or an ssh key."
+    "a git credential helper, or an ssh key."
 )
 RETRY_AFTER = re.compile(r"recv header: retry-after: ([^\r\n]{1,40})", re.IGNORECASE)
 
@@ -112,7 +112,7 @@ def contact(git_dir: Path, *arguments: str, files: bool = False, seconds: float 
                 preexec_fn=_without_memory_limit(),
             )
         except subprocess.TimeoutExpired:
-            sentence = f"{what} took more than {seconds:g} seconds and was ended."
+            sentence = f"{what} took more than {seconds:g} seconds and was stopped."
             raise ServerError(sentence, passing=True) from None
         if done.returncode == 0:
             return done.stdout

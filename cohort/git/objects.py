@@ -67,7 +67,9 @@ def open_loose(store: str, name: str) -> Loose | None:
     """A loose object, or None when there is none that can be read here. Follows no link."""
     path = f"{store}/{name[:2]}/{name[2:]}"
     if os.path.islink(os.path.dirname(path)):
-        raise RefusedError(f"{os.path.dirname(path)} is a symbolic link; cohort follows none.")
+        raise RefusedError(
+            f"{os.path.dirname(path)} is a symbolic link, which cohort does not follow."
+        )
     size = plain_size(path)
     if size is None or size > LARGEST_LOOSE:
         return None
@@ -126,7 +128,7 @@ class Packed:
             answer = []
         if not answer:
             raise CohortError(
-                "git ended while it read the repository; it may be damaged: `git fsck`."
+                "git stopped while reading the repository; it may be damaged: run `git fsck`."
             )
         whole = len(answer) == 3 and answer[2].isdecimal()
         self._asked = whole and question.startswith("contents ")
@@ -150,7 +152,9 @@ class Objects:
     def read(self, name: str, kind: str, largest: int) -> bytes:
         """The content of an object. Raises CohortError when it is missing, another kind or too large."""
         if not NAME.fullmatch(name):
-            raise CohortError(f"a commit of its repository is damaged ({name[:60]!r}); `git fsck`.")
+            raise CohortError(
+                f"a commit of its repository is damaged ({name[:60]!r}); run `git fsck` there."
+            )
         loose = self._loose(name)
         if loose is not None:
             _check(name, kind, largest, loose.kind, loose.size)
@@ -166,7 +170,7 @@ class Objects:
             raise CohortError(f"its repository can't give the {kind} {name[:12]}; run `git fsck`.")
         content = self._packed.take(found[2])
         if _name(kind, content) != name:
-            raise RefusedError(f"the {kind} {name[:12]} is not what its name says.")
+            raise RefusedError(f"the {kind} {name[:12]} does not match its hash.")
         return content
 
     def _loose(self, name: str) -> Loose | None:
@@ -208,7 +212,7 @@ class Objects:
                 else:
                     files[at + entry] = (mode, object_name)
             if len(files) + len(waiting) > most:
-                raise RefusedError(f"it holds more than {most:,} files; cohort reads no more.")
+                raise RefusedError(f"it holds more than {most:,} files; cohort stops there.")
         return files
 
     def size(self, name: str) -> int:

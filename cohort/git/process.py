@@ -129,7 +129,7 @@ def run(
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise GitError(f"{what} took more than {seconds:g} seconds and was ended.") from None
+        raise GitError(f"{what} took more than {seconds:g} seconds and was stopped.") from None
     if done.returncode not in codes:
         said = done.stderr.decode(errors="replace").strip() or f"code {done.returncode}"
         raise GitError(f"{what} failed: {' '.join(said.split())[:400]}")

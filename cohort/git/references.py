@@ -1,6 +1,6 @@
 """A student's repository on this disk: its references are read and written as files, without git.
 
-Nothing here follows a symbolic link, opens what is no plain file, or reads a configuration.
+Nothing here follows a symbolic link, opens what is not a plain file, or reads a configuration.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def inside(root: Path, *parts: str) -> Path:
                 f"{os.path.dirname(path)} is a file; a folder was expected."
             ) from None
         if stat.S_ISLNK(mode) or (IS_JUNCTION and IS_JUNCTION(path)):
-            raise RefusedError(f"{path} is a symbolic link; cohort follows none.")
+            raise RefusedError(f"{path} is a symbolic link, which cohort does not follow.")
     return root.joinpath(*parts)
 
 
@@ -54,7 +54,7 @@ def plain_size(path: Path | str) -> int | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     if not stat.S_ISREG(found.st_mode):
-        raise RefusedError(f"{path} is no plain file.")
+        raise RefusedError(f"{path} is not a plain file.")
     return found.st_size
 
 
@@ -74,13 +74,15 @@ def git_folder(project: Path) -> Path:
         raise CohortError(f"{project} does not exist; run `cohort create` or correct the roster.")
     inner = inside(project, ".git")
     if os.path.isfile(inner):
-        raise RefusedError(f"{inner} is a file that names another folder; cohort follows none.")
+        raise RefusedError(
+            f"{inner} is a file that points to another folder; cohort does not follow it."
+        )
     folder = inner if os.path.isdir(inner) else project
     for parts in (("objects", "pack"), ("objects", "info"), ("refs", "heads")):
         inside(folder, *parts)
     if not os.path.isdir(f"{folder}/objects") or not os.path.isdir(f"{folder}/refs"):
         raise CohortError(
-            f"{project} is no git repository; run `git init` there, or correct the roster."
+            f"{project} is not a git repository; run `git init` there, or correct the roster."
         )
     if os.path.exists(f"{folder}/reftable"):
         raise CohortError(f"{project} keeps its branches in a reftable, which cohort can't read.")
@@ -101,7 +103,7 @@ def _check_plain(folder: str) -> None:
                 if not entry.is_file(follow_symlinks=False) and not entry.is_dir(
                     follow_symlinks=False
                 ):
-                    raise RefusedError(f"{entry.path} is no plain file.")
+                    raise RefusedError(f"{entry.path} is not a plain file.")
     except FileNotFoundError:
         return
     except NotADirectoryError:
@@ -178,7 +180,7 @@ def write_branch(folder: Path, branch: str, commit: str | None, expected: str | 
         handle = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     except FileExistsError:
         raise CohortError(
-            f"{lock} exists: is a git at work there? If not, delete that file."
+            f"{lock} exists: is git running there? If not, delete that file."
         ) from None
     try:
         with os.fdopen(handle, "w", encoding="ascii", newline="\n") as file:

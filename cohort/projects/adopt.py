@@ -44,24 +44,26 @@ def adopt(bench: Workbench, student: Student, given: dict[str, str]) -> Outcome:
         )
         if made is None or share < LEAST:
             raise CohortError(
-                f"it is like no allowed release ({share:.0%} of the files at best); give the answers "
+                f"it matches no allowed release (at best {share:.0%} of the files); give the answers "
                 "with --answer package_name=..., or write the file yourself."
             )
         outcome.now = made.release.name
         outcome.before = store.branch(outcome.branch)
         content = made.content(FILE)
-    message = f"Give the project its answers file again, as made by {made.release.name}\n"
+    message = f"Restore the project's answers file for {made.release.name}\n"
     changes = {FILE: File(PLAIN, content)}
     stream = commit_stream(made.release.author, message, changes, outcome.head)
     place = bench.place
     outcome.commit = fast_import(place.home, place.scratch, stream, store.objects, store.objects)
     if outcome.commit != outcome.before:
         if outcome.before is not None:
-            raise CohortError(f"its branch {outcome.branch} exists; merge or delete it first.")
+            raise CohortError(
+                f"its branch {outcome.branch} already exists; merge or delete it first."
+            )
         store.move(outcome.branch, outcome.commit, None)
         outcome.wrote = True
     outcome.state, outcome.changes = ADOPTED, {FILE: "written"}
-    outcome.notes.append(f"{share:.0%} of the template's files are as in {outcome.now}")
+    outcome.notes.append(f"{share:.0%} of the template's files match {outcome.now}")
     return outcome
 
 

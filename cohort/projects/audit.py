@@ -108,7 +108,7 @@ def _files(expected: Expected, project: Project) -> Iterator[Finding]:
             yield Finding(one.path, one.kind, f"{one.kind}{by}", _counts(expected, one))
     for path in added:
         if path in endless:
-            what = f"added by the student, with more than {MOST_FILES:,} files: not looked at"
+            what = f"added by the student, with more than {MOST_FILES:,} files: not checked"
             yield Finding(path, "added", what, counts=True)
         else:
             below = {p: entry for p, entry in files.items() if p == path or p.startswith(path)}

@@ -42,15 +42,15 @@ SAME_LINES = "the student and the template changed the same lines"
 LINES = Both(
     SAME_LINES,
     "the student's side is kept",
-    "Merge the template's in by hand (`cohort update --markers` shows both)",
+    "Add the template's side (`cohort update --markers` shows both)",
 )
 MARKED = Both(
     SAME_LINES,
-    "both are in the file, between markers",
-    "Decide what is right, and delete the markers",
+    "both sides are in the file, between markers",
+    "Decide which is right, and delete the markers",
 )
 NO_TEXT = Both(
-    "the student and the template both changed this file, which is no text that can be merged",
+    "the student and the template both changed this file, which is not text and can't be merged",
     "the student's side is kept",
     "Decide which of the two the project needs",
 )
@@ -62,11 +62,11 @@ def both_changed(trio: Trio, how: Both) -> str:
     if trio.base is None:
         what = "the template now has a file of this name too"
     elif trio.base != trio.theirs and trio.base != trio.ours:
-        what = f"the student and the template both renamed {trio.base} to this; {what}"
+        what = f"the student and the template both renamed {trio.base} to this name; {what}"
     elif trio.base != trio.ours:
-        what = f"the student renamed {trio.base} to this; {what}"
+        what = f"the student renamed {trio.base} to this name; {what}"
     elif trio.base != trio.theirs:
-        what = f"the template renamed {trio.base} to this; {what}"
+        what = f"the template renamed {trio.base} to this name; {what}"
     return f"{what}; {how.kept}. {how.to_do}"
 
 
@@ -76,14 +76,14 @@ def removed(base: str, path: str, student: str) -> str:
         what = f"the template no longer has this file, which the student {student}"
     else:
         and_changed = " and changed" if student == "changed" else ""
-        what = f"the template no longer has {base}, which the student renamed to this{and_changed}"
-    return f"{what}; the student's is kept. Check whether the project still needs it"
+        what = f"the template no longer has {base}, which the student renamed to this name{and_changed}"
+    return f"{what}; the student's file is kept. Check whether the project still needs it"
 
 
 def renamed_apart(base: str, theirs: str) -> str:
     """Each side gave the file another name."""
-    what = f"the student renamed {base} to this, the template to {theirs}; both are kept"
-    return f"{what}, with the student's changes in this one. Merge the two into one of them by hand"
+    what = f"the student renamed {base} to this name, the template to {theirs}; both are kept"
+    return f"{what}, with the student's changes in this one. Merge the two into one file"
 
 
 def cannot_follow(new: str, in_the_way: str, renamed_from: str | None, path: str) -> str:
@@ -91,7 +91,7 @@ def cannot_follow(new: str, in_the_way: str, renamed_from: str | None, path: str
     old = "this file" if renamed_from == path else f"{renamed_from}, now this file,"
     blocker = "it" if in_the_way == path else f"the student's {in_the_way}"
     what = f"the template renamed {old} to {new}, and {blocker} is in the way"
-    return f"{what}; the student's is kept and the template's {new} left out. {RENAME_IT}"
+    return f"{what}; the student's file is kept and the template's {new} is left out. {RENAME_IT}"
 
 
 def no_room(paths: Sequence[str], in_the_way: str) -> str:
@@ -104,17 +104,17 @@ def no_room(paths: Sequence[str], in_the_way: str) -> str:
         what = f"the template now has a file {first}, where the student has a folder"
     else:
         same = "/".join(in_the_way.split("/")[: len(first.split("/"))])
-        what = f"the template now has {names}, and Windows and macOS can't tell it from {same}"
-    return f"{what}; the student's is kept and the template's left out. {RENAME_IT}"
+        what = f"the template now has {names}, which Windows and macOS can't tell apart from {same}"
+    return f"{what}; the student's file is kept and the template's is left out. {RENAME_IT}"
 
 
 def stays_deleted(path: str) -> str:
-    return f"{path} stays deleted, though the template changed it"
+    return f"{path} stays deleted, although the template changed it"
 
 
 def comes_renamed(base: str, theirs: str) -> str:
     return (
-        f"{theirs} is written: the template renamed {base}, which the student had deleted, to this"
+        f"{theirs} is added: the student deleted {base}, and the template renamed it to this name"
     )
 
 
@@ -123,7 +123,7 @@ def moved(before: str, after: str) -> str:
 
 
 def follows_student(base: str, path: str) -> str:
-    return f"{path} gets the template's changes to {base}, which the student renamed to this"
+    return f"{path} gets the template's changes to {base}, which the student renamed to this name"
 
 
 def other_mode(path: str, theirs: File) -> str:

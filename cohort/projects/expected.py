@@ -89,7 +89,7 @@ class Expected:
         """What was edited in the answers file. It counts if it goes back, or changes what is protected."""
         if self.past.newest != self.made.release.name:
             what = (
-                f"the project is at {self.made.release.name}, but was at {self.past.newest} before"
+                f"the project is on {self.made.release.name}, but was on {self.past.newest} before"
             )
             yield Finding(FILE, "changed", what, counts=True)
         if self._now is not self.made:

@@ -14,12 +14,12 @@ from cohort.template.answers import FILE
 
 FURTHEST = 2_000  # commits looked back
 REWRITABLE = (
-    "the ledger does not know the commit that cohort made: answers were compared with the first commit of the "
+    "the ledger does not have the commit that cohort made; answers were compared with the first commit in the "
     "history, which a student can rewrite"
 )
 UNKNOWN = (
-    "only answers that the roster has could be compared: neither the ledger nor the history, as far as it was "
-    "fetched, has the first commit"
+    "only the answers in the roster could be compared: neither the ledger nor the fetched part of the history "
+    "has the first commit"
 )
 
 

@@ -73,7 +73,7 @@ class Planner:
         if entry is None:
             raise CohortError(f"it has no {FILE}; {answers_file.ADOPT}.")
         if entry[0] not in (PLAIN, EXECUTABLE):
-            kind = "a symbolic link" if entry[0] == LINK else "no plain file"
+            kind = "a symbolic link" if entry[0] == LINK else "not a plain file"
             raise RefusedError(f"{FILE} is {kind}.")
         return answers_file.parse(objects.read(entry[1], "blob", answers_file.LARGEST))
 
@@ -151,7 +151,7 @@ def _leave_students(
             kept.append(path)
         elif path not in new.sources and ours.entry(path) is not None:
             notes.append(
-                f"{path} is no longer part of the template; it is the student's, and stays"
+                f"{path} is no longer part of the template; it belongs to the student, and stays"
             )
     return kept, notes
 
@@ -172,7 +172,7 @@ def _in_untouched_folders(
 def _renew_answers(merged: Merged, new: Rendering, objects: Objects, tree: str) -> None:
     """The answers file is the template's: it says which release the project is at."""
     if FILE not in new.sources:
-        raise CohortError(f"the release {new.release.name} writes no {FILE}.")
+        raise CohortError(f"the release {new.release.name} does not write {FILE}.")
     entry = objects.find(tree, FILE)
     merged.changes[FILE] = File(entry[0] if entry else PLAIN, new.content(FILE))
 

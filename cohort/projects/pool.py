@@ -127,7 +127,7 @@ class _Worker(Generic[I, R]):
         self.kill()
         self.lost = True
         if not self._started:
-            raise CohortError(f"a process of cohort can't begin: {why}")
+            raise CohortError(f"cohort can't start a process: {why}")
         for item in self._items:
             yield self._crew.failed(item, why)
 
@@ -203,7 +203,7 @@ def _given(connection: Connection[R | str, I | None]) -> Iterator[I]:
 
 def _stop(signal_number: int, frame: FrameType | None) -> None:
     """End the work as if its time were over: with the git that it has started, and with its lock taken away."""
-    raise OutOfTimeError("it was ended.")
+    raise OutOfTimeError("it was stopped.")
 
 
 def limit_memory() -> None:

@@ -29,6 +29,7 @@ from cohort.projects.audit import audit
 from cohort.projects.isolation import failure
 from cohort.projects.workbench import Job, Workbench
 from cohort.template import answers
+from cohort.text import count_of
 
 CARD, ETHICS = "docs/model_card.md", "docs/data_ethics.md"
 OPEN_QUESTION = "[More Information Needed]"
@@ -210,7 +211,7 @@ def _needs_help(row: Row) -> list[str]:
     if row.changed:
         reasons.append("changed protected files")
     if row.checks:
-        reasons.append(f"{len(row.checks)} check{'s' * (len(row.checks) > 1)} open")
+        reasons.append(count_of(len(row.checks), "open check"))
     if row.committed and time.time() - row.committed > QUIET_DAYS * 86_400:
         reasons.append(f"no commit for {QUIET_DAYS} days")
     if row.pull_request is not None and row.pull_request.state == MISSING:

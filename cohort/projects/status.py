@@ -173,7 +173,7 @@ def release_of(class_: Class, objects: Objects, commit: str) -> str:
     if entry is None:
         raise CohortError(f"it has no {FILE}; {answers.ADOPT}.")
     if entry[0] not in (PLAIN, EXECUTABLE):
-        raise RefusedError(f"{FILE} is no plain file.")
+        raise RefusedError(f"{FILE} is not a plain file.")
     found = answers.parse(objects.read(entry[1], "blob", answers.LARGEST))
     settings = class_.settings.template
     return answers.check(found, class_.template_urls, settings.releases, known=found)

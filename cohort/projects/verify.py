@@ -28,7 +28,7 @@ def verify(bench: Workbench, student: Student, to: str) -> Outcome:
         outcome.state = VERIFIED
     else:
         outcome.state = ERROR
-        outcome.message = "its branch is not what cohort makes: someone has committed on it"
+        outcome.message = "its branch differs from what cohort makes: someone has committed to it"
     return outcome
 
 

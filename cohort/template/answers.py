@@ -12,7 +12,7 @@ import yaml
 from cohort.errors import CohortError, RefusedError
 
 FILE = ".copier-answers.yml"
-ADOPT = "`cohort adopt` writes it anew on a branch, which the student merges"
+ADOPT = "`cohort adopt` restores it on a branch, which the student merges"
 LARGEST = 64 << 10
 DEEPEST = 4
 MOST_NODES = 10_000
@@ -53,7 +53,7 @@ def parse(content: bytes) -> dict[str, object]:
     answers = read_yaml(content, FILE, f"; {ADOPT}")
     wrong = [key for key in answers if not isinstance(key, str)]
     if wrong:
-        raise RefusedError(f"{FILE} has the key {wrong[0]!r}, which is no name.")
+        raise RefusedError(f"{FILE} has the key {wrong[0]!r}, which is not a valid name.")
     return {str(name): answer for name, answer in answers.items()}
 
 
@@ -80,12 +80,12 @@ def read_yaml(
     except (yaml.YAMLError, ValueError) as error:
         # libyaml may stop at its own limit, which it meets before ours: it reads ahead.
         if "nesting depth" in str(error):
-            raise RefusedError(f"{name} is nested more than {deepest} deep.") from None
+            raise RefusedError(f"{name} is nested more than {deepest} levels deep.") from None
         where = getattr(error, "problem_mark", None)
         line = f", line {where.line + 1}" if where else ""
         raise CohortError(f"{name}{line} can't be read as YAML{hint}.") from None
     if not isinstance(found, dict):
-        raise CohortError(f"{name} holds no names and values{hint}.")
+        raise CohortError(f"{name} contains no names and values{hint}.")
     return found
 
 
@@ -106,7 +106,7 @@ def _check_shape(text: str, name: str, deepest: int) -> None:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > deepest:
-            raise RefusedError(f"{name} is nested more than {deepest} deep.")
+            raise RefusedError(f"{name} is nested more than {deepest} levels deep.")
 
 
 def _check_number(event: yaml.ScalarEvent, name: str) -> None:

@@ -74,7 +74,7 @@ class Release:
         if unsafe or re.search(r"\{[{%]", first.subdirectory):
             what = f"_{unsafe[0]}" if unsafe else "_subdirectory with Jinja"
             raise RefusedError(
-                f"The release {self.name} has {what}; cohort runs no template's code."
+                f"The release {self.name} has {what}; cohort does not run a template's code."
             )
         for name in SHARED:
             getattr(first, name)  # copier keeps what it has worked out
@@ -198,7 +198,7 @@ class Releases:
             self._check_out(commit, folder)
             files = _listing(folder)
         if files is None:
-            raise CohortError(f"{folder} can't be written whole; is the disk full?")
+            raise CohortError(f"{folder} can't be written completely; is the disk full?")
         head = process.run(self.class_.home, "cat-file", "commit", commit, git_dir=self.store)
         line = next(line for line in head.split(b"\n") if line.startswith(b"author "))
         author = line.decode("utf-8", "replace").removeprefix("author ")
@@ -221,7 +221,7 @@ class Releases:
             about, _, path = entry.partition("\t")
             mode = about.split()[0]
             if mode not in ("100644", "100755"):
-                raise RefusedError(f"The template holds {path!r}, which is no plain file.")
+                raise RefusedError(f"The template contains {path!r}, which is not a plain file.")
             files[path] = (mode, blob_id((beside / path).read_bytes()))
         (beside / ".listing.json").write_text(json.dumps(files), encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)

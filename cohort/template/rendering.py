@@ -277,7 +277,7 @@ def _template_files(release: Release, below: str) -> list[tuple[str, str, str | 
                 continue
             if "{% yield" in relative or "{%- yield" in relative:
                 raise RefusedError(
-                    f"The template's path {source} yields; cohort can't follow that."
+                    f"The template's path {source} uses yield, which cohort does not support."
                 )
             plain = relative.removesuffix(suffix)
             fixed = None if "{" in relative else plain

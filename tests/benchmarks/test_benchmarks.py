@@ -27,6 +27,7 @@ def measure(name: str, folder: Path, *options: str) -> tuple[str, dict[str, Any]
     return printed, json.loads(kept.read_text(encoding="utf-8"))
 
 
+@pytest.mark.long
 def test_training(tmp_path: Path) -> None:
     printed, kept = measure("training", tmp_path)
     assert "| capstone |" in printed and "| DataLoader loop |" in printed
@@ -34,6 +35,7 @@ def test_training(tmp_path: Path) -> None:
     assert len(kept["growth"]) == 1
 
 
+@pytest.mark.long
 def test_first_run(tmp_path: Path) -> None:
     printed, kept = measure("first_run", tmp_path)
     assert printed.count("| capstone run, ") == 3
@@ -56,6 +58,7 @@ def test_embeddings(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.long
 def test_streaming(tmp_path: Path) -> None:
     printed, kept = measure("streaming", tmp_path)
     assert printed.count("| capstone, in blocks | 5,000 |") == 2
@@ -76,6 +79,7 @@ def test_serving(tmp_path: Path) -> None:
     assert {"goal": "no request failed (0 did)", "met": "met"} in kept["goals"]
 
 
+@pytest.mark.long
 def test_the_service_stands_mixed_load(tmp_path: Path) -> None:
     printed, kept = measure("serving", tmp_path, "--soak", "0.15")
     assert "| broken off | - |" in printed

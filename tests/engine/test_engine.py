@@ -20,20 +20,20 @@ ENGINE = ROOT / "template" / "engine" / "capstone"
 FILES = sorted(ENGINE.rglob("*.py"))
 # Lines of code that each room may have; "" is what lies beside the rooms.
 BUDGETS = {
-    "": 495,
-    "core": 1510,  # the four doors: student code, a run's files, files written, text shown
-    "data": 1850,  # whatever a student calls a table, and one sentence where it is none
-    "profiling": 700,
+    "": 520,
+    "core": 1520,  # the four doors: student code, a run's files, files written, text shown
+    "data": 2410,  # whatever a student calls a table, one sentence where it is none, and what clean() should mend
+    "profiling": 500,
     "training": 1990,  # with the form of model.json, which it reads itself
     "evaluation": 1540,
-    "runs": 790,  # a third of it is the forms of a run's JSON files
-    "reporting": 2250,
-    "serving": 2400,
+    "runs": 950,  # a third of it is the forms of a run's JSON files; what differs between runs, too
+    "reporting": 2380,
+    "serving": 2430,
     "export": 1300,
     "streaming": 1100,
     "checks": 900,
     "drafts": 400,
-    "commands": 2220,  # each command says what comes next, and a run what is under way
+    "commands": 2270,  # each command says what comes next, and a run what is under way
 }
 # From the command to the update of a weight, in the order in which they are read.
 PATH = ("commands/run", "pipeline", "training/fit", "training/loop", "training/ensemble")
@@ -82,7 +82,7 @@ def test_the_path_from_the_command_to_a_weight_reads_in_a_sitting() -> None:
         name: lines_apart_from_docstrings(path) - comment_lines(path) - empty[name]
         for name, path in files.items()
     }
-    assert sum(lines.values()) <= 665, lines
+    assert sum(lines.values()) <= 676, lines
 
 
 def test_the_path_teaches_where_it_is_read() -> None:

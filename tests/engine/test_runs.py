@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import shutil
 import sys
 from html import unescape
@@ -138,13 +139,22 @@ def test_predictions_for_new_rows_are_those_of_the_run(
     raw = pd.read_csv(project / "data" / "raw" / "student_outcomes.csv")
     new = raw.drop(columns="outcome")
     new.to_csv(project / "new.csv", index=False)
+    before = sorted((project / "data" / "raw").iterdir())
+    done = capstone(project, "predict", "data/raw/student_outcomes.csv")
+    assert done[0] == 0, done[2]
+    assert sorted((project / "data" / "raw").iterdir()) == before, "raw data stays as it came"
+    assert (project / "runs" / "predictions" / "student_outcomes_predictions.csv").is_file()
     done = capstone(project, "predict", "new.csv")
     assert done[0] == 0, done[2]
     told = pd.read_csv(project / "new_predictions.csv")
+    actions = dict(re.findall(r'"([^"]+)" for ([\d,]+)', done[1]))
+    counted = told["action"].value_counts()
+    assert {name: f"{number:,}" for name, number in counted.items()} == actions
     assert len(told) == len(new)
     test_part = pd.read_csv(latest(project) / "predictions.csv").set_index("row")
     served = told.loc[test_part.index - 1].set_index(test_part.index)
     assert (served["prediction"] == test_part["prediction"]).all()
+    assert (served["action"] == test_part["action"]).all()
     names = [name for name in test_part if name.startswith("probability_")]
     pd.testing.assert_frame_equal(served[names], test_part[names], rtol=1e-5)
 
@@ -162,6 +172,7 @@ def test_predict_names_what_is_wrong_with_new_rows(
     raw.drop(columns="rooms").to_csv(project / "without.csv", index=False)
     raw.assign(rooms="many").to_csv(project / "words.csv", index=False)
     for name, sentence in {
+        "none.csv": "none.csv does not exist: name a file with the rows to predict",
         "without.csv": 'no column "rooms"',
         "words.csv": '"rooms" holds category values such as "many"',
         "nowhere.csv": "does not exist",
@@ -232,7 +243,7 @@ def test_compare_lists_the_runs_and_what_changed(
     assert capstone(project, *again)[0] == 0
     told = capstone(project, "compare")[1]
     assert "the first run" in told
-    assert "changed: network.dropout = 0.3\n" in told
+    assert '": network.dropout = 0.3 (was 0.0); took' in told
 
 
 def test_rows_can_be_split_by_time(copy_of: Render, capstone: Capstone) -> None:

@@ -21,6 +21,7 @@ RUN_BY = {
     "capstone check --json > ada.json": "cohort/commands/test_class.py::test_the_report_shows_what_students_committed",
     "capstone run --resume": "engine/training/test_resume.py::test_resumed_training_gives_the_bits_of_a_whole_one",
     "capstone run --seeds": "engine/commands/test_seeds.py::test_several_seeds_make_one_table",
+    "capstone use": "engine/drafts/test_use.py::test_one_command_more_and_there_is_a_run",
     "cohort adopt": "cohort/commands/test_class.py::test_a_lost_answers_file_is_made_again",
     "cohort history": "cohort/projects/test_faults.py::test_history_says_what_was_done",
     "cohort report --checks": "cohort/commands/test_class.py::test_the_report_shows_what_students_committed",
@@ -39,6 +40,7 @@ RUN_BY = {
     "git diff --name-only --diff-filter=U": "template/test_update.py::test_a_conflict_is_resolved_as_the_page_says",
     "git reset --hard": "template/test_update.py::test_a_conflict_is_resolved_as_the_page_says",
     "git merge template/": "cohort/projects/test_update.py::test_once_merged_the_project_is_up_to_date",
+    "nox -s pictures": "site/test_pictures.py::test_no_picture_is_older_than_what_it_shows",
     "nox -s record": "template/test_update.py::test_a_project_of_a_recorded_release_becomes_as_a_fresh_one",
     'pip install -e ".[dev]"': "template/test_readme.py::test_with_pip_every_command_works_as_written",
     'python -m pip install -e ".[dev]" --extra-index-url': (
@@ -96,13 +98,13 @@ def texts(render: Render) -> dict[str, str]:
     return {
         **{name: page(name) for name in PAGES},
         **ours,
-        "the student's README": readme_of(render(docker=True, slurm=True)),
+        "the student's README and guide": readme_of(render(docker=True, slurm=True)),
     }
 
 
 def test_each_command_is_run_by_a_test(texts: dict[str, str]) -> None:
     in_blocks = {line for text in texts.values() for line in lines_of(text)} | set(ELSEWHERE)
-    in_blocks |= set("".join(blocks(texts["the student's README"], "bash")).splitlines())
+    in_blocks |= set("".join(blocks(texts["the student's README and guide"], "bash")).splitlines())
     untested = {
         f"{name}: {command}"
         for name, text in texts.items()

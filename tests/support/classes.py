@@ -128,6 +128,21 @@ def made_once(kept: Path, folders: list[Path], make: Callable[[], None]) -> None
         shutil.copytree(folder, kept / str(number), symlinks=True)
 
 
+def create_on_servers(cohort: "Cohort", folder: Path, names: list[str], kept: Path) -> Path:
+    """Create a class whose repositories lie on a server, which is a folder beside it here; or copy it from `kept`."""
+    server = folder.parent / "server"
+
+    def create() -> None:
+        for name in names:
+            bare = ("init", "--quiet", "--bare", "--initial-branch=main")
+            git(folder.parent, *bare, str(server / f"{name}.git"))
+        said = cohort(folder, "create", "--to", "v1.0.0")
+        assert said.code == 0, said.out
+
+    made_once(kept, [server, folder / ".cohort"], create)
+    return folder
+
+
 @dataclass(frozen=True)
 class Said:
     """What a command said, and how it ended."""

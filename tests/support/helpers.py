@@ -22,6 +22,12 @@ PARTS = ("copier.yml", "includes", "template")  # what Copier reads
 LEAVINGS = shutil.ignore_patterns("__pycache__", ".*_cache", ".hypothesis")
 # What makes a run short, where its quality counts for nothing.
 SMALL = ("network.members=3", "evaluation.bootstrap=20", "evaluation.explained_rows=0")
+# One network and one epoch: for what a run says, whatever it learns.
+SMALLEST = tuple(
+    word
+    for change in ("network.members=1", "training.epochs=1", *SMALL[1:])
+    for word in ("--set", change)
+)
 # The same in capstone.toml, for a run that learns next to nothing: what is there, and what is put in its place.
 SHORT = {
     "members = 8": "members = 2",
@@ -81,6 +87,25 @@ def must_run(*command: str | Path, cwd: Path, **env: str) -> str:
     done = run(*command, cwd=cwd, **env)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+# For code that imports everything once: begin(word, ...) then forks a process that runs a command, and gives its id.
+FORKING = """
+import os, sys
+import capstone.pipeline, skops.io
+from capstone.commands.app import main
+
+def begin(*words):
+    child = os.fork()
+    if child == 0:
+        sys.argv = ["capstone", *words]
+        try:
+            main()
+        except SystemExit as ended:
+            os._exit(int(ended.code or 0))
+        os._exit(0)
+    return child
+"""
 
 
 @contextmanager

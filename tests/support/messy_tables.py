@@ -313,7 +313,9 @@ def a_spreadsheet() -> Messy:
             "ordered": [
                 f"{d[8:]}.{d[5:7]}.{d[:4]}" if i % 3 == 1 else d for i, d in enumerate(days)
             ],
-            "remark": [f"call {chance.random.integers(1e6)} back, then {i}" for i in range(ROWS)],
+            "remark": [
+                f"call {chance.random.integers(1_000_000)} back, then {i}" for i in range(ROWS)
+            ],
             "empty": [None] * ROWS,
             "version": ["v1"] * ROWS,
             "returned": chance.answers(cost, ["1"], ["0"]),

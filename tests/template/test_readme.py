@@ -1,4 +1,4 @@
-"""The READMEs: what they name exists, and each command in the project's README does what it says."""
+"""The READMEs and the guide: what they name exists, and each command of a project's pages does what it says."""
 
 import json
 import os
@@ -24,7 +24,10 @@ def blocks(readme: str, language: str) -> list[str]:
 
 
 def readme_of(project: Path) -> str:
-    return (project / "README.md").read_text(encoding="utf-8")
+    """A project's first page and the guide that it leads to."""
+    return "\n".join(
+        (project / name).read_text(encoding="utf-8") for name in ("README.md", "engine/guide.md")
+    )
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
@@ -32,7 +35,7 @@ def test_every_file_in_its_table_exists(render: Render, problem: str) -> None:
     project = render(problem=problem, docker=True, slurm=True, deployment="both")
     rows = re.findall(r"^\| (`.*?) \|.*\| (?:yours|the template's) \|$", readme_of(project), re.M)
     named = [name for row in rows for name in re.findall(r"`(.*?)`", row)]
-    assert len(named) > 15
+    assert len(named) > 30
     for name in named:
         assert list(project.glob(name)), name
 
@@ -57,7 +60,7 @@ def test_every_command_it_names_exists(render: Render, run_capstone: RunCapstone
 
 def test_own_data_is_explained_where_it_matters(render: Render) -> None:
     readme = readme_of(render(data_source="own", data_path="data/raw/mine.parquet"))
-    assert "First put your table at `data/raw/mine.parquet`." in readme
+    assert "First tell the project about your table: `capstone use PATH-OF-YOUR-TABLE`." in readme
 
 
 def test_our_readme_opens_with_the_two_commands() -> None:
@@ -115,11 +118,13 @@ def test_with_pip_every_command_works_as_written(
     settings.write_text(text, encoding="utf-8")
     readme = readme_of(project)
     setup = next(block for block in blocks(readme, "bash") if "venv" in block)
-    daily = blocks(readme, "sh")
+    daily = "".join(dict.fromkeys("".join(blocks(readme, "sh")).splitlines(keepends=True)))
+    for stands_for, value in {"ROW": "H0001", "TABLE": "data/raw/house_prices.csv"}.items():
+        daily = re.sub(rf"\b{stands_for}\b", value, daily)
     tracking = 'python -m pip install -e ".[tracking]"'
     assert f"`{tracking}`" in readme
     # The libraries for tracking come with the tests' own environment; here pip has only to find them.
-    script = "set -euo pipefail\n" + setup + "".join(daily) + f"{tracking} --dry-run\n"
+    script = "set -euo pipefail\n" + setup + daily + f"{tracking} --dry-run\n"
     # Compiled is what gets imported, not all that pip installs: that halves its time.
     lazily = {"PIP_NO_COMPILE": "1", "PYTHONDONTWRITEBYTECODE": ""}
     must_run("bash", "-c", script, cwd=project, **clean_environment, **lazily)
@@ -130,11 +135,12 @@ def test_with_pip_every_command_works_as_written(
     run = project / "runs" / (project / "runs" / "LATEST").read_text(encoding="utf-8").strip()
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["model"]["r2"]["value"] > metrics["baselines"]["dummy"]["r2"]["value"]
-    table = re.findall(r"^\| `([\w.]+)`(?:, `([\w.]+)`)? \|", readme, re.MULTILINE)
-    of_a_run = [name for row in table for name in row if name and not (project / name).exists()]
+    part = readme.partition("\n## A run\n")[2].partition("\n## ")[0]
+    table = re.findall(r"^\| `([\w.]+)`(?:, `([\w.]+)`)? \|", part, re.MULTILINE)
+    of_a_run = [name for row in table for name in row if name]
     assert "metrics.json" in of_a_run
     assert all((run / name).is_file() for name in of_a_run), of_a_run
-    assert (project / "data" / "raw" / "house_prices_predictions.csv").is_file()
+    assert (project / "runs" / "predictions" / "house_prices_predictions.csv").is_file()
 
 
 @pytest.mark.slow

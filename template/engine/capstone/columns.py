@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol, Self
 
 SPACES = " \u00a0\u2009\u202f"  # the usual one, and those that programs put between thousands
@@ -73,8 +73,8 @@ def unify_text(
     Series or ndarray, shape (rows,)
         Of the same kind as the column that was given.
     """
-    kept: dict[str, str | None] = dict.fromkeys(missing)
-    kept |= {other: word for word, others in spellings.items() for other in others}
+    kept: dict[str, str | None] = dict.fromkeys(_texts(missing))
+    kept |= {other: word for word, others in spellings.items() for other in _texts(others)}
     return _text_for_text(column, lambda text: kept.get(text, text))
 
 
@@ -111,7 +111,8 @@ def to_date(column: Any, formats: Sequence[str]) -> Any:
     column : Series or ndarray, shape (rows,)
         A column of a `Table`.
     formats : list of str
-        The ways, as `datetime.strptime` spells them: ["%d.%m.%Y", "%Y-%m-%d"]. The first that fits counts.
+        The ways, as `datetime.strptime` spells them: ["%d.%m.%Y", "%Y-%m-%d"]. The first that fits counts. A time
+        with a zone (%z) becomes that of UTC.
 
     Returns
     -------
@@ -120,8 +121,12 @@ def to_date(column: Any, formats: Sequence[str]) -> Any:
     """
     import numpy as np
 
+    forms = _texts(formats)
+    for form in forms:
+        # Raises ValueError for a letter that stands for no part of a date; else every cell would become missing.
+        datetime.strptime(datetime(2000, 1, 1, tzinfo=UTC).strftime(form), form)
     return _text_for(
-        column, lambda text: _parse_date(text, formats), np.datetime64("NaT"), "datetime64[s]"
+        column, lambda text: _parse_date(text, forms), np.datetime64("NaT"), "datetime64[s]"
     )
 
 
@@ -146,9 +151,9 @@ def number_pattern(decimal: str) -> re.Pattern[str]:
 def _pattern(decimal: str, other: str) -> re.Pattern[str]:
     point = re.escape(decimal)
     mark = f"[{re.escape(other)}{SPACES}{QUOTES}]"
-    whole = rf"\d{{1,3}}(?P<mark>{mark})\d{{3}}(?:(?P=mark)\d{{3}})*"  # 1,234,567
+    whole = rf"[1-9]\d{{0,2}}(?P<mark>{mark})\d{{3}}(?:(?P=mark)\d{{3}})*"  # 1,234,567
     if decimal == ".":
-        whole = rf"(?:{whole}|\d{{1,2}}(?:,\d{{2}})+,\d{{3}})"  # 12,34,567, as in India
+        whole = rf"(?:{whole}|[1-9]\d?(?:,\d{{2}})+,\d{{3}})"  # 12,34,567, as in India
     digits = rf"{whole}(?:{point}\d+)?|\d+(?:{point}\d*)?(?:[eE][+-]?\d+)?|{point}\d+"
     sign = r"(?P<sign>[+\-\u2212]?)"
     return re.compile(
@@ -160,12 +165,18 @@ def _pattern(decimal: str, other: str) -> re.Pattern[str]:
 PATTERNS = {decimal: _pattern(decimal, other) for decimal, other in ((".", ","), (",", "."))}
 
 
+def _texts(texts: Sequence[str]) -> Sequence[str]:
+    """Several texts; a single one is itself, not its letters."""
+    return [texts] if isinstance(texts, str) else texts
+
+
 def _parse_date(text: str, formats: Sequence[str]) -> datetime | None:
     for form in formats:
         try:
-            return datetime.strptime(text.strip(), form)
+            moment = datetime.strptime(text.strip(), form)
         except ValueError:
             continue
+        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
     return None
 
 

@@ -28,6 +28,7 @@ from capstone.data.validation import (
     check_enough_rows,
     check_named_columns,
     check_target,
+    notes_on_columns,
 )
 from capstone.evaluation.analysis import PredictedRows, analyze
 from capstone.evaluation.calibration import calibrate
@@ -37,6 +38,7 @@ from capstone.evaluation.evaluate import (
     point_metrics,
     primary_metric,
 )
+from capstone.evaluation.plausibility import find_doubt
 from capstone.export.onnx.export import ModelExport, RunRows
 from capstone.export.rehearsal import rehearse
 from capstone.reporting.report.report import write_report
@@ -67,6 +69,8 @@ class RunOptions:
         Noted in run.json: the run was only to see that every step works.
     resume : bool
         Go on from the checkpoint of a run that was stopped.
+    name, note : str
+        What a person calls the run, and says about it: kept in run.json.
     keep_checkpoints : bool
         Write checkpoints while training.
     keep_row : str
@@ -79,6 +83,8 @@ class RunOptions:
 
     quick: bool = False
     resume: bool = False
+    name: str = ""
+    note: str = ""
     keep_checkpoints: bool = True
     keep_row: str = ""
     streamed: bool | None = None
@@ -179,6 +185,7 @@ class CapstonePipeline:
         self.table = self.table.loc[self.target.index]
         self.features = feature_columns(self.table, data)
         check_columns(self.table[self.features], data, self.place)
+        self._tell(notes_on_columns(self.table[self.features]))
         # Three parts: one to learn from, one to choose by (when to stop, which threshold), and one for the exam.
         # Rows that belong together, such as copies, lie in one part: else the exam would ask what was taught.
         self.parts = split_rows(self.table, self.target, self.settings)
@@ -287,6 +294,11 @@ class CapstonePipeline:
         # Compare your own ideas by this score. A test score that you choose by is no exam any more, but one more
         # lesson.
         self.metrics["validation"] = point_metrics(truth[held_out], predictions, problem)
+        # A score too good to be true mostly is: a column says what nobody knows yet when it counts.
+        seen = validation.table[list(dict.fromkeys(self.model.preprocessor.origins))]
+        known, tested = self.target[seen.index], len(test.truth)
+        if doubt := find_doubt(seen, known, self.metrics, tested, settings.data):
+            self.metrics["doubt"] = doubt
         self.show("evaluate: errors, groups and the SHAP values of each column")
         # A score says how good; this says why, for whom, and what following decisions.py would have cost.
         self.analysis = analyze(self.model, settings, self.root, train, validation, test)
@@ -303,6 +315,7 @@ class CapstonePipeline:
         info["rows"] = {part: len(rows) for part, rows in self.parts.items()}
         info["seconds"] = {name: round(seconds, 3) for name, seconds in self.seconds.items()}
         info |= {"health": self.health, "quick": self.options.quick, **self.about}
+        info |= {"name": self.options.name, "note": self.options.note}
         info["trained_from"] = self.checkpoint.digest()
         # Every look at the test part tempts to try again, so the looks are counted, and the report tells how many
         # there were.

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.classes import Cohort, commit_all, git, made_once, make_class, write
+from tests.support.classes import Cohort, commit_all, create_on_servers, git, make_class, write
 from tests.support.helpers import ROOT, Render, RunCapstone, must_run
 
 REF = "refs/notes/capstone/check"
@@ -39,15 +39,7 @@ def classroom(cohort: Cohort, small: Path, tmp_path: Path, kept: Path) -> Path:
         ["ada", "eve"],
         **{"class": settings, "forge": "file_remotes = true"},
     )
-
-    def create() -> None:
-        bare = ("init", "--quiet", "--bare", "--initial-branch=main")
-        for name in ("ada", "eve"):
-            git(tmp_path, *bare, f"server/{name}.git")
-        assert cohort(folder, "create", "--to", "v1.0.0").code == 0
-
-    made_once(kept / "ci", [server, folder / ".cohort"], create)
-    return folder
+    return create_on_servers(cohort, folder, ["ada", "eve"], kept / "ci")
 
 
 def script_of(forge: str) -> str:
@@ -112,7 +104,7 @@ def test_after_new_work_the_result_is_an_older_commits(cohort: Cohort, classroom
     page = classroom / "class.html"
     assert cohort(classroom, "report", "--html", str(page)).code == 0
     assert "card: 3 questions are open" in page.read_text()
-    assert "of an older commit" in page.read_text()
+    assert "for an older commit" in page.read_text()
     leave(classroom, "ada", json.dumps({"rules": []}))  # a push later: the new note replaces it
     ada = cohort(classroom, "status", "--json").projects["ada"]
     assert ada["checks"] == [] and ada["checked"] == "newest"

@@ -95,7 +95,9 @@ def test_a_newer_ledger_is_refused_in_one_sentence(
     connection.close()
     for command in ("status", "plan", "update"):
         said = cohort(folder, command)
-        assert said.code == 3 and "was written by a newer cohort; update cohort" in said.err
+        assert (
+            said.code == 3 and "was written by a newer version of cohort; update cohort" in said.err
+        )
 
 
 def test_an_update_that_was_rolled_back_is_no_last_update(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.classes import Cohort, commit_all, git, made_once, make_class, write
+from tests.support.classes import Cohort, commit_all, create_on_servers, git, make_class, write
 
 BRANCH = "template/v2.0.0"
 
@@ -16,16 +16,7 @@ def classroom(cohort: Cohort, small: Path, tmp_path: Path, kept: Path) -> Path:
     settings = f'remote = "file://{tmp_path}/server/{{student}}.git"'
     sections = {"class": settings, "forge": "file_remotes = true"}
     folder = make_class(tmp_path / "class", small, names, **sections)
-
-    def create() -> None:
-        bare = ("init", "--quiet", "--bare", "--initial-branch=main")
-        for name in names:
-            git(tmp_path, *bare, f"server/{name}.git")
-        said = cohort(folder, "create", "--to", "v1.0.0")
-        assert said.code == 0, said.out
-
-    made_once(kept / "pushing", [tmp_path / "server", folder / ".cohort"], create)
-    return folder
+    return create_on_servers(cohort, folder, names, kept / "pushing")
 
 
 def commit_to(server: Path, message: str) -> None:

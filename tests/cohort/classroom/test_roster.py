@@ -98,7 +98,7 @@ def test_a_quotation_mark_that_is_never_closed_costs_one_row(tmp_path: Path) -> 
 
 def test_empty_columns_and_cells_beyond_the_header_are_no_error(tmp_path: Path) -> None:
     roster = read_roster(class_of(tmp_path, "student,title,,\nada,A,,\nbob,B,,,\n,,,\ncem,C,x,\n"))
-    assert names(roster) == ["ada", "bob"] and "line 5: a cell below a column" in roster.problems[0]
+    assert names(roster) == ["ada", "bob"] and "line 5: a cell in a column" in roster.problems[0]
 
 
 def test_a_name_has_one_spelling(tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ def test_create_names_the_columns_that_are_no_question(
     write(folder, {"class.csv": rows})
     said = cohort(folder, "create")
     lines = [line for line in said.out.splitlines() if "email, tittle" in line]
-    assert said.code == 3 and len(lines) == 1 and "asks no question" in lines[0]
+    assert said.code == 3 and len(lines) == 1 and "has no question" in lines[0]
     assert "is called mueller-j" in said.out
     assert "line 3 of the roster" in " ".join(said.out.split()) and "2 created" in said.out
     assert "green" in (folder / "students/ada/src/my_work/features.py").read_text()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cohort.classroom import stores
-from tests.support.classes import Cohort, git, made_once, make_class, snapshot, write
+from tests.support.classes import Cohort, create_on_servers, git, make_class, snapshot, write
 from tests.support.helpers import ROOT, run, small_disk
 
 BRANCH = "template/v2.0.0"
@@ -56,16 +56,7 @@ def classroom(
     (tmp_path / "bin" / "ssh").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
     monkeypatch.setattr(stores, "PAUSE", 0.01)
-
-    def create() -> None:
-        bare = ("init", "--quiet", "--bare", "--initial-branch=main")
-        for name in names:
-            git(tmp_path, *bare, f"server/{name}.git")
-        said = cohort(folder, "create", "--to", "v1.0.0")
-        assert said.code == 0, said.out
-
-    made_once(kept / "ssh", [tmp_path / "server", folder / ".cohort"], create)
-    return folder
+    return create_on_servers(cohort, folder, names, kept / "ssh")
 
 
 def breaks(classroom: Path, kind: str, after: int, times: int) -> Path:

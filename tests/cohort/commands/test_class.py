@@ -161,7 +161,7 @@ def test_adopt_does_not_guess(cohort: Cohort, two: Path) -> None:
     git(project, "add", ".")
     git(project, "commit", "--quiet", "--amend", "--message", "Another project")
     said = cohort(two, "adopt", "ada", "--json")
-    assert said.code == 3 and "like no allowed release" in said.projects["ada"]["message"]
+    assert said.code == 3 and "matches no allowed release" in said.projects["ada"]["message"]
 
 
 @pytest.fixture
@@ -258,9 +258,9 @@ def test_a_mistake_is_one_sentence(tmp_path: Path, words: list[str], sentence: s
     [
         ("[template]\nurl = 'x'\nreleases = []\n", "template.releases"),
         ("[template]\nurl = 'x'\nreleases = ['v1']\ncolour = 1\n", "template.colour"),
-        ("[template]\nurl = 'x'\nreleases = ['--upload-pack=x']\n", "no name of a release"),
+        ("[template]\nurl = 'x'\nreleases = ['--upload-pack=x']\n", "not the name of a release"),
         ("[template]\nurl = 'x'\nreleases = ['v1']\n[class]\nbranch_prefix = '../'\n", "branch"),
-        ("[template]\nurl = 'x'\nreleases = ['newest']\n", "'newest' is no version"),
+        ("[template]\nurl = 'x'\nreleases = ['newest']\n", "'newest' is not a version"),
         ("[template\n", "can't be read"),
     ],
 )

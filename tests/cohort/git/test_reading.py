@@ -101,7 +101,7 @@ def test_a_pack_of_eves_can_not_speak_for_ada(cohort: Cohort, classroom: Path) -
     stores = [objects(classroom / project) for project in (ADA, EVE)]
     packed = Packed(class_.home, make_bare(class_.cache / "reading"), stores, 10)
     try:
-        with pytest.raises(RefusedError, match="not what its name says"):
+        with pytest.raises(RefusedError, match="not match its hash"):
             Objects(stores[:1], packed).read(name, "blob", 1 << 16)
     finally:
         packed.close()
@@ -260,18 +260,18 @@ def too_many_references(project: Path) -> None:
 
 
 HOSTILE: dict[Callable[[Path], None], tuple[str, str]] = {
-    pipe: ("refused", "no plain file"),
-    link: ("refused", "no plain file"),
+    pipe: ("refused", "not a plain file"),
+    link: ("refused", "not a plain file"),
     linked_folder: ("refused", "symbolic link"),
-    bomb: ("refused", "not what its name says"),
+    bomb: ("refused", "not match its hash"),
     large_head: ("refused", "bytes; allowed"),
-    cut: ("refused", "not what its name says"),
+    cut: ("refused", "not match its hash"),
     path_as_tree: ("error", "is damaged"),
     reftable: ("error", "reftable"),
     sha256: ("error", "SHA-1"),
     linked_refs: ("refused", "symbolic link"),
     linked_objects: ("refused", "symbolic link"),
-    git_file: ("refused", "names another folder"),
+    git_file: ("refused", "points to another folder"),
     alternates: ("refused", "borrows objects"),
     dangling_alternates: ("refused", "borrows objects"),
     too_many_references: ("refused", "bytes; allowed"),

@@ -80,7 +80,7 @@ def full_row(number: int) -> Row:
         scores=["Accuracy: 0.912", "ROC AUC: 0.934", "F1 (macro): 0.899"],
         against="the network is better than the constant baseline and the linear model",
         checks=["card: docs/model_card.md has 3 questions without an answer", "ethics: 4 boxes"],
-        help=["update needs attention", "changed protected files", "2 checks open"],
+        help=["update needs attention", "changed protected files", "2 open checks"],
         message="src/capstone/training.py: the student and the template changed the same lines",
     )
 

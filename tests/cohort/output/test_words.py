@@ -49,7 +49,7 @@ def test_each_command_says_what_is_next(
     cohort: Cohort, small: Path, tmp_path: Path, two: Path
 ) -> None:
     said = cohort(tmp_path / "new", "init", str(small)).out
-    assert said.strip().endswith("Next: `cohort create` makes one repository per student.")
+    assert said.strip().endswith("Next: `cohort create` creates one repository per student.")
     assert "Next: `cohort status`" in cohort(two, "create").out
     assert "Next: `cohort plan`" in cohort(two, "status").out
     assert "Next: `cohort update` writes" in cohort(two, "plan").out

@@ -229,7 +229,7 @@ def test_what_could_not_be_compared_is_said(cohort: Cohort, classroom: Path, ada
     shutil.rmtree(classroom / ".cohort")
     code, outcome = audit(cohort, classroom)
     assert code == 0 and outcome["state"] == "unchanged"
-    assert "only answers that the roster has" in outcome["notes"][0]
+    assert "only the answers in the roster" in outcome["notes"][0]
 
 
 def test_an_answer_that_changes_nothing_protected_is_only_named(
@@ -248,7 +248,7 @@ def test_an_older_release_is_no_way_back(cohort: Cohort, classroom: Path, ada: P
     for path in ada.rglob("checks.py"):
         path.write_text(ENGINE["capstone/checks.py"])
     found = counted(cohort, classroom)
-    assert found == {ANSWERS: "the project is at v1.0.0, but was at v2.0.0 before"}
+    assert found == {ANSWERS: "the project is on v1.0.0, but was on v2.0.0 before"}
 
 
 def test_a_merged_update_is_no_way_back(cohort: Cohort, made: Path, tmp_path: Path) -> None:
@@ -263,7 +263,7 @@ def test_a_merged_update_is_no_way_back(cohort: Cohort, made: Path, tmp_path: Pa
     git(ada, "revert", "--no-edit", "HEAD")
     shutil.rmtree(folder / ".cohort")
     found = counted(cohort, folder)
-    assert found == {ANSWERS: "the project is at v1.0.0, but was at v2.0.0 before"}
+    assert found == {ANSWERS: "the project is on v1.0.0, but was on v2.0.0 before"}
 
 
 def test_an_added_workflow(cohort: Cohort, classroom: Path, ada: Path) -> None:

@@ -124,14 +124,14 @@ def test_the_line_ends_of_a_file_with_zeros_are_its_bytes(tmp_path: Path) -> Non
     base, theirs, ours = b"a\n\0\n", b"a\r\n\0\n", b"a\n\0\nb\n"
     branch, outcome = update(tmp_path, files(t=base), files(t=theirs), files(t=ours))
     assert outcome.state == CONFLICT and branch == files(t=ours)
-    assert "no text" in outcome.conflicts[0]["what"]
+    assert "not text" in outcome.conflicts[0]["what"]
 
 
 def test_a_file_of_the_students_own_folder_is_no_renamed_file(tmp_path: Path) -> None:
     ours = {"mine/engine.py": File(PLAIN, FAR.encode())}
     branch, outcome = update(tmp_path, files(old=TEXT), files(old=EDITED), ours)
     assert branch == ours and outcome.notes == [
-        "old.py stays deleted, though the template changed it"
+        "old.py stays deleted, although the template changed it"
     ]
 
 
@@ -168,23 +168,26 @@ LINES = "the student and the template changed the same lines; the student's side
 CONFLICTS = {
     "the same lines": (
         (files(old=EDITED), files(old=MINE), files(old=MINE)),
-        ("old.py", f"{LINES}. Merge the template's in by hand"),
+        ("old.py", f"{LINES}. Add the template's side"),
     ),
     "renamed by the template": (
         (files(new=EDITED), files(old=MINE), files(new=MINE)),
-        ("new.py", f"the template renamed old.py to this; {LINES}"),
+        ("new.py", f"the template renamed old.py to this name; {LINES}"),
     ),
     "renamed by the student": (
         (files(old=EDITED), files(new=MINE), files(new=MINE)),
-        ("new.py", f"the student renamed old.py to this; {LINES}"),
+        ("new.py", f"the student renamed old.py to this name; {LINES}"),
     ),
     "renamed by both": (
         (files(new=EDITED), files(new=MINE), files(new=MINE)),
-        ("new.py", f"the student and the template both renamed old.py to this; {LINES}"),
+        ("new.py", f"the student and the template both renamed old.py to this name; {LINES}"),
     ),
     "renamed apart": (
         (files(theirs=EDITED), files(mine_now=MINE), files(theirs=EDITED, mine_now=MINE)),
-        ("mine_now.py", "the student renamed old.py to this, the template to theirs.py; both are"),
+        (
+            "mine_now.py",
+            "the student renamed old.py to this name, the template to theirs.py; both are",
+        ),
     ),
     "removed, and changed": (
         ({}, files(old=MINE), files(old=MINE)),
@@ -195,7 +198,10 @@ CONFLICTS = {
     ),
     "removed, and renamed": (
         ({}, files(new=TEXT), files(new=TEXT)),
-        ("new.py", "the template no longer has old.py, which the student renamed to this; the"),
+        (
+            "new.py",
+            "the template no longer has old.py, which the student renamed to this name; the",
+        ),
     ),
     "removed, and made executable": (
         (
@@ -235,7 +241,7 @@ CONFLICTS = {
         (files(old=TEXT, Note=EDITED), files(old=TEXT, note=OTHER), files(old=TEXT, note=OTHER)),
         (
             "note.py",
-            "the template now has Note.py, and Windows and macOS can't tell it from note.py",
+            "the template now has Note.py, which Windows and macOS can't tell apart from note.py",
         ),
     ),
     "no room to follow": (
@@ -251,7 +257,7 @@ CONFLICTS = {
     ),
     "bytes": (
         (files(old=b"\0\1"), files(old=b"\0\2"), files(old=b"\0\2")),
-        ("old.py", "the student and the template both changed this file, which is no text"),
+        ("old.py", "the student and the template both changed this file, which is not text"),
     ),
 }
 
@@ -280,7 +286,7 @@ def test_what_a_student_deleted_comes_back_only_under_another_name(tmp_path: Pat
     branch, outcome = update(tmp_path, files(old=TEXT), files(new=EDITED), {})
     assert outcome.state == CLEAN and branch == files(new=EDITED)
     assert outcome.notes == [
-        "new.py is written: the template renamed old.py, which the student had deleted, to this"
+        "new.py is added: the student deleted old.py, and the template renamed it to this name"
     ]
 
 

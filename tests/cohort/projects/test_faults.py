@@ -17,8 +17,8 @@ from cohort.classroom.ledger import alone
 from tests.support.classes import (
     Cohort,
     commit_all,
+    create_on_servers,
     git,
-    made_once,
     make_class,
     move_into,
     snapshot,
@@ -153,7 +153,7 @@ def test_a_full_disk_leaves_no_half_branch(classroom: Path, blocks: int) -> None
 def test_two_at_once_are_refused(cohort: Cohort, classroom: Path) -> None:
     with alone(classroom / ".cohort"):
         said = cohort(classroom, "update")
-    assert said.code == 3 and "Another cohort is at work" in said.err
+    assert said.code == 3 and "Another cohort command is running" in said.err
 
 
 @pytest.mark.parametrize("damage", ["empty", "missing", "garbage"])
@@ -198,7 +198,7 @@ def test_a_lock_of_git_is_respected(cohort: Cohort, classroom: Path) -> None:
     write(classroom / "students" / NAMES[0], {f".git/refs/heads/{BRANCH}.lock": ""})
     said = cohort(classroom, "update", "--json")
     assert said.code == 3
-    assert "is a git at work there" in said.projects[NAMES[0]]["message"]
+    assert "is git running there" in said.projects[NAMES[0]]["message"]
     assert said.projects[NAMES[1]]["wrote"]
 
 
@@ -221,16 +221,7 @@ def remotes(cohort: Cohort, small: Path, tmp_path: Path, kept: Path) -> Path:
     folder = make_class(
         tmp_path / "class", small, names, **{"class": settings, "forge": "file_remotes = true"}
     )
-
-    def create() -> None:
-        for name in names:
-            server = tmp_path / "server" / f"{name}.git"
-            server.mkdir(parents=True)
-            git(server, "init", "--quiet", "--bare", "--initial-branch=main")
-        assert cohort(folder, "create", "--to", "v1.0.0").code == 0
-
-    made_once(kept / "file", [tmp_path / "server", folder / ".cohort"], create)
-    return folder
+    return create_on_servers(cohort, folder, names, kept / "file")
 
 
 def test_servers_get_branches_only_when_asked(cohort: Cohort, remotes: Path) -> None:

@@ -665,7 +665,7 @@ def test_the_log_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.Monk
         faults.sentence(KeyError(number), "test")
     assert (tmp_path / "errors.log").stat().st_size < 7_000
     monkeypatch.setattr(faults, "_log", tmp_path / "errors.log" / "below")
-    assert "could not be kept" in faults.sentence(KeyError("x"), "test")
+    assert "could not be saved" in faults.sentence(KeyError("x"), "test")
 
 
 def test_a_stopped_command_leaves_no_process(classroom: Path) -> None:
@@ -682,7 +682,7 @@ def test_a_stopped_command_leaves_no_process(classroom: Path) -> None:
     started = time.monotonic()
     done = run(sys.executable, "-c", code, cwd=ROOT)
     assert done.returncode == 3 and time.monotonic() - started < 30
-    assert done.stderr == "cohort: stopped. `cohort update --resume` goes on with an update.\n"
+    assert done.stderr == "cohort: stopped. `cohort update --resume` continues an update.\n"
     assert must_run("ps", "-eo", "args", cwd=ROOT).count(str(classroom)) == 0
 
 

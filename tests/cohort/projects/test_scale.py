@@ -73,7 +73,7 @@ def test_several_machines_update_a_class_at_once(
 def test_a_wrong_part_is_named(cohort: Cohort, small: Path, tmp_path: Path, part: str) -> None:
     folder = make_class(tmp_path / "class", small, NAMES)
     said = cohort(folder, "plan", "--part", part)
-    assert said.code == 3 and f"--part {part} is no part; write 2/8" in said.err
+    assert said.code == 3 and f"--part {part} is not valid; write 2/8" in said.err
 
 
 # ---- The pull model: template-update.yml in the student's own repository ------------------------------

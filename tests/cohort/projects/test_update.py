@@ -220,7 +220,7 @@ def test_markers_come_only_on_request(cohort: Cohort, conflict: Path) -> None:
     said = cohort(conflict, "update", "--markers", "--json")
     assert said.code == 2
     ((path, what),) = [tuple(one.values()) for one in said.projects["ada"]["conflicts"]]
-    assert path == "engine.py" and "both are in the file, between markers" in what
+    assert path == "engine.py" and "both sides are in the file, between markers" in what
     message = git(conflict / STUDENT, "log", "-1", "--format=%B", BRANCH)
     assert f"- {path}: {what}." in message and "is kept" not in message
     branch = git(conflict / STUDENT, "show", f"{BRANCH}:engine.py")

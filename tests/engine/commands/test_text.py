@@ -228,7 +228,7 @@ def test_files_for_programs_keep_every_letter(hostile: Callable[[str], Path]) ->
     """Decision 0145: predictions and schema are data. A formula or an escape in them is the table's own."""
     project = hostile("binary")
     assert command(project, "predict", "data/raw/t.csv").code == 0
-    written = pd.read_csv(project / "data" / "raw" / "t_predictions.csv")
+    written = pd.read_csv(project / "runs" / "predictions" / "t_predictions.csv")
     given_ = pd.read_csv(project / "data" / "raw" / "t.csv")
     pd.testing.assert_frame_equal(written[list(given_)], given_)
     run = project / "runs" / (project / "runs" / "LATEST").read_text().strip()

@@ -60,8 +60,10 @@ def test_tensorboard_reads_what_was_logged_for_it(copy_of: Render, capstone: Cap
     settings = events.Tensors("settings/text_summary")[0].tensor_proto.string_val[0].decode()
     assert "training.epochs = 3" in settings
     assert "email" not in settings
-    # The line of the README opens its pages.
-    [line] = re.findall(r"`(tensorboard --logdir .*?)`", (project / "README.md").read_text("utf-8"))
+    # The line of the guide opens its pages.
+    [line] = re.findall(
+        r"`(tensorboard --logdir .*?)`", (project / "engine" / "guide.md").read_text("utf-8")
+    )
     tensorboard = [sys.executable, "-m", "tensorboard.main", *line.split()[1:]]
     with serving(tensorboard, project, "/data/runs") as (address, _):
         assert json.loads(get(f"{address}/data/runs")) == [folder.name]
@@ -226,13 +228,13 @@ def test_a_place_that_is_none_or_holds_a_password_is_refused(
     assert sentence in error
 
 
-def test_the_readme_shows_runs_with_the_version_that_wrote_them(render: Render) -> None:
+def test_the_guide_shows_runs_with_the_version_that_wrote_them(render: Render) -> None:
     """Another minor version has other tables."""
     project = render()
     pins = (project / "pyproject.toml").read_text(encoding="utf-8")
     minor = re.findall(r'"mlflow-skinny~=(\d+\.\d+)\.\d+"', pins)[0]
-    readme = (project / "README.md").read_text(encoding="utf-8")
-    assert re.findall(r"mlflow~=(\d+\.\d+)\.0", readme) == [minor, minor]
+    guide = (project / "engine" / "guide.md").read_text(encoding="utf-8")
+    assert re.findall(r"mlflow~=(\d+\.\d+)\.0", guide) == [minor, minor]
 
 
 @pytest.mark.long
@@ -241,7 +243,7 @@ def test_the_pages_of_mlflow_open_as_the_readme_says(copy_of: Render, capstone: 
     """With uv; pipx runs the same command in the same way."""
     project = copy_of(problem="regression")
     assert capstone(project, "run", "--quick", *LOCAL)[0] == 0
-    readme = (project / "README.md").read_text(encoding="utf-8")
-    [line] = re.findall(r'^ *uvx ("mlflow.*)$', readme, re.MULTILINE)
+    guide = (project / "engine" / "guide.md").read_text(encoding="utf-8")
+    [line] = re.findall(r'^ *uvx ("mlflow.*)$', guide, re.MULTILINE)
     with serving([tool("uvx"), *shlex.split(line)], project, "/health") as (address, _):
         assert b"MLflow" in get(address)

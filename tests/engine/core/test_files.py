@@ -34,6 +34,7 @@ from capstone.core.settings_file import load_settings
 from capstone.pipeline import RunOptions
 from capstone.runs.folder import LATEST, count_test_looks, list_runs, new_run, read_run
 from tests.support.helpers import (
+    FORKING,
     ROOT,
     SMALL,
     Render,
@@ -586,24 +587,8 @@ def test_a_full_disk_for_temporary_files_is_one_sentence(
 
 # ---- Several runs at once ------------------------------------------------------------------------
 
-# Imports everything once, then forks a process for each run.
 AT_ONCE = """
-import os, sys
-import capstone.pipeline, skops.io
-from capstone.commands.app import main
-
-def begin(seed):
-    child = os.fork()
-    if child == 0:
-        sys.argv = ["capstone", *WORDS, "--set", f"seed={seed}"]
-        try:
-            main()
-        except SystemExit as ended:
-            os._exit(int(ended.code or 0))
-        os._exit(0)
-    return child
-
-children = [begin(seed) for seed in SEEDS]
+children = [begin(*WORDS, "--set", f"seed={seed}") for seed in SEEDS]
 assert [os.waitpid(child, 0)[1] for child in children] == [0] * len(SEEDS)
 """
 
@@ -616,7 +601,7 @@ def test_runs_at_the_same_time_all_finish(copy_of: Render) -> None:
     seeds, words = (1, 1, 2), (*QUICK, "--set", "training.checkpoint_seconds=0")
     head = f"SEEDS, WORDS = {seeds!r}, {words!r}\n"
     paths = {"PYTHONPATH": python_path(project), "OMP_NUM_THREADS": "1"}
-    must_run(sys.executable, "-B", "-c", head + AT_ONCE, cwd=project, **paths)
+    must_run(sys.executable, "-B", "-c", head + FORKING + AT_ONCE, cwd=project, **paths)
     runs = list_runs(project / "runs")
     assert sorted(run.info["seed"] for run in runs) == list(seeds)
     assert read_run(project / "runs").id in [run.id for run in runs]

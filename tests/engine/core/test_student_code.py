@@ -166,6 +166,10 @@ BODIES = {
         "table['x'] = table['colour'].astype(object)\n    table.at[7, 'x'] = []\n    return table",
         ("holds a list in row 7",),
     ),
+    "an array without columns": (
+        "import numpy as np\n    table['x'] = np.log([[]] * len(table))\n    return table",
+        ('Column "x"', "holds no values"),
+    ),
     "complex numbers": (
         "table['x'] = table['size'] * 1j\n    return table",
         ('Column "x"', "complex numbers"),

@@ -1,5 +1,7 @@
 """What `capstone use` finds out about a table as people send it."""
 
+from pathlib import Path
+
 import pytest
 
 from capstone.core.settings import Data
@@ -13,7 +15,7 @@ def messy(request: pytest.FixtureRequest) -> Messy:
     return TABLES[request.param]()
 
 
-def test_the_right_roles_are_suggested(messy: Messy, tmp_path) -> None:
+def test_the_right_roles_are_suggested(messy: Messy, tmp_path: Path) -> None:
     path = messy.write(tmp_path, "table")
     raw, _ = read_table(path, Data(path="x", target="x", problem="binary"))
     looked = Looked.at(raw)

@@ -16,7 +16,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from capstone.export.bundle import libraries
-from capstone.export.bundle.imports import follow_imports
+from capstone.export.bundle.imports import follow_imports, unused_import
 from tests.support.exported import KEY, check_answers, running
 from tests.support.helpers import Capstone, run_of
 from tests.support.runs import reseal
@@ -205,3 +205,27 @@ def test_imports_are_followed_inside_functions_and_not_for_type_checkers(tmp_pat
     found = {path.relative_to(tmp_path).as_posix() for path in needed.files}
     assert found == set(files) - {"a/unused.py"}
     assert set().union(*needed.libraries.values()) == {"numpy"}
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("import pandas as pd\n", 1),
+        ("import numpy as np, pandas as pd\nx = np.pi\n", 1),
+        ('"""Not pd, only spoken of."""\nfrom pandas import DataFrame\n', 2),
+        ("def f(t):\n    import pandas\n    return t\n", 2),
+        ("import numpy as np\n", None),
+        ("import pandas as pd\nx = pd.NA\n", None),
+        ("import pandas as pd\ndef f(t: pd.DataFrame) -> None: ...\n", None),
+        ("import pandas as pd\ndef f(t) -> 'pd.DataFrame': ...\n", None),
+        ("import pandas as pd\nx: 'list[pd.Series]' = []\n", None),
+        ("import pandas as pd\n__all__ = ['pd']\n", None),
+        ("import pandas\nprint(pandas.__version__)\n", None),
+        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import pandas as pd\n", None),
+        ("from pandas import *\n", None),
+    ],
+)
+def test_an_import_is_called_unused_only_where_nothing_uses_it(
+    source: str, line: int | None
+) -> None:
+    assert unused_import(source, "pandas") == line

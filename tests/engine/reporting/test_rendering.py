@@ -47,7 +47,7 @@ def explanation() -> str:
     chart = Chart(MARKUP, "<div id='drawing'></div>", frame)
     values = {"title": MARKUP, "sentences": [MARKUP], "chart": chart, "method": MARKUP}
     plotly = Plotly(path="../plotly.min.js")
-    return render_page("explanation.html", plotly=plotly, run_id=MARKUP, **values)
+    return render_page("explanation.html", plotly=plotly, name=MARKUP, **values)
 
 
 def test_every_text_is_escaped_and_the_drawing_alone_is_markup() -> None:

@@ -35,7 +35,7 @@ READS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("predict", TABLE): (SETTINGS, *SERVED),
     ("export",): (SETTINGS, *SERVED),
     ("serve", "--port", "0"): SERVED,
-    ("compare",): (SETTINGS,),
+    ("compare",): (SETTINGS, "history.csv", "predictions.csv", "model.json"),
     ("run", "--set", "training.start_from=runs/LATEST"): MODEL,
 }
 EDITS = [
@@ -381,7 +381,7 @@ def test_a_file_that_holds_anything_else_is_named(two_runs: Path, name: str, kin
     keep_promise(two_runs, "report", OTHER, code=2, names=[name, OTHER])
     done = keep_promise(two_runs, "compare", code=0)
     assert run_of(two_runs).name in done.out
-    if name in ("run.json", METRICS, SETTINGS):
+    if name in ("run.json", METRICS, *READS["compare",]):
         assert f"The run in runs/{OTHER} can't be used: {name} " in done.out
 
 

@@ -19,6 +19,8 @@ from capstone.serving.http.app import WorkerThreads
 from capstone.serving.http.middleware import Limits, is_loopback
 from capstone.serving.http.problem_details import Problem
 from capstone.serving.inference.deadline import check_deadline
+from tests.support.helpers import CopyWithRun, run_of
+from tests.support.runs import reseal
 from tests.support.serving import Desk, Server, serving, statuses, talk
 
 WithRun = Callable[[str], Path]
@@ -273,7 +275,7 @@ def test_a_value_that_cannot_be_used_is_refused_by_name(
         (b"0x10", 400),
         (b"01", 400),
         (b'"\\ud800"', 400),
-        (b"[" * 100_000, 400),
+        (b"[" * 100_000, 413),
         (b"[" * 1000 + b"]" * 1000, 422),
         (b'{"a":' * 900 + b"1" + b"}" * 900, 422),
         (b"9" * 39, 422),
@@ -307,14 +309,147 @@ def test_a_suggestion_is_looked_for_a_few_times_at_most(
         return "; did you mean that?"
 
     monkeypatch.setattr(validation, "did_you_mean", look)
-    unknown = {f"column {number}": 1 for number in range(200_000)}
-    for body in ({"rows": [unknown]}, {"rows": [{"x": 1}] * 9_000}, {"columns": unknown}):
+    unknown = {f"column {number}": 1 for number in range(50)}
+    for body in ({"rows": [unknown] * 100}, {"rows": [{"x": 1}] * 9_000}):
         answer = desk.ask("POST", "/v1/predict", body)
         assert answer.status == 422
         assert len(answer.json["errors"]) == 20
         assert answer.json["detail"].startswith("At least 1,000 values can't be used.")
     assert 1 <= len(looks) <= 60
     assert max(map(len, looks)) <= 100
+
+
+# Bodies that take long to parse, in which nobody else is answered
+
+DISTINCT = b",".join(b'"%x":1' % number for number in range(400_000))
+NAMES = 300_000
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "says"),
+    [
+        pytest.param(b'{"rows":[{%b}]}' % DISTINCT, 422, "more than", id="names in a row"),
+        pytest.param(b'{"columns":{%b}}' % DISTINCT, 422, "more than", id="names of columns"),
+        pytest.param(b'{"rows" : [ { %b } ] }' % DISTINCT, 422, "more than", id="with spaces"),
+        pytest.param(b'{"rows":[{"a\\\\":1,%b}]}' % DISTINCT, 422, "more than", id="escaped"),
+        pytest.param(
+            b'{"rows":[{"a":"%b","b":"x\\"{",%b}]}' % (b"{}" * 9_000, DISTINCT),
+            422,
+            "more than",
+            id="beside braces in a text",
+        ),
+        pytest.param(
+            b'{"rows":[{%b}]}' % b",".join(b'"%x":{},"y%x":1' % (n, n) for n in range(5_000)),
+            422,
+            "inside of a row",
+            id="objects in a row",
+        ),
+        pytest.param(
+            b'{"rows":[%b]}' % b",".join([b"[]"] * NAMES), 413, "than 10,000 rows", id="lists"
+        ),
+        pytest.param(
+            b'{"rows":[%b]}' % b",".join([b"{}"] * NAMES), 413, "than 10,000 rows", id="empty rows"
+        ),
+        pytest.param(
+            b'{"columns":{"rooms":[%b]}}' % b",".join([b"[]"] * NAMES),
+            413,
+            "than 10,000 rows",
+            id="lists in a column",
+        ),
+    ],
+)
+def test_a_body_of_too_many_parts_is_refused_before_it_is_parsed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, body: bytes, status: int, says: str
+) -> None:
+    """Parsing 16 MB of names or lists took a second, in which no other request was answered."""
+    parsed: list[int] = []
+    monkeypatch.setattr(validation.orjson, "loads", lambda text: parsed.append(len(text)))
+    answer = desk.ask("POST", "/v1/predict", body)
+    assert answer.status == status, answer.body
+    assert says in answer.json["detail"]
+    assert parsed == []
+
+
+def test_a_large_body_of_rows_is_parsed_whatever_its_texts_hold(desk: Desk) -> None:
+    texts = ['{"a": [1, {"b": 2}]}' * 40, "\\", '\\"', '":{', "::" * 400, "[{" * 400]
+    for text in texts:
+        row = desk.example | {"heating": text}
+        for pad in (" ", "\n\t"):
+            body = json.dumps({"rows": [row] * 300}, separators=("," + pad, pad + ":" + pad))
+            assert desk.ask("POST", "/v1/predict", body.encode()).status == 200, text[:20]
+        columns = {name: [value] * 300 for name, value in row.items()}
+        assert desk.ask("POST", "/v1/predict", {"columns": columns}).status == 200, text[:20]
+
+
+# Connections
+
+
+def test_connections_beyond_the_limit_are_refused_and_the_others_answered(
+    with_run: WithRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with contextlib.ExitStack() as kept, serving(with_run("regression")) as server:
+        first = [kept.enter_context(connect(server)) for _ in range(Limits().connections)]
+        refused = [kept.enter_context(connect(server)) for _ in range(3)]
+        for connection in refused:
+            answer = read_all(connection)
+            assert statuses(answer) == [503]
+            assert b"Too many connections" in answer and b"retry-after: 1" in answer
+        first[0].sendall(GET + CLOSE + b"\r\n")
+        assert statuses(read_all(first[0])) == [200]
+        flood = [kept.enter_context(connect(server)) for _ in range(200)]
+        assert {tuple(statuses(read_all(one))) for one in flood} >= {(), (503,)}
+        for connection in (*first, *refused, *flood):
+            connection.close()
+        wait_until_answered(server)
+        assert server.unexpected() == []
+
+
+def connect(server: Server) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", server.port), timeout=20)
+
+
+def read_all(connection: socket.socket) -> bytes:
+    """What comes until the service closes the connection."""
+    got = b""
+    with contextlib.suppress(ConnectionError):
+        while part := connection.recv(2**16):
+            got += part
+    return got
+
+
+def wait_until_answered(server: Server) -> None:
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError):
+            if server.ask("readyz").status == 200:
+                return
+        time.sleep(0.1)
+    raise AssertionError("the service answers no more")
+
+
+# A range without an end
+
+
+@pytest.mark.parametrize(("low", "high"), [(None, 9), (1, None), (None, None)])
+def test_a_column_whose_range_had_no_end_is_served(
+    copy_with_run: CopyWithRun, low: float | None, high: float | None
+) -> None:
+    """clean() may have mended an infinite number; JSON has null for it."""
+    project = copy_with_run("regression")
+    path = run_of(project) / "schema.json"
+    schema = json.loads(path.read_text(encoding="utf-8"))
+    schema["rooms"] |= {"low": low, "high": high}
+    path.write_text(json.dumps(schema), encoding="utf-8")
+    reseal(path.parent)
+    desk = Desk(project)
+    for rooms, warned in ((-1e9, low is not None), (1e9, high is not None), (None, False)):
+        row = desk.example | {"rooms": rooms}
+        for rows in (1, 600):  # lists, and arrays
+            answer = desk.predict(*[row] * rows)
+            assert answer.status == 200, answer.body[:300]
+            assert [w["column"] for w in answer.json["warnings"]] == ["rooms"] * warned
+    described = json.dumps(desk.ask("GET", "/openapi.json").json)
+    assert "None" not in described
 
 
 # Work that nobody waits for any more

@@ -19,6 +19,7 @@ from capstone.training.devices import describe_device
 from capstone.training.history import Epoch
 from capstone.training.loop import Trainer
 from tests.support.helpers import (
+    FORKING,
     Capstone,
     Render,
     checkpoints_of,
@@ -43,23 +44,9 @@ def bits(project: Path) -> dict[str, bytes]:
     return {name: (latest(project) / name).read_bytes() for name in COMPARED}
 
 
-# Imports everything once, then forks a process for each run and kills it at a random moment.
+# Kills a run at a random moment, again and again.
 KILLER = """
-import glob, os, random, signal, sys, time
-import capstone.pipeline, skops.io
-from capstone.commands.app import main
-
-def begin(*arguments):
-    child = os.fork()
-    if child == 0:
-        sys.argv = ["capstone", "run", *arguments, *OPTIONS]
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        try:
-            main()
-        except SystemExit as ended:
-            os._exit(int(ended.code or 0))
-        os._exit(0)
-    return child
+import glob, random, signal, time
 
 def newest():
     return open("runs/LATEST").read().strip()
@@ -69,21 +56,21 @@ def bits(run):
 
 random.seed(20)
 start = time.monotonic()
-assert os.waitpid(begin(), 0)[1] == 0
+assert os.waitpid(begin(*WORDS), 0)[1] == 0
 seconds = time.monotonic() - start
 whole, killed, resumed = newest(), 0, 0
 while killed < KILLS:
     before = newest()
     for path in glob.glob("runs/*/run.json"):
         os.remove(path)  # so that no run before counts as finished, be it named by LATEST or not yet
-    child = begin()
+    child = begin(*WORDS)
     time.sleep(random.uniform(0, seconds))
     os.kill(child, signal.SIGKILL)
     killed += os.waitpid(child, 0)[1] == signal.SIGKILL
     resumed += bool(glob.glob("runs/checkpoints/*.pt"))
     if newest() == before:  # else it was killed when its run was complete
         start = time.monotonic()
-        assert os.waitpid(begin("--resume"), 0)[1] == 0
+        assert os.waitpid(begin(*WORDS, "--resume"), 0)[1] == 0
         seconds = max(seconds, time.monotonic() - start)  # other programs may slow it down
     assert bits(newest()) == bits(whole), killed
     for path in glob.glob("runs/checkpoints/*.pt"):
@@ -96,7 +83,8 @@ print(f"{killed} killed, {resumed} of them resumed from a checkpoint")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes")
 def test_after_twenty_kills_at_random_moments_the_bits_are_the_same(copy_of: Render) -> None:
     project = copy_of(problem="binary")
-    head = f"OPTIONS, COMPARED, KILLS = {EVERY_EPOCH!r}, {COMPARED!r}, 20\n"
+    words = ("run", *EVERY_EPOCH)
+    head = f"WORDS, COMPARED, KILLS = {words!r}, {COMPARED!r}, 20\n{FORKING}"
     done = run(sys.executable, "-c", head + KILLER, cwd=project, PYTHONPATH=python_path(project))
     assert done.returncode == 0, done.stderr
     print(done.stdout)

@@ -20,6 +20,7 @@ from capstone.core.text import BASELINES, setting_text, verdict_sentence
 from capstone.data.kinds import column_kind, find_date_format, to_dates
 from capstone.data.leaks import suspected_leaks
 from capstone.data.splitting import duplicate_groups
+from capstone.evaluation.plausibility import doubt_in_words
 from capstone.reporting.report.report import report_is_true
 from capstone.runs.folder import count_test_looks, read_runs, read_settings
 from capstone.runs.verify import note_on_hashes, read_predictions, read_verdict
@@ -96,7 +97,7 @@ def split_has_no_leak(project: ProjectState) -> str:
 
 
 def no_column_gives_the_target_away(project: ProjectState) -> str:
-    """No single column nearly determines the target."""
+    """No single column nearly determines the target, and the run's result is not too good to be true."""
     data = project.settings.data
     table = project.pipeline.raw.loc[project.pipeline.target.index]
     if leaks := suspected_leaks(table, project.pipeline.target, data):
@@ -105,6 +106,13 @@ def no_column_gives_the_target_away(project: ProjectState) -> str:
             f'column "{name}" alone nearly determines the target (score {score:.3f})',
             "is it known before the target is? If not, add it to [data] leave_out",
         )
+    try:
+        doubt = project.whole_run.metrics.get("doubt")
+    except CapstoneError:  # the rule on the run says so
+        doubt = None
+    if doubt:
+        said, remedy = doubt_in_words(doubt, data.target)
+        raise Open(f"{project.run.id}: {said.rstrip('.')}", remedy.rstrip("."))
     return "no single column determines the target"
 
 

@@ -94,6 +94,8 @@ def main() -> None:
             code = app(arguments or ["--help"], standalone_mode=False)
         except Stopped as ended:
             code, stopped = INTERRUPTED, str(ended)
+        except typer.Abort:  # Ctrl-C or Ctrl-D at a question
+            code, stopped = INTERRUPTED, "Stopped. Nothing was written."
         except Exception as error:  # the last net: each kind is told, none is hidden
             _end_undisturbed()
             code, sentence = end_of(error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from capstone.core.text import say
+from capstone.core.text import say, say_each
 
 if TYPE_CHECKING:  # heavy libraries are imported where they are used
     import pandas as pd
@@ -21,7 +21,6 @@ def data() -> None:
     from capstone.core.files import write_text
     from capstone.core.project import find_root
     from capstone.core.settings_file import load_settings
-    from capstone.core.text import say
     from capstone.data.reading import fingerprint
     from capstone.data.validation import check_named_columns
     from capstone.reporting.data_page import data_page, look_at
@@ -74,13 +73,17 @@ def print_tables(overview: Overview, settings: Data) -> None:
 
 def print_notes(overview: Overview, problem: str) -> None:
     """What to look at, with the lines for clean(), and what clean() has answered."""
+    from capstone.data.mends import needed_imports
+
     left = [alert for alert in overview.alerts if alert not in overview.answered]
     for alert in left:
         say(f"- {alert.text}")
         if alert.code:
-            say(f"    in clean(): {alert.code}")
+            say_each(f"      {line}" for line in ["in clean():", *alert.code.splitlines()])
+    if imports := needed_imports(" ".join(alert.code for alert in left)):
+        say(f"These lines of clean() work {imports} at the top of features.py.")
     if not left:
-        say("Nothing else needs a look." if overview.answered else "Nothing needs a look.")
+        say("Nothing is left to look at." if overview.answered else "Nothing odd was found.")
     for alert in overview.answered:
         say(f"✓ mended by your clean(): {alert.text}")
     if problem:

@@ -45,7 +45,7 @@ def explain(
     write_script(root / "runs")
     name = "".join(letter if letter.isalnum() else "_" for letter in row)[:40]
     target = run.folder / f"explain_{name}.html"
-    write_text(target, explanation_page(explanation, run.id))
+    write_text(target, explanation_page(explanation, run.name))
     say(f"The same as a page: {target.relative_to(root)}")
     say("Next: `capstone serve` lets you change the row's values and watch.")
 
@@ -54,6 +54,7 @@ def explain_row(root: Path, run: Run, wanted: str) -> RowExplanation:
     """Explain a row of the run's table, named by its id or, without an id column, by its row number."""
     import pandas as pd
 
+    from capstone.evaluation.explanation import Plan
     from capstone.evaluation.explanation import explain as shap_values
     from capstone.pipeline import RunOptions
     from capstone.reporting.explanation_page import RowExplanation
@@ -74,8 +75,10 @@ def explain_row(root: Path, run: Run, wanted: str) -> RowExplanation:
     features, preprocessor = pipeline.table[pipeline.features], model.preprocessor
     rows = preprocessor.transform(features.loc[[row]])
     background = preprocessor.transform(features.loc[pipeline.parts["train"]])
-    origins, size = preprocessor.origins, model.parameters()
-    explanation = shap_values(model.predict_matrix, rows, background, origins, settings.seed, size)
+    origins, seed = preprocessor.origins, settings.seed
+    # The run's own plan: a row of the report gets the numbers that it has there.
+    plan = Plan.of_run(run.metrics, list(dict.fromkeys(origins)), model.parameters())
+    explanation = shap_values(model.predict_matrix, rows, background, origins, seed, plan)
     output, name, predicted = _explained_output(target, model.predict_matrix(rows)[0])
     columns = pd.DataFrame(
         {

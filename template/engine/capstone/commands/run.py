@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from capstone.commands.options import SetOption
+from capstone.commands.options import NameOption, NoteOption, SetOption
 from capstone.core.errors import Stopped
 from capstone.core.text import say
 
@@ -35,6 +35,8 @@ def run(
     seeds: Annotated[
         int, typer.Option("--seeds", min=1, help="Run with so many seeds: how much is chance?")
     ] = 1,
+    name: NameOption = "",
+    note: NoteOption = "",
     set_: SetOption = None,
 ) -> None:
     """Train, evaluate and save a model: the seven steps, once."""
@@ -59,7 +61,7 @@ def run(
     from capstone.runs.folder import name_the_start
 
     # "runs/LATEST" to start from is written down as the run that it is today, so that `capstone reproduce` finds it.
-    settings, options = name_the_start(settings, root), RunOptions(quick, resume)
+    settings, options = name_the_start(settings, root), RunOptions(quick, resume, name, note)
     one_run = run_as_json if json_lines else run_in_words
     if several:
         share_run(settings, root, options, seeds, one_run)
@@ -121,6 +123,7 @@ def run_in_words(settings: Settings, root: Path, options: RunOptions) -> dict[st
     """One run, printed for people; returns its metrics."""
     from capstone.commands.console import run_progress, show_results, terminal
     from capstone.core.text import verdict_sentence
+    from capstone.evaluation.plausibility import doubt_sentence
     from capstone.streaming.pipeline import open_pipeline
 
     pipeline = open_pipeline(settings, root, options)
@@ -135,7 +138,8 @@ def run_in_words(settings: Settings, root: Path, options: RunOptions) -> dict[st
         say("This was a quick run, to see that every step works; `capstone run` trains for real.")
     folder = pipeline.folder.relative_to(root)
     say(f"Next: open {folder / 'report.html'} in a browser; all else about the run is beside it.")
-    say("Then try its model on a page: `capstone serve`.")
+    doubt = doubt_sentence(pipeline.metrics, settings.data.target)
+    say(f"CAREFUL: {doubt}" if doubt else "Then try its model on a page: `capstone serve`.")
     return pipeline.metrics
 
 

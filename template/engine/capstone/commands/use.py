@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import filecmp
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:  # heavy libraries are imported where they are used
     from capstone.drafts.files import Draft
     from capstone.profiling.suggestions import Problem
 
+T = TypeVar("T")
 NONE = "-"  # the answer for "no column"
 PROBLEMS: dict[Problem, str] = {
     "regression": "a number",
@@ -39,10 +42,12 @@ def use(
 ) -> None:
     """Begin with your own table: draft settings, clean() and more."""
     from capstone.core.project import find_root
-    from capstone.drafts.choices import Looked, suggested
+    from capstone.drafts.choices import Looked, suggested, what_stops_a_run
     from capstone.drafts.files import make_drafts, write_drafts
 
     root = find_root()
+    if not path.exists():
+        raise CapstoneError(f"{path} does not exist: name the file with your table.")
     place = place_for(path, root)
     raw, how = look_at_file(path)
     looked = Looked.at(raw)
@@ -72,17 +77,19 @@ def use(
         )
     copy_table(path, root / place)
     write_drafts(root, drafts)
-    say_what_next(place, drafts)
+    say_what_next(place, drafts, what_stops_a_run(looked, choices))
 
 
 def place_for(path: Path, root: Path) -> Path:
     """Where the table will lie, seen from the project's folder: where it is, or in data/raw/."""
+    if not f"{path}{path.resolve()}".isprintable():
+        raise CapstoneError(f"{path} has a letter in its name that nobody can see: rename it.")
     if path.resolve().is_relative_to(root.resolve()):
         return path.resolve().relative_to(root.resolve())
     if path.is_dir():
         raise CapstoneError(f"{path} is a folder outside your project: move it to data/raw/ first.")
     place = Path("data", "raw", path.name)
-    if (root / place).exists() and (root / place).read_bytes() != path.read_bytes():
+    if (root / place).exists() and not filecmp.cmp(root / place, path, shallow=False):
         raise CapstoneError(
             f"{place.as_posix()} is there already and differs from {path}: give one of them another name."
         )
@@ -94,9 +101,7 @@ def look_at_file(path: Path) -> tuple[pd.DataFrame, str]:
     from capstone.core.settings import Data
     from capstone.streaming.source import table_or_sample
 
-    table, how, sample = table_or_sample(
-        path, Data(path=str(path), target="-", problem="regression")
-    )
+    table, how, sample = table_or_sample(path, Data(path="-", target="-", problem="regression"))
     return table, f"{how}; {sample}" if sample else how
 
 
@@ -130,7 +135,7 @@ def ask(looked: Looked, choices: Choices, reasons: dict[str, str], target_known:
     columns = list(map(str, looked.clean))
     say()
     if not target_known:
-        target = one_of("Which column shall be predicted?", columns, choices.target)
+        target = one_of("Which column should be predicted?", columns, choices.target)
         if target != choices.target:
             choices, reasons = suggested(looked, choices.path, target)
     kinds = ", ".join(f"{name} ({words})" for name, words in PROBLEMS.items())
@@ -178,7 +183,7 @@ def ask_class(target: pd.Series, suggestion: str) -> str:
         )
     likely, reason = class_to_detect(target)
     return one_of(
-        f"Which class shall be detected, {names[0]} or {names[1]}? ({reason}.)",
+        f"Which class should be detected, {names[0]} or {names[1]}? ({reason}.)",
         names,
         suggestion or likely,
     )
@@ -211,29 +216,36 @@ def _in_list(name: str) -> str:
 
 def prompt(question: str, suggestion: str) -> str:
     """What is typed; Enter takes the suggestion."""
+    return answer(lambda: str(typer.prompt(one_line(question), default=suggestion)).strip())
+
+
+def agreed(question: str, default: bool) -> bool:
+    """Whether someone says yes."""
+    return answer(lambda: typer.confirm(question, default=default))
+
+
+def answer(ask: Callable[[], T]) -> T:
+    """What is answered to a question. Raises CapstoneError where no one is there, typer.Abort after Ctrl-C."""
+    no_one = "There is no one to answer the questions: add --yes to take every suggestion."
+    if sys.stdin is None:  # the command was started with its input closed
+        raise CapstoneError(no_one)
     try:
-        return str(typer.prompt(one_line(question), default=suggestion)).strip()
+        return ask()
     except typer.Abort:
         if sys.stdin.isatty():
             raise
-        raise CapstoneError(
-            "There is no one to answer the questions: add --yes to take every suggestion."
-        ) from None
+        raise CapstoneError(no_one) from None
 
 
 def confirm(drafts: list[Draft]) -> list[Draft]:
     """The drafts that someone wants to have: asked once, and once more for each file that they have worked on."""
     fresh = [draft for draft in drafts if not draft.yours]
-    chosen = []
-    if fresh and typer.confirm(
-        f"\nWrite {' and '.join(draft.path.as_posix() for draft in fresh)}?", default=True
-    ):
-        chosen = fresh
+    names = " and ".join(draft.path.as_posix() for draft in fresh)
+    chosen = fresh if fresh and agreed(f"\nWrite {names}?", True) else []
     for draft in drafts:
-        if draft.yours and typer.confirm(
-            f"You have worked on {draft.path.as_posix()}. Replace it?", default=False
-        ):
-            chosen.append(draft)
+        question = f"You have worked on {draft.path.as_posix()}. Replace it?"
+        if draft.yours and agreed(question, False):
+            chosen = [*chosen, draft]
     return chosen
 
 
@@ -246,11 +258,13 @@ def copy_table(source: Path, target: Path) -> None:
             shutil.copyfile(source, partial)
 
 
-def say_what_next(place: Path, drafts: list[Draft]) -> None:
-    """What was written, and the two commands that come next."""
+def say_what_next(place: Path, drafts: list[Draft], obstacle: str) -> None:
+    """What was written, what a run would end with, and the two commands that come next."""
     written = ", ".join(draft.path.as_posix() for draft in drafts) or "nothing that differs"
     say()
     say(f"Your table is {place.as_posix()}. Written: {written}.")
+    if obstacle:
+        say(f"A run will need more: {obstacle}")
     say("Read clean() in features.py: each line has its reason, and you decide. Then:")
     say("  capstone data           look at the table, as it is and as clean() leaves it")
     say("  capstone run            train, evaluate and save the model")

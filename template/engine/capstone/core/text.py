@@ -126,11 +126,22 @@ def number(value: float | None, form: str = ".3f", commas_from: float = 1000) ->
         return "-"
     if abs(value) >= 1e15:  # more digits than a float64 holds
         return f"{value:.3g}"
-    return f"{value:,.0f}" if abs(value) >= commas_from else f"{value:{form}}"
+    text = f"{value:,.0f}" if abs(value) >= commas_from else f"{value:{form}}"
+    return text.removeprefix("-") if float(text.replace(",", "")) == 0 else text
 
 
 # Of any size in three digits: 71,708 or 0.897 or 0.00012.
 short = partial(number, form=".3g")
+
+
+def duration(seconds: float) -> str:
+    """A length of time in its two largest units: "12 s", "3 min 5 s", "2 h 10 min"."""
+    whole = round(seconds)
+    minutes, left = divmod(whole, 60)
+    if not minutes:
+        return f"{whole} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {left} s"
 
 
 def cell_text(value: object) -> str:

@@ -88,8 +88,8 @@ def _noting(lines: Iterator[str], noted: list[str]) -> Iterator[str]:
 def _of_parquet(path: Path) -> Iterator[Chunk]:
     import pyarrow.parquet
 
-    from capstone.data.parquet_files import plain_table, readable
+    from capstone.data.parquet_files import readable, to_pandas
 
     with open_table(path) as file, readable(path), pyarrow.parquet.ParquetFile(file) as opened:
         for batch in opened.iter_batches(ROWS):
-            yield Chunk(plain_table(batch))
+            yield Chunk(to_pandas(batch))

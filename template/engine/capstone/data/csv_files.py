@@ -13,9 +13,11 @@ from typing import IO
 
 import pandas as pd
 
+from capstone.columns import QUOTES, SPACES, number_pattern, to_number
 from capstone.core.errors import CapstoneError, first_line
 from capstone.core.settings import Data
 from capstone.core.text import setting_text
+from capstone.data.spellings import number_format
 
 BLOCK = 1 << 20  # characters that are looked at at once
 BYTE_ORDER_MARKS = {
@@ -25,6 +27,8 @@ BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+GLANCE = 100  # cells that tell whether a column may hold numbers
+BARE = rf"\s*[+\-\u2212]?[\d.,{SPACES}{QUOTES}]*\d[\d.,{SPACES}{QUOTES}]*"  # nothing but a number's signs
 SURROGATES = re.compile("[\ud800-\udfff]")  # halves of characters, which nothing can write
 
 
@@ -38,9 +42,11 @@ def read_csv(file: IO[bytes], path: Path, data: Data) -> tuple[pd.DataFrame, str
 
     table, decimal = parse_csv(text, delimiter, data, path)
     shown = {"\t": "tab"}.get(delimiter, f'"{delimiter}"')
-    comma = ", decimal comma" if decimal == "," else ""
+    sign = ", decimal comma" if decimal == "," else ""
+    if data.decimal == "auto" and delimiter != "," and decimal == ".":
+        sign = _either_way(table, text, delimiter)
     name = encoding.removesuffix("-sig")
-    return table, f"CSV, {name}, separated by {shown}{comma}"
+    return table, f"CSV, {name}, separated by {shown}{sign}"
 
 
 def parse_csv(
@@ -69,6 +75,10 @@ def parse_csv(
             table = read(decimal)
     except (pd.errors.ParserError, ValueError) as error:
         raise CapstoneError(f"{path} can't be read as CSV: {first_line(error)}.") from None
+    certain = decimal if data.decimal != "auto" or decimal == "," else None
+    for name in table:
+        if name not in words and (sign := _decimal_sign(table[name], certain)):
+            table[name] = to_number(table[name], sign)
     return table, decimal
 
 
@@ -204,6 +214,47 @@ def refuse_repeated(names: list[str], path: Path) -> None:
 
 
 def _has_decimal_commas(table: pd.DataFrame) -> bool:
-    """Whether some text column holds nothing but numbers such as 3,14."""
-    texts = (table[name].dropna() for name in table if pd.api.types.is_string_dtype(table[name]))
-    return any(len(t) > 0 and t.astype(str).str.fullmatch(r"\s*-?\d+,\d+\s*").all() for t in texts)
+    """Whether some text column holds nothing but numbers such as 3,14 or 1.986,90."""
+    return any(_decimal_sign(table[name], None) == "," for name in table)
+
+
+def _decimal_sign(column: pd.Series, certain: str | None) -> str | None:
+    """The decimal sign of a text column that holds nothing but bare numbers; None where there may be two, or none.
+
+    certain  the sign that the file's numbers are known to have
+    """
+    present = column.dropna()
+    if present.empty or not pd.api.types.is_string_dtype(column):
+        return None
+    if not all(some.str.fullmatch(BARE).all() for some in (present.head(GLANCE), present)):
+        return None  # the first decide for most columns
+    found = number_format(present.str.strip())
+    if found is None or found.share < 1:
+        return None
+    if certain is None:
+        has_decimals = present.str.contains(rf"[{found.decimal}]\d+\s*$").any()
+        return found.decimal if has_decimals and not found.unclear else None
+    fits = present.str.strip().str.fullmatch(number_pattern(certain)).all()
+    return certain if fits else None
+
+
+def _either_way(table: pd.DataFrame, text: str, delimiter: str) -> str:
+    """What to say of numbers such as 1.234 in a file that is not separated by commas: the point may mark thousands."""
+    able = [
+        name
+        for name in table.select_dtypes("float64")
+        if table[name].abs().between(1, 1000, "left").where(table[name].notna(), True).all()
+        and (table[name] % 1 != 0).any()
+    ]
+    if not able:
+        return ""
+    cells = pd.read_csv(io.StringIO(text), sep=delimiter, usecols=able, dtype="str")
+    for name in able:
+        present = cells[name].dropna().str.strip()
+        if present.str.fullmatch(r"-?[1-9]\d{0,2}(\.\d{3})?").all():
+            example = present[present.str.contains(".", regex=False)].iloc[0]
+            return (
+                f', "{name}" with a decimal point, such as {example} (if that is {example.replace(".", "")}, '
+                'set [data] decimal = ",")'
+            )
+    return ""

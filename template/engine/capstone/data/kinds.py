@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, timedelta
 from typing import Literal
 
 import numpy as np
@@ -135,28 +134,3 @@ def floats(column: pd.Series) -> pd.Series:
 def texts(column: pd.Series) -> pd.Series:
     """A column of categories as text, a word of its own where nothing is known."""
     return column.astype(object).where(column.notna(), MISSING).astype(str)
-
-
-def plain_cells(table: pd.DataFrame) -> pd.DataFrame:
-    """The same table, where each column that holds values of several types, or of rare ones, holds text or numbers.
-
-    So does Excel give what is in its cells: numbers beside text, days, times, lengths of time.
-    """
-    return pd.DataFrame({name: _plain(table[name]) for name in table}, index=table.index)
-
-
-def _plain(column: pd.Series) -> pd.Series:
-    if pd.api.types.is_timedelta64_dtype(column):
-        return column.dt.total_seconds()
-    if column.dtype != object:
-        return column
-    held = set(column.dropna().map(type))
-    if held <= {bool} or held <= {str}:
-        return column
-    if held <= {bool, int, float}:
-        return column.astype("float64")
-    if held <= {datetime, date, pd.Timestamp}:
-        return pd.to_datetime(column)
-    if held <= {timedelta, pd.Timedelta}:
-        return pd.to_timedelta(column).dt.total_seconds()
-    return column.map(str, na_action="ignore").astype("str")

@@ -37,7 +37,7 @@ def column_names(schema: pa.Schema) -> list[str]:
     return [name for name in schema.names if not name.startswith(INDEX)]
 
 
-def plain_table(rows: pa.Table | pa.RecordBatch) -> pd.DataFrame:
+def to_pandas(rows: pa.Table | pa.RecordBatch) -> pd.DataFrame:
     """Rows as pandas holds them.
 
     What pandas has noted in the file is not looked at: so an index with a name is a column like any other, and a

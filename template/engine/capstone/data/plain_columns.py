@@ -1,4 +1,4 @@
-"""What clean() and engineer() may put into a column, as the plain kinds of column that all else here works on."""
+"""What clean(), engineer() and Excel put into a column, as the plain kinds of column that all else here works on."""
 
 from __future__ import annotations
 
@@ -54,12 +54,23 @@ def plain_table(table: pd.DataFrame, place: str) -> tuple[pd.DataFrame, list[str
             raise CapstoneError(
                 f"{place} returned a column whose name holds half a character: rename it."
             )
-    returned = {str(name): table[name] for name in table.columns}
+    returned = {str(name): _column_of(table, name, place) for name in table.columns}
     plain = {name: plain_column(column, place) for name, column in returned.items()}
     if type(table.columns) is pd.Index and all(plain[name] is returned[name] for name in plain):
         return table, []
     notes = [_change(returned[name], column) for name, column in plain.items()]
     return pd.DataFrame(plain, index=table.index), [note for note in notes if note]
+
+
+def _column_of(table: pd.DataFrame, name: str, place: str) -> pd.Series:
+    """A column of the table. pandas takes an array of no columns for one, and fails when it is asked for it."""
+    try:
+        return table[name]
+    except IndexError:
+        raise CapstoneError(
+            f'Column "{name}" of what {place} returned holds no values: it was made of an array without columns. '
+            "Give it one value a row."
+        ) from None
 
 
 def plain_column(column: pd.Series, place: str) -> pd.Series:
@@ -84,6 +95,31 @@ def plain_column(column: pd.Series, place: str) -> pd.Series:
     if kind.kind == "f" and kind.itemsize not in (4, 8):
         return column.astype("float64")
     return _plain_objects(column, place) if pd.api.types.is_object_dtype(kind) else column
+
+
+def excel_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """The same table, where each column that holds values of several types, or of rare ones, holds text or numbers.
+
+    So does Excel give what is in its cells: numbers beside text, days, times, durations. Nothing is refused.
+    """
+    return pd.DataFrame({name: _excel_column(table[name]) for name in table}, index=table.index)
+
+
+def _excel_column(column: pd.Series) -> pd.Series:
+    if pd.api.types.is_timedelta64_dtype(column):
+        return column.dt.total_seconds()
+    if column.dtype != object:
+        return column
+    held = set(column.dropna().map(type))
+    if held <= {bool} or held <= {str}:
+        return column
+    if held <= {bool, int, float}:
+        return column.astype("float64")
+    if held <= {datetime.datetime, datetime.date, pd.Timestamp}:
+        return pd.to_datetime(column)
+    if held <= {datetime.timedelta, pd.Timedelta}:
+        return pd.to_timedelta(column).dt.total_seconds()
+    return column.map(str, na_action="ignore").astype("str")
 
 
 def _plain_objects(column: pd.Series, place: str) -> pd.Series:

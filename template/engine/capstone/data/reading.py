@@ -11,7 +11,6 @@ import pandas as pd
 from capstone.core.errors import CapstoneError, first_line, short_list
 from capstone.core.settings import Data
 from capstone.data.csv_files import read_csv, refuse_repeated
-from capstone.data.kinds import plain_cells
 from capstone.data.packed_files import (
     ARCHIVE,
     HEAD,
@@ -20,6 +19,7 @@ from capstone.data.packed_files import (
     is_leaving,
     open_table,
 )
+from capstone.data.plain_columns import excel_columns
 
 CSV, PARQUET, EXCEL = (".csv", ".tsv", ".txt"), (".parquet", ".pq"), (".xlsx", ".xlsm")
 KINDS = CSV + PARQUET + EXCEL
@@ -141,12 +141,12 @@ def _read_folder(path: Path, data: Data) -> tuple[pd.DataFrame, str]:
 
 def _read_file(path: Path, data: Data) -> tuple[pd.DataFrame, str]:
     if path.exists() and not path.is_file():
-        raise CapstoneError(f"{path} is neither a file nor a folder: set [data] path to a table.")
+        raise CapstoneError(f"{path} is neither a file nor a folder: name one with a table in it.")
     if path.stat().st_size == 0:
         raise CapstoneError(f"{path} is empty: it holds no bytes at all.")
     if is_leaving(path.name):
         raise CapstoneError(
-            f"{path} is no table but what a program has left beside one: set [data] path to the table."
+            f"{path} is no table but what a program has left beside one: name the table itself."
         )
     with open_table(path) as file:
         head = file.read(HEAD)
@@ -171,7 +171,7 @@ def _kind_of_table(path: Path, head: bytes) -> str:
     if found != named:
         meant = {"CSV": "text", "Parquet": "a Parquet file", "Excel": "an Excel file"}[found]
         raise CapstoneError(
-            f"{path} is {meant}, not {named}: give it the ending {ENDINGS[found][0]}, and set [data] path."
+            f"{path} is {meant}, not {named}: give it the ending {ENDINGS[found][0]}, also in [data] path."
         )
     return named
 
@@ -179,12 +179,12 @@ def _kind_of_table(path: Path, head: bytes) -> str:
 def _read_parquet(file: IO[bytes], path: Path, data: Data) -> tuple[pd.DataFrame, str]:
     import pyarrow.parquet
 
-    from capstone.data.parquet_files import odd_columns, plain_table, readable
+    from capstone.data.parquet_files import odd_columns, readable, to_pandas
 
     with readable(path), pyarrow.parquet.ParquetFile(file) as opened:
         rows = opened.read()
         odd = odd_columns(rows.schema)
-        return plain_table(rows), f"Parquet{f', as text: {short_list(odd, 5)}' if odd else ''}"
+        return to_pandas(rows), f"Parquet{f', as text: {short_list(odd, 5)}' if odd else ''}"
 
 
 def _read_excel(file: IO[bytes], path: Path, data: Data) -> tuple[pd.DataFrame, str]:
@@ -194,7 +194,7 @@ def _read_excel(file: IO[bytes], path: Path, data: Data) -> tuple[pd.DataFrame, 
         if isinstance(error, OSError) and error.errno:
             raise
         raise CapstoneError(f"{path} is not a readable Excel file: {first_line(error)}.") from None
-    return plain_cells(table), "Excel, first sheet"
+    return excel_columns(table), "Excel, first sheet"
 
 
 READERS = {"CSV": read_csv, "Parquet": _read_parquet, "Excel": _read_excel}

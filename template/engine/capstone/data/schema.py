@@ -40,14 +40,15 @@ def describe_columns(
         name: "feature" if data.use_sensitive else "sensitive" for name in data.sensitive
     }
     described = {}
+    raw, ready = raw.loc[rows], ready.loc[rows]
     for name in raw:
         if name == data.target:
             continue
-        column = raw.loc[rows, name]
+        column = raw[name]
         about = describe_column(column, data.date_format)
         if about["kind"] == "number" and name in ready:
             # A -1 or a 999 that clean() takes for "unknown" is no number that training saw.
-            meant = column[ready.loc[rows, name].notna()].dropna()
+            meant = column[ready[name].notna()].dropna()
             if len(meant):
                 about |= {"low": float(meant.min()), "high": float(meant.max())}
                 about["example"] = plain_value(meant.iloc[0])

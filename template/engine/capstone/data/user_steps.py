@@ -12,7 +12,9 @@ from capstone.core.errors import CapstoneError
 from capstone.core.project import package_name
 from capstone.core.settings import Data
 from capstone.core.student_code import call_student, described, load_attribute
+from capstone.core.text import quoted
 from capstone.data.plain_columns import plain_table
+from capstone.data.spellings import changed_meaning
 
 
 def apply_step(
@@ -106,5 +108,26 @@ def _changes(before: pd.DataFrame, after: pd.DataFrame, target: str) -> list[str
     changes += [f"columns gone: {', '.join(gone)}"] if gone else []
     changes += [f"new columns: {', '.join(new)}"] if new else []
     if target and not before.loc[after.index, target].equals(after[target]):
-        changes.append(f'TARGET "{target}" CHANGED (predictions will be of the changed one)')
+        changes += _target_changes(before.loc[after.index, target], after[target])
     return changes
+
+
+def _target_changes(before: pd.Series, after: pd.Series) -> list[str]:
+    """An alarm where the answer itself is another now; else what was mended about the way it is written."""
+    changed = changed_meaning(before, after)
+    if changed.any():
+        row = changed.idxmax()
+        example = f"such as {quoted(before[row])} to {quoted(after[row])} in row {row}"
+        return [
+            f'TARGET "{after.name}" CHANGED, {example} (predictions will be of the changed one)'
+        ]
+    spellings, values = before.nunique(), after.nunique()
+    mended = []
+    if pd.api.types.is_numeric_dtype(after) and not pd.api.types.is_numeric_dtype(before):
+        mended.append(f'target "{after.name}" read as numbers')
+    elif values < spellings:
+        mended.append(f'target "{after.name}": {spellings:,} spellings are {values:,} values now')
+    if lost := int((after.isna() & before.notna()).sum()):
+        are = "value" if lost == 1 else "values"
+        mended.append(f'{lost:,} {are} of "{after.name}" made missing')
+    return mended

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import pandas as pd
 
+from capstone.columns import tidy_text
 from capstone.core.errors import CapstoneError, did_you_mean, short_list
 from capstone.core.settings import Data
-from capstone.core.text import count, number, quoted
+from capstone.core.text import count, number, quoted, short
 from capstone.data.kinds import DATE_FORMATS, column_kind, possible_formats, read_as_dates
+from capstone.data.mends import column_mends, find_mends, in_a_sentence, numbers_in_text
+from capstone.data.spellings import number_format
 
 MOST_CLASSES = 100
+FEW_CLASSES = 20  # so many different numbers may still be classes
+LOOKED_AT = 5000  # rows that tell what is to be mended
+GLANCE = 1000  # cells that tell whether a column may hold numbers
 FEWEST_ROWS = 20
 WHOLE = 2.0**53  # up to here, floats hold every whole number
 FEWEST_PER_CLASS = 5
@@ -94,7 +100,19 @@ def check_columns(table: pd.DataFrame, data: Data, place: str) -> None:
         if kind == "number":
             _refuse_infinite(column, place)
         elif kind in ("category", "text"):
-            _refuse_mixed(column, place)
+            _refuse_mixed(column, kind, place)
+
+
+def notes_on_columns(table: pd.DataFrame) -> list[str]:
+    """Which of the features hold something that `clean()` should mend: a run can use them, but takes it literally."""
+    some = table.head(LOOKED_AT)
+    names = list(dict.fromkeys(f'"{mend.column}"' for mend in find_mends(some)[1]))
+    if not names:
+        return []
+    them = "it" if len(names) == 1 else "them"
+    return [
+        f"not mended yet: {short_list(names, 5)}; `capstone data` says why, and has a line of clean() for {them}"
+    ]
 
 
 def check_target(target: pd.Series, data: Data) -> pd.Series:
@@ -139,21 +157,15 @@ def check_target(target: pd.Series, data: Data) -> pd.Series:
         raise CapstoneError(
             f'Target "{name}" is {quoted(counts.index[0])} in every row: nothing to learn.'
         )
-    if len(counts) > MOST_CLASSES:
-        raise CapstoneError(
-            f'Target "{name}" has {len(counts)} different values, too many for classes: '
-            'set [data] problem = "regression", or name another target.'
-        )
-    if problem == "binary" and len(counts) > 2:
-        raise CapstoneError(
-            f'Target "{name}" has {len(counts)} classes, but a binary problem has two: '
-            'set [data] problem = "multiclass".'
-        )
+    if len(counts) > (2 if problem == "binary" else FEW_CLASSES):
+        _refuse_many_classes(target, problem)
     if counts.iloc[-1] < FEWEST_PER_CLASS:
-        rows = count(int(counts.iloc[-1]), "row")
+        rare, rows = counts.index[-1], count(int(counts.iloc[-1]), "row")
+        remedy = "merge it with another or drop it in clean()"
+        mends = [mend for mend in column_mends(target) if rare not in set(mend.result)]
         raise CapstoneError(
-            f'Target "{name}": class {quoted(counts.index[-1])} has {rows}, but each class '
-            f"needs {FEWEST_PER_CLASS} or more: merge it with another or drop it in clean()."
+            f'Target "{name}": class {quoted(rare)} has {rows}, '
+            f"but each class needs {FEWEST_PER_CLASS} or more: {in_a_sentence(mends, True) or remedy}."
         )
     if data.positive != "" and str(data.positive) not in map(str, counts.index):
         raise CapstoneError(
@@ -161,6 +173,49 @@ def check_target(target: pd.Series, data: Data) -> pd.Series:
             f"{short_list([quoted(name) for name in counts.index])}."
         )
     return target
+
+
+def _refuse_many_classes(target: pd.Series, problem: str) -> None:
+    """Refuse more classes than the problem has. Numbers are no classes, and spellings of a word are one."""
+    begins, found = f'Target "{target.name}" has', target.nunique()
+    table, mends = find_mends(target.to_frame())
+    mended = table[str(target.name)].dropna()
+    left = mended.nunique()
+    if problem == "binary" and left == 2:
+        raise CapstoneError(
+            f"{begins} {found} different values, but they mean two: {in_a_sentence(mends, True)}."
+        )
+    advice = f", and mend it: {in_a_sentence(mends, True)}" if mends else ""
+    if is_amount(mended):
+        low, high = short(float(mended.min())), short(float(mended.max()))
+        no_classes, otherwise = "which are no classes", ""
+        if left <= FEW_CLASSES:
+            no_classes = "but a binary problem has two classes"
+            otherwise = ', or "multiclass" if each is a class of its own'
+        raise CapstoneError(
+            f"{begins} {left} different numbers, from {low} to {high}, {no_classes}: "
+            f'set [data] problem = "regression"{otherwise}{advice}.'
+        )
+    if found > MOST_CLASSES:
+        raise CapstoneError(
+            f"{begins} {found} different values, too many for classes: merge the rare ones in clean(), or name "
+            f"another target{advice}."
+        )
+    if problem == "binary":
+        spelt = f" (in {found} spellings)" if left < found else ""
+        raise CapstoneError(
+            f"{begins} {left} classes{spelt}, but a binary problem has two: "
+            f'set [data] problem = "multiclass"{advice}.'
+        )
+
+
+def is_amount(values: pd.Series) -> bool:
+    """Whether numbers are amounts and not the codes of classes, which begin with 0 or 1 and leave none out."""
+    types, different = pd.api.types, values.nunique()
+    if not types.is_numeric_dtype(values) or types.is_bool_dtype(values) or different <= 2:
+        return False
+    codes = (values % 1 == 0).all() and values.min() in (0, 1)
+    return not (codes and values.max() - values.min() == different - 1)
 
 
 def check_spread(name: str, low: float, high: float) -> None:
@@ -229,7 +284,7 @@ def _refuse_infinite(column: pd.Series, place: str) -> None:
         )
 
 
-def _refuse_mixed(column: pd.Series, place: str) -> None:
+def _refuse_mixed(column: pd.Series, kind: str, place: str) -> None:
     """A text column that is mostly numbers, or mostly dates, has values that someone should mend."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         return  # somebody has said that these are categories
@@ -238,7 +293,7 @@ def _refuse_mixed(column: pd.Series, place: str) -> None:
     if numbers.all() and present.str.fullmatch(r"\s*[+-]?\d{1,15}(\.\d*)?\s*").all():
         raise CapstoneError(
             f'Column "{column.name}" holds numbers as text, such as {quoted(present.iloc[0])}: set [data] decimal, '
-            f"or turn them into numbers in clean() ({place}) with pd.to_numeric; where they name categories, use "
+            f"or turn them into numbers in clean() ({place}) with to_number; where they name categories, use "
             '.astype("category").'
         )
     if numbers.all():
@@ -246,13 +301,25 @@ def _refuse_mixed(column: pd.Series, place: str) -> None:
             f'Column "{column.name}" holds whole numbers too long to keep every digit, such as '
             f"{quoted(present.iloc[0])}: if it is an id, add it to [data] leave_out."
         )
+    mend = numbers_in_text(tidy_text(column)) if number_format(present.head(GLANCE)) else None
     if numbers.mean() >= 0.5:
         odd = numbers.idxmin()
+        remedy = (
+            in_a_sentence([mend], place=place)
+            if mend
+            else f"make them numbers in clean() ({place}), e.g. with to_number"
+        )
         raise CapstoneError(
             f'Column "{column.name}" mixes numbers with text such as {quoted(present[odd])} (row {odd}): '
-            f"mend it in clean() ({place}), e.g. with pd.to_numeric(..., errors='coerce')."
+            f"{remedy}."
         )
-    if present.map(lambda value: bool(possible_formats(value))).mean() < 0.9:
+    if mend and kind == "text":
+        raise CapstoneError(
+            f'Column "{column.name}" holds numbers as text: {in_a_sentence([mend], place=place)}. '
+            "If it is an id, add it to [data] leave_out."
+        )
+    may_be_dates = {value: bool(possible_formats(value)) for value in present.unique()}
+    if present.map(may_be_dates).mean() < 0.9:
         return  # no dates: spare the time of trying
     shapes = pd.DataFrame({shape: read_as_dates(present, shape) for shape in DATE_FORMATS})
     if shapes.any(axis=1).mean() >= 0.9:
@@ -276,6 +343,16 @@ def _refuse_mixed_classes(target: pd.Series) -> None:
             f'Target "{target.name}" is the text "{target[row]}" in row {row} but no text in row {other} '
             f"({target[other]}): make all of its classes text, or all numbers, in clean()."
         )
+
+
+def _how_to_get_numbers(target: pd.Series) -> str:
+    """What to do about a target that is no column of numbers: read them from text, or call it classes."""
+    table, mends = find_mends(target.to_frame())
+    mended = table[str(target.name)].dropna()
+    if any(mend.kind == "numbers" for mend in mends):
+        return in_a_sentence(mends, True)
+    problem = "binary" if mended.nunique() == 2 else "multiclass"
+    return f'mend it in clean(), or set [data] problem = "{problem}"'
 
 
 def to_numbers(target: pd.Series) -> pd.Series:
@@ -302,7 +379,7 @@ def to_numbers(target: pd.Series) -> pd.Series:
         odd = numbers.isna().idxmax()
         raise CapstoneError(
             f'Target "{target.name}" is {quoted(target[odd])} in row {odd}, but regression needs numbers: '
-            'mend it in clean(), or set [data] problem = "multiclass".'
+            f"{_how_to_get_numbers(target)}."
         )
     numbers = numbers.astype("float64")
     if (numbers.abs() > LARGEST_TARGET).any():

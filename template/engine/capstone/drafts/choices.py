@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from capstone.core.errors import CapstoneError
 from capstone.core.settings import Data
+from capstone.data.kinds import feature_columns
+from capstone.data.mends import Mend, find_mends
 from capstone.data.spellings import class_to_detect
-from capstone.profiling.mends import Mend, find_mends
+from capstone.data.validation import check_enough_rows, check_target
 from capstone.profiling.suggestions import (
     Problem,
     suggest_id,
@@ -109,3 +112,17 @@ def suggested(looked: Looked, path: str, target: str = "") -> tuple[Choices, dic
     reasons = suggest_leave_out(table, choices.as_data())
     sensitive = suggest_sensitive(table, {target, name, *reasons})
     return Choices(path, target, problem, positive, name, list(reasons), sensitive), reasons
+
+
+def what_stops_a_run(looked: Looked, choices: Choices) -> str:
+    """The sentence with which a run would end on this table as `clean()` leaves it; "" if none is known."""
+    data = choices.as_data()
+    table = looked.clean.drop(columns=data.leave_out).drop_duplicates()
+    try:
+        check_enough_rows(table, len(looked.raw))
+        check_target(table[data.target], data)
+        if not feature_columns(table, data):
+            raise CapstoneError("No column is left to learn from.")
+    except CapstoneError as error:
+        return str(error)
+    return ""

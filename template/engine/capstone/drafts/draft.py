@@ -10,16 +10,16 @@ from pathlib import Path
 import pandas as pd
 import tomlkit
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from tomlkit.exceptions import ParseError
 from tomlkit.items import Table
 
 from capstone.core.errors import CapstoneError
 from capstone.data.kinds import column_kind
+from capstone.data.mends import IMPORTS, Mend, quoted
 from capstone.data.schema import describe_column
 from capstone.drafts.choices import Choices, Looked
-from capstone.profiling.mends import Mend, quoted
 
 COMMENT_WIDTH = 110
-IMPORTS = ("to_date", "to_number", "unify_text")
 # What Copier fills in where nobody has asked a question of their own.
 GIVEN_QUESTIONS = (
     r"How well can .+ be predicted from the other columns\?|What will a house sell for\?"
@@ -38,7 +38,12 @@ def draft_settings(text: str, choices: Choices) -> str:
     choices : Choices
         What goes into section [data], and the way to split that suits the problem.
     """
-    document = tomlkit.parse(text)
+    try:
+        document = tomlkit.parse(text)
+    except (
+        ParseError
+    ) as error:  # valid TOML that no program can edit, such as lists in lists in lists
+        raise CapstoneError(f"capstone.toml can't be edited ({error}): mend it first.") from None
     project = _section(document, "project")
     if re.fullmatch(GIVEN_QUESTIONS, str(project.get("question", ""))):
         project["question"] = f"How well can {choices.target} be predicted from the other columns?"
@@ -114,7 +119,9 @@ def first_ratio(table: pd.DataFrame, choices: Choices) -> tuple[str, str, str] |
 def _section(document: tomlkit.TOMLDocument, name: str) -> Table:
     section = document.setdefault(name, tomlkit.table())
     if not isinstance(section, Table):
-        raise CapstoneError(f"capstone.toml: [{name}] is no section: mend it first.")
+        raise CapstoneError(
+            f"capstone.toml: write [{name}] on a line of its own, and its keys below."
+        )
     return section
 
 

@@ -11,6 +11,7 @@ from capstone.core.files import write_text
 from capstone.core.git import git
 from capstone.core.project import package_name
 from capstone.core.settings_file import FILE_NAME
+from capstone.core.toml import read_toml
 from capstone.drafts.choices import Choices, Looked
 from capstone.drafts.draft import (
     draft_datasheet,
@@ -75,7 +76,7 @@ def make_drafts(root: Path, looked: Looked, choices: Choices, personal: bool) ->
     package = Path("src", package_name(root))
     settings = Path(FILE_NAME)
     new = {
-        settings: draft_settings(_read(root / settings), choices),
+        settings: draft_settings(read_toml(root / settings, "put it back")[1], choices),
         package / "features.py": draft_features(looked, choices),
         package / "decisions.py": draft_decisions(choices),
         DATASHEET: draft_datasheet(looked, choices, personal),

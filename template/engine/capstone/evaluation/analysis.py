@@ -29,7 +29,9 @@ from capstone.evaluation.decision_cost import cost_of_decisions
 from capstone.evaluation.error_analysis import row_errors, worst_slices
 from capstone.evaluation.evaluate import primary_metric, scorer
 from capstone.evaluation.explanation import (
+    Plan,
     affordable_rows,
+    affordable_shuffles,
     explain,
     permutation_importance,
     summary,
@@ -255,13 +257,15 @@ def _add_explanation(
     seed, origins, classes = settings.seed, model.preprocessor.origins, model.target.classes
     features = test.table[list(dict.fromkeys(origins))]
     matrix, weights = model.preprocessor.transform(features), model.parameters()
-    wanted = min(len(matrix), settings.evaluation.explained_rows)
-    rows = affordable_rows(len(features.columns), weights, wanted)
+    columns, wanted = len(features.columns), settings.evaluation.explained_rows
+    rows = affordable_rows(columns, weights, len(matrix), wanted)
     if not rows:
-        analysis.notes.append(f"{len(features.columns):,} columns: too many to explain one by one")
+        analysis.notes.append(f"{columns:,} columns: too many to explain one by one")
         return
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(matrix))[:rows])
-    explanation = explain(model.predict_matrix, matrix[chosen], background, origins, seed, weights)
+    order = np.random.default_rng(seed).permutation(len(matrix))
+    chosen = np.sort(order[:rows])
+    plan = Plan.of(columns, len(chosen), weights)
+    explanation = explain(model.predict_matrix, matrix[chosen], background, origins, seed, plan)
     if explanation.error > LARGEST_ERROR:
         raise CapstoneError(
             f"The SHAP values of {len(chosen)} rows don't add up to the predictions (they are off by "
@@ -270,8 +274,9 @@ def _add_explanation(
         )
     problem = settings.data.problem
     score = scorer(problem, primary_metric(problem, settings.evaluation.primary_metric))
+    asked = np.sort(order[: affordable_shuffles(columns, weights, rows)])
     importance = permutation_importance(
-        model.predict_matrix, matrix, test.truth, origins, score, seed
+        model.predict_matrix, matrix[asked], test.truth[asked], origins, score, seed
     )
     analysis.metrics["explanation"] = {
         "rows": len(chosen),

@@ -19,6 +19,8 @@ from capstone.core.errors import CapstoneError, did_you_mean
 from capstone.evaluation.metrics import LOWER_IS_BETTER, METRICS
 
 INTERVAL = (2.5, 97.5)  # percentiles of the bootstrap: a 95 % interval
+BINS = (15, 255)  # that boosting sorts each input's values into: at least and at most,
+MOST_BINS = 510_000  # and in all, for it keeps that many sums for each leaf of a tree
 ROWS_FOR_THREADS = 200_000  # boosted trees of fewer rows are quickest with one thread
 MOST_WEIGHTS = 2_000_000  # numbers held at once by the bootstrap: 16 MB, near the processor's cache
 
@@ -66,18 +68,20 @@ def baseline_predictions(
         By name ("dummy", "linear", "gradient_boosting"): numbers of shape (other rows,), or probabilities of
         shape (other rows, classes).
     """
+    # Of thousands of inputs most are ones and zeros, which two bins would hold; 255 take gigabytes.
+    bins = int(np.clip(MOST_BINS // inputs.shape[1], *BINS))
     models: dict[str, BaseEstimator]
     if problem == "regression":
         models = {
             "dummy": DummyRegressor(),  # always the mean
             "linear": Ridge(),
-            "gradient_boosting": HistGradientBoostingRegressor(random_state=seed),
+            "gradient_boosting": HistGradientBoostingRegressor(max_bins=bins, random_state=seed),
         }
     else:
         models = {
             "dummy": DummyClassifier(),  # always the classes' shares
             "linear": LogisticRegression(max_iter=2000),
-            "gradient_boosting": HistGradientBoostingClassifier(random_state=seed),
+            "gradient_boosting": HistGradientBoostingClassifier(max_bins=bins, random_state=seed),
         }
     # Several threads grow the same trees, but wait for one another after each node: on a machine that has other work
     # too, for twenty times as long as they compute.

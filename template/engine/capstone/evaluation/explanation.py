@@ -7,8 +7,10 @@ row of the training part. A row's SHAP values add up to its prediction minus the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,8 +22,8 @@ CANDIDATES = 2_000  # taken from so many
 MOST_PREDICTIONS = 5_000_000  # made for all rows together, and
 MOST_MULTIPLICATIONS = 85e9  # by the network in them: about four seconds on two cores
 ORDERS = (25, 200)  # in which the columns are switched on, per row: at least and at most
-ENOUGH_ROWS = 100  # are explained although it takes longer,
-PATIENCE = 20  # unless it takes so many times as long
+ENOUGH_ROWS = 0.1  # the share of the wanted rows that is explained although it takes longer,
+MOST_PER_ROW = 17e9  # unless each row takes so many multiplications: nearly a second
 REPEATS = 5  # shuffles per column in the permutation importance
 
 
@@ -41,13 +43,54 @@ class Explanation:
     error: float
 
 
-def affordable_rows(columns: int, weights: int, wanted: int) -> int:
-    """How many of the wanted rows can be explained before patience ends; 0 when a hundred are too many."""
+@dataclass(frozen=True)
+class Plan:
+    """How much work goes into a row's SHAP values: the same for every row of a run, whenever it is asked for.
+
+    exact   whether every combination of the columns is tried
+    orders  else, in how many orders the columns are switched on; each is also walked backwards
+    """
+
+    exact: bool
+    orders: int
+
+    @classmethod
+    def of(cls, columns: int, rows: int, weights: int = 1) -> Plan:
+        """What can be afforded for so many rows together, with a model of so many weights."""
+        affordable = _affordable(weights)
+        orders = int(np.clip(affordable // (2 * (columns + 1) * rows), *ORDERS))
+        return cls(rows * 2**columns * BACKGROUND <= affordable, orders)
+
+    @classmethod
+    def of_run(cls, metrics: dict[str, Any], columns: Sequence[str], weights: int) -> Plan:
+        """The plan by which a run has explained its rows; where it has explained none, the one for a single row."""
+        explained = metrics.get("explanation", {"rows": 1})
+        return cls.of(len(columns), max(explained["rows"], 1), weights)
+
+    @property
+    def background(self) -> int:
+        """How many training rows stand for "not known", at most."""
+        return BACKGROUND if self.exact else min(BACKGROUND, self.orders)
+
+
+def affordable_rows(columns: int, weights: int, rows: int, wanted: int) -> int:
+    """How many of the rows can be explained before patience ends; 0 when one of them takes too long.
+
+    columns  of the table
+    weights  how many the model has: what one prediction costs
+    rows     how many there are
+    wanted   how many shall be explained, at most
+    """
     one = 2 * ORDERS[0] * (columns + 1)  # predictions for one row
-    enough = min(wanted, ENOUGH_ROWS)
-    if enough * one * weights > PATIENCE * MOST_MULTIPLICATIONS:
+    if one * weights > MOST_PER_ROW:
         return 0
-    return min(wanted, max(enough, _affordable(weights) // one))
+    enough = math.ceil(ENOUGH_ROWS * wanted)
+    return min(rows, wanted, max(enough, _affordable(weights) // one))
+
+
+def affordable_shuffles(columns: int, weights: int, explained: int) -> int:
+    """How many rows the permutation importance can take: it may take as long as the SHAP values, or some seconds."""
+    return max(2 * ORDERS[0] // REPEATS * explained, _affordable(weights) // (REPEATS * columns))
 
 
 def _affordable(weights: int) -> int:
@@ -61,28 +104,27 @@ def explain(
     background: np.ndarray,
     origins: list[str],
     seed: int,
-    weights: int = 1,
+    plan: Plan | None = None,
 ) -> Explanation:
-    """SHAP values of `rows` (a matrix as the preprocessor makes it), exact where that is affordable.
+    """SHAP values of `rows` (a matrix as the preprocessor makes it). A row's do not depend on the others.
 
     origins  for each input of the matrix, the column that it comes from
-    weights  how many the model has: what one prediction costs
+    plan     that of the run; else what can be afforded for these rows
     """
     columns = list(dict.fromkeys(origins))
-    inputs = [np.flatnonzero(np.array(origins) == name) for name in columns]
+    sources = np.array(origins)
+    inputs = [np.flatnonzero(sources == name) for name in columns]
     rng = np.random.default_rng(seed)
-    affordable = _affordable(weights)
-    all_of_them = len(rows) * 2 ** len(columns) * BACKGROUND <= affordable
-    orders = int(np.clip(affordable // (2 * (len(columns) + 1) * len(rows)), *ORDERS))
+    plan = plan or Plan.of(len(columns), len(rows))
 
     def outputs(matrix: np.ndarray) -> np.ndarray:
         result = model(matrix)
         return result[:, None] if result.ndim == 1 else result
 
     some = background[np.sort(rng.permutation(len(background))[:CANDIDATES])]
-    background = typical(some, outputs, BACKGROUND if all_of_them else min(BACKGROUND, orders))
-    rounds = max(1, orders // len(background))
-    if all_of_them:
+    background = typical(some, outputs, plan.background)
+    rounds = max(1, plan.orders // len(background))
+    if plan.exact:
         values = exact(outputs, rows, background, inputs)
     else:
         starts = np.repeat(background, rounds, axis=0)
@@ -90,7 +132,7 @@ def explain(
     predicted, base = outputs(rows), outputs(background).mean(axis=0)
     gap = np.abs(base + values.sum(axis=1) - predicted).max()
     spread = max(float(predicted.std(axis=0).max()), float(outputs(background).std(axis=0).max()))
-    method = "exact" if all_of_them else f"{2 * rounds * len(background)} orders of the columns"
+    method = "exact" if plan.exact else f"{2 * rounds * len(background)} orders of the columns"
     return Explanation(columns, values, base, method, float(gap / max(spread, 1e-12)))
 
 
@@ -127,8 +169,9 @@ def permutation_importance(
     rng = np.random.default_rng(seed)
     unshuffled = score(truth, model(rows))
     importance = {}
+    sources = np.array(origins)
     for name in dict.fromkeys(origins):
-        inputs = np.flatnonzero(np.array(origins) == name)
+        inputs = np.flatnonzero(sources == name)
         drops = []
         for _ in range(REPEATS):
             shuffled = rows.copy()

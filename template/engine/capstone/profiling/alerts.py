@@ -19,9 +19,9 @@ from capstone.data.kinds import (
     looks_like_id,
 )
 from capstone.data.leaks import suspected_leaks
+from capstone.data.mends import column_mends, find_mends
 from capstone.data.splitting import duplicate_groups
 from capstone.data.validation import check_target
-from capstone.profiling.mends import column_mends
 
 # "stop": no run is possible, or its result would be wrong; "mend": a line for clean(); "look": decide.
 Level = Literal["stop", "mend", "look"]
@@ -68,7 +68,7 @@ def find_alerts(table: pd.DataFrame, data: Data) -> list[Alert]:
     for name in table:
         alerts += _column_alerts(table[name], data)
     try:
-        target = check_target(table[data.target], data)
+        target = _checked_target(table[data.target], data)
     except CapstoneError as error:
         return [*alerts, Alert("stop", data.target, "target", str(error))]
     if data.problem != "regression" and target.value_counts(normalize=True).min() < RARE:
@@ -81,6 +81,20 @@ def find_alerts(table: pd.DataFrame, data: Data) -> list[Alert]:
         )
         alerts.append(Alert("stop", name, "leak", text))
     return alerts
+
+
+def _checked_target(target: pd.Series, data: Data) -> pd.Series:
+    """The target as a run would take it once the lines for clean() are written, which have alerts of their own.
+
+    Raises CapstoneError where they would not do.
+    """
+    try:
+        return check_target(target, data)
+    except CapstoneError:
+        mended, mends = find_mends(target.to_frame())
+        if not mends:
+            raise
+        return check_target(mended[str(target.name)], data)
 
 
 def _copies(table: pd.DataFrame, data: Data) -> list[Alert]:
@@ -110,7 +124,7 @@ def _column_alerts(column: pd.Series, data: Data) -> list[Alert]:
     if column.nunique(dropna=False) == 1:
         text = f'"{name}" has the same value in every row: it can tell nothing apart.'
         return [Alert("look", name, "constant", text)]
-    alerts = _mend_alerts(column) if role != "id" else []
+    alerts = _mend_alerts(column, role == "target") if role != "id" else []
     if role == "feature" and not alerts:
         alerts += _role_alerts(column, kind)
     shape = find_date_format(column, data.date_format) if kind == "date" else None
@@ -125,12 +139,15 @@ def _column_alerts(column: pd.Series, data: Data) -> list[Alert]:
     return alerts
 
 
-def _mend_alerts(column: pd.Series) -> list[Alert]:
+def _mend_alerts(column: pd.Series, is_target: bool) -> list[Alert]:
     """What `capstone use` would write into clean(), as advice."""
-    return [
-        Alert("mend", mend.column, mend.kind, f'"{mend.column}": {mend.reason}.', mend.line)
-        for mend in column_mends(column)
-    ]
+    alerts = []
+    for mend in column_mends(column):
+        line = mend.line_for_target if is_target else mend.line
+        alerts.append(
+            Alert("mend", mend.column, mend.kind, f'"{mend.column}": {mend.reason}.', line)
+        )
+    return alerts
 
 
 def _role_alerts(column: pd.Series, kind: Kind) -> list[Alert]:

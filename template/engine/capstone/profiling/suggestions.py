@@ -9,6 +9,7 @@ import pandas as pd
 from capstone.core.settings import Data
 from capstone.data.kinds import column_kind, looks_like_id
 from capstone.data.leaks import suspected_leaks
+from capstone.data.validation import is_amount
 from capstone.data.words import (
     AMOUNTS,
     IDS,
@@ -47,8 +48,7 @@ def suggest_problem(target: pd.Series) -> Problem:
         return "binary"
     if column_kind(values) != "number":
         return "multiclass"
-    codes = (values % 1 == 0).all() and values.min() in (0, 1) and different <= MOST_CODES
-    return "multiclass" if codes and values.max() - values.min() == different - 1 else "regression"
+    return "regression" if different > MOST_CODES or is_amount(values) else "multiclass"
 
 
 def suggest_id(table: pd.DataFrame, target: str) -> str:

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import math
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from importlib.resources import files
 from pathlib import Path
 from textwrap import wrap
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from plotly.colors import hex_to_rgb
 from plotly.offline import get_plotlyjs
 
 from capstone.core.files import write_text
 from capstone.core.text import cell_text, cut, printable, short
 
 SCRIPT = "plotly.min.js"  # once in runs/, for all pages
-BLUE, ORANGE, GREY = "#3b82f6", "#ea7a0c", "#8b8b8b"  # seen well on white and on black
-COLOURS = (BLUE, ORANGE, "#14a38b", "#a855f7", "#dc4c64", "#7c8a1c", GREY)
+TOKENS = files("capstone.serving").joinpath("page", "tokens.css").read_text(encoding="utf-8")
+COLOURS = tuple(re.findall(r"--series-\d: (#\w{6});", TOKENS))
+BLUE, ORANGE, GREY = COLOURS[0], COLOURS[1], COLOURS[-1]
+DASHES = ("solid", "dash", "longdash", "dashdot", "longdashdot")  # for who sees no colours
 MOST_DOTS = 2000  # in a scatter plot
-LONGEST_LABEL = 60  # characters
+MOST_DECIMALS = 6
+LONGEST_LABEL, LONGEST_AXIS = 80, 160  # characters
+STANDARD_HEIGHT = 360  # of charts that stand beside one another
 
 
 Curve = tuple[pd.Series, pd.Series]
@@ -52,8 +60,23 @@ def write_script(runs: Path) -> None:
         write_text(path, code)
 
 
-def drawing(figure: go.Figure, name: str, height: int = 320) -> str:
-    """The figure as HTML: colours for light and dark, no toolbar, as wide as the page."""
+def alike(values: Sequence[float], sign: str = "") -> list[str]:
+    """Numbers that stand together, all with as many decimals as the largest needs for three digits."""
+    largest = max((abs(value) for value in values if np.isfinite(value)), default=0.0)
+    decimals = 2 - math.floor(math.log10(largest)) if largest else 0
+    if decimals > MOST_DECIMALS:
+        return [f"{value:{sign}.3g}" for value in values]
+    texts = [f"{value:{sign},.{max(decimals, 0)}f}" for value in values]
+    return [text if text.strip("+-0.,") else text.lstrip("+-") for text in texts]
+
+
+def drawing(
+    figure: go.Figure, name: str, height: int = STANDARD_HEIGHT, axis_width: int = 34
+) -> str:
+    """The figure as HTML: colours for light and dark, no toolbar, as wide as the page.
+
+    axis_width  characters that a phone has room for below the chart; fewer where labels stand beside it
+    """
     figure.update_layout(
         height=height,
         margin={"l": 10, "r": 10, "t": 10, "b": 10},
@@ -65,7 +88,7 @@ def drawing(figure: go.Figure, name: str, height: int = 320) -> str:
         dragmode=False,
     )
     for axis in (figure.layout.xaxis, figure.layout.yaxis):
-        axis.title.text = wrapped(axis.title.text or "", 34)
+        axis.title.text = wrapped(axis.title.text or "", axis_width, LONGEST_AXIS)
         axis.title.font.size = 12
     lines = {"gridcolor": "rgba(128,128,128,0.25)", "zerolinecolor": GREY, "automargin": True}
     figure.update_xaxes(**lines)
@@ -79,16 +102,16 @@ def drawing(figure: go.Figure, name: str, height: int = 320) -> str:
     return html
 
 
-def label(words: object) -> str:
+def label(words: object, longest: int = LONGEST_LABEL) -> str:
     """A name or value as it is: plotly would take <b> for bold, &lt; for <, and %{x} for a number of the chart."""
-    text = printable(cut(cell_text(words), LONGEST_LABEL))
+    text = printable(cut(cell_text(words), longest))
     return escape(text, quote=False).replace("%{", "%&#123;")
 
 
-def wrapped(words: str, width: int = 26) -> str:
+def wrapped(words: str, width: int = 26, longest: int = LONGEST_LABEL) -> str:
     """A long label over several lines, so that a phone has room for the chart beside it."""
-    lines = wrap(printable(cut(words, LONGEST_LABEL)), width)
-    return "<br>".join(map(label, lines)) or label(words)
+    lines = wrap(printable(cut(words, longest)), width)
+    return "<br>".join(label(line, longest) for line in lines) or label(words)
 
 
 def dots(
@@ -97,11 +120,14 @@ def dots(
     axis: str,
     highlighted: str = "",
     zero_line: bool = False,
+    colours: Mapping[str, str] | None = None,
 ) -> str:
     """A dot with its interval for each label.
 
-    scores  the value of each label and the ends of its interval: {"value": ..., "low": ..., "high": ...}
+    scores   the value of each label and the ends of its interval: {"value": ..., "low": ..., "high": ...}
+    colours  of the dots, by their labels; without, blue and, where highlighted, orange
     """
+    colours = colours or {text: ORANGE if text == highlighted else BLUE for text in scores}
     values = [score["value"] for score in scores.values()]
     figure = go.Figure(
         go.Scatter(
@@ -110,7 +136,7 @@ def dots(
             mode="markers",
             marker={
                 "size": 12,
-                "color": [ORANGE if name == highlighted else BLUE for name in scores],
+                "color": [colours[text] for text in scores],
             },
             error_x={
                 "type": "data",
@@ -125,7 +151,7 @@ def dots(
     )
     if zero_line:
         figure.add_vline(0, line_color=GREY, line_dash="dot")
-    return _with_labels(figure, name, axis, list(scores), 110 + 34 * len(scores))
+    return _with_labels(figure, name, axis, list(scores))
 
 
 def bars(values: pd.Series, name: str, axis: str, highlighted: str = "") -> str:
@@ -135,7 +161,7 @@ def bars(values: pd.Series, name: str, axis: str, highlighted: str = "") -> str:
         go.Bar(
             x=values.tolist(),
             y=places(labels),
-            text=[short(value) for value in values],
+            text=alike(values.tolist()),
             textposition="outside",
             cliponaxis=False,
             orientation="h",
@@ -145,10 +171,10 @@ def bars(values: pd.Series, name: str, axis: str, highlighted: str = "") -> str:
     )
     # Room for the figures beside the bars, on whichever side they point.
     ends = min(0.0, float(values.min())), max(0.0, float(values.max()))
-    room = 0.18 * ((ends[1] - ends[0]) or 1)
-    figure.update_xaxes(range=[ends[0] - room * (ends[0] < 0), ends[1] + room])
-    height = 110 + 16 * sum(2 + wrapped(text).count("<br>") for text in labels)
-    return _with_labels(figure, name, axis, labels, height)
+    room = 0.25 * ((ends[1] - ends[0]) or 1)
+    figure.update_xaxes(range=[ends[0] - 2 * room * (ends[0] < 0), ends[1] + room])
+    figure.update_layout(bargap=max(0.25, 1 - 0.12 * len(labels)))
+    return _with_labels(figure, name, axis, labels)
 
 
 def places(labels: Collection[object]) -> list[str]:
@@ -156,17 +182,19 @@ def places(labels: Collection[object]) -> list[str]:
     return [str(number) for number in range(len(labels))]
 
 
-def ticks(labels: Collection[object]) -> dict[str, object]:
+def ticks(labels: Collection[object], width: int = 26) -> dict[str, object]:
     """An axis with these labels at their places."""
-    shown = [wrapped(cell_text(text)) for text in labels]
+    shown = [wrapped(cell_text(text), width) for text in labels]
     return {"type": "category", "tickvals": places(labels), "ticktext": shown}
 
 
-def _with_labels(figure: go.Figure, name: str, axis: str, labels: list[str], height: int) -> str:
-    """A figure with a row for each label, from top to bottom."""
+def _with_labels(figure: go.Figure, name: str, axis: str, labels: list[str]) -> str:
+    """A figure with a row for each label, from top to bottom; all are as high as the longest label needs."""
+    lines = max(wrapped(text).count("<br>") + 1 for text in labels)
+    height = max(STANDARD_HEIGHT, 110 + (12 + 16 * lines) * len(labels))
     figure.update_yaxes(autorange="reversed", **ticks(labels))
     figure.update_xaxes(title=axis)
-    return drawing(figure, name, height)
+    return drawing(figure, name, height, axis_width=28)
 
 
 def lines(
@@ -175,25 +203,41 @@ def lines(
     axes: tuple[str, str],
     ideal: str = "",
     marked: tuple[str, float] | None = None,
+    by_factors: bool = False,
 ) -> str:
     """A line for each name.
 
     ideal   what the dotted grey diagonal is called, where there is one
     marked  a place on the x axis, and what it is called
+    by_factors  equal factors are equally far apart on the y axis: what falls steeply first stays visible later
     """
     figure = go.Figure()
     for number, (text, (x, y)) in enumerate(curves.items()):
         mode = "lines+markers" if len(x) < 15 else "lines"
-        line = {"color": COLOURS[number % len(COLOURS)]}
+        line = {"color": COLOURS[number % len(COLOURS)], "dash": DASHES[number % len(DASHES)]}
         figure.add_scatter(x=x, y=y, mode=mode, name=label(text), line=line)
     if ideal:
         line = {"color": GREY, "dash": "dot"}
         figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", name=ideal, line=line)
     if marked:
         figure.add_vline(marked[1], line_color=GREY, line_dash="dash", annotation_text=marked[0])
+    if by_factors:
+        figure.update_yaxes(type="log", **round_numbers([y for _, y in curves.values()]))
     figure.update_xaxes(title=axes[0])
     figure.update_yaxes(title=axes[1])
-    return drawing(figure, name, 360)
+    return drawing(figure, name)
+
+
+def round_numbers(values: Sequence[pd.Series]) -> dict[str, object]:
+    """The ticks of a logarithmic axis: 1, 2 and 5 with any number of noughts, and more where values lie close."""
+    every = np.concatenate([np.asarray(series, float) for series in values])
+    every = every[every > 0]
+    if not len(every):
+        return {}
+    exponents = range(int(np.log10(every.min())) - 2, int(np.log10(every.max())) + 2)
+    digits = (1, 2, 5) if every.max() > 10 * every.min() else (1, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8)
+    shown = [float(f"{digit}e{exponent}") for exponent in exponents for digit in digits]
+    return {"tickvals": shown, "ticktext": [short(value) for value in shown]}
 
 
 def histogram(
@@ -235,7 +279,7 @@ def scatter(
         figure.add_hline(0, line_color=GREY, line_dash="dot")
     figure.update_xaxes(title=axes[0])
     figure.update_yaxes(title=axes[1])
-    return drawing(figure, name, 380)
+    return drawing(figure, name)
 
 
 def swarm(
@@ -283,6 +327,9 @@ def density(values: np.ndarray) -> np.ndarray:
 def waterfall(labels: list[str], moves: list[float], base: float, name: str, axis: str) -> str:
     """From what is predicted on average, column by column, to what is predicted for this row."""
     rows = ["on average", *labels, "predicted"]
+    steps = np.cumsum([base, *moves])
+    width = (steps.max() - steps.min()) or abs(base) or 1
+    ends = np.maximum(steps, np.concatenate([steps[:1], steps[:-1]]))
     figure = go.Figure(
         go.Waterfall(
             orientation="h",
@@ -294,7 +341,20 @@ def waterfall(labels: list[str], moves: list[float], base: float, name: str, axi
             totals={"marker": {"color": GREY}},
         )
     )
-    return _with_labels(figure, name, axis, rows, 120 + 28 * len(rows))
+    start, end = alike([base, float(steps[-1])])
+    figure.add_scatter(
+        x=[*ends, steps[-1]],
+        y=places(rows),
+        text=[f" {text}" for text in (start, *alike(moves, "+"), end)],
+        mode="text",
+        textposition="middle right",
+        cliponaxis=False,
+        hoverinfo="skip",
+    )
+    # Not from zero: beside a base of 300,000, what moves a prediction by 2,000 could not be seen.
+    figure.update_xaxes(range=[steps.min() - 0.1 * width, steps.max() + 0.4 * width])
+    figure.update_layout(showlegend=False)
+    return _with_labels(figure, name, axis, rows)
 
 
 def confusion_grid(counts: pd.DataFrame, name: str) -> str:
@@ -308,10 +368,16 @@ def confusion_grid(counts: pd.DataFrame, name: str) -> str:
             y=places(counts.index),
             text=words.to_numpy() if len(counts) <= 12 else None,
             texttemplate="%{text}" if len(counts) <= 12 else None,
-            colorscale=[[0, "rgba(59,130,246,0.03)"], [1, "rgba(59,130,246,0.75)"]],
+            colorscale=[[0, _faint(BLUE, 0.03)], [1, _faint(BLUE, 0.75)]],
             showscale=False,
         )
     )
-    figure.update_yaxes(autorange="reversed", **ticks([f"true {text}" for text in counts.index]))
-    figure.update_xaxes(**ticks([f"predicted {text}" for text in counts.columns]))
-    return drawing(figure, name, 140 + 46 * min(len(counts), 14))
+    few = len(counts) < 7
+    figure.update_yaxes(title="true", autorange="reversed", **ticks(counts.index, 16))
+    across = ticks(counts.columns, max(6, 36 // len(counts)) if few else 26)
+    figure.update_xaxes(title="predicted", tickangle=0 if few else 90, **across)
+    return drawing(figure, name, max(STANDARD_HEIGHT, 140 + 46 * min(len(counts), 14)))
+
+
+def _faint(colour: str, opacity: float) -> str:
+    return f"rgba{(*hex_to_rgb(colour), opacity)}"

@@ -73,7 +73,10 @@ class KnownTarget:
             target = check_target(column, data)
         except CapstoneError:
             if data.problem == "regression":
-                return cls(pd.to_numeric(column, errors="coerce").dropna())
+                numbers = pd.to_numeric(
+                    column, errors="coerce"
+                )  # of yes and no they are no numbers yet
+                return cls(numbers.dropna().astype(float))
             return cls(column.dropna().astype(str).astype("category"))
         if data.problem == "regression":
             return cls(target)

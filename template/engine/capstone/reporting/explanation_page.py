@@ -66,15 +66,15 @@ def in_unit(value: float, is_share: bool, move: bool = False) -> str:
     return sign + short(value)
 
 
-def explanation_page(explained: RowExplanation, run_id: str) -> str:
+def explanation_page(explained: RowExplanation, name: str) -> str:
     """One row's prediction as a page, with a waterfall from the average to this row.
 
     Parameters
     ----------
     explained : RowExplanation
         The prediction, taken apart.
-    run_id : str
-        The run whose model made it.
+    name : str
+        Of the run whose model made it.
 
     Returns
     -------
@@ -92,7 +92,7 @@ def explanation_page(explained: RowExplanation, run_id: str) -> str:
             columns.rename(columns={"moved": "moves the prediction by"}),
         ),
         method=explained.method,
-        run_id=run_id,
+        name=name,
         plotly=Plotly(path=f"../{charts.SCRIPT}"),
     )
 

@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined, UndefinedError
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, UndefinedError
 
 from capstone.core.errors import CapstoneError
 from capstone.core.text import cell_text, cut, number, printable, short
 from capstone.runs.folder import Run
 
 LONGEST_CELL = 120  # characters
+MAYBE_A_YEAR = 10_000  # below it, no comma stands in a number of the table
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,12 @@ def render_page(template: str, **values: object) -> str:
 def environment(autoescape: bool) -> Environment:
     """The templates of this room, with filters for numbers. Copier would render what ends in .jinja."""
     made = Environment(
-        loader=PackageLoader("capstone.reporting", "templates"),
+        loader=ChoiceLoader(
+            [
+                PackageLoader("capstone.reporting", "templates"),
+                PackageLoader("capstone.serving", "page"),  # for tokens.css
+            ]
+        ),
         autoescape=autoescape,
         undefined=StrictUndefined,
         finalize=_printable,
@@ -67,7 +73,7 @@ def environment(autoescape: bool) -> Environment:
     made.filters |= {
         "number": number,
         "short": short,
-        "percent": "{:.0%}".format,
+        "percent": lambda value: "-" if value is None else f"{value:.0%}",
         "count": "{:,}".format,
     }
     return made
@@ -95,5 +101,5 @@ def cell(value: object) -> str:
     if pd.api.types.is_scalar(value) and pd.isna(value):
         return ""
     if isinstance(value, float):
-        return short(value)
+        return f"{value:.4g}" if 1000 <= abs(value) < MAYBE_A_YEAR else short(value)
     return cut(cell_text(value), LONGEST_CELL)

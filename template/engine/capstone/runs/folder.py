@@ -73,6 +73,16 @@ class Run:
         """The folder's name; while it is written, the one that it will have."""
         return self.folder.name.removeprefix(PARTIAL)
 
+    @property
+    def name(self) -> str:
+        """What `capstone run --name` called it, else its id."""
+        return self.info.get("name") or self.id
+
+    @property
+    def note(self) -> str:
+        """What `capstone run --note` says about it."""
+        return str(self.info.get("note", ""))
+
 
 def name_the_start(settings: Settings, root: Path) -> Settings:
     """The settings with "runs/LATEST" as the run that it means now: `capstone reproduce` needs the same one."""

@@ -12,6 +12,7 @@ from capstone.core.sealed_files import Form, Sha256
 Baseline = Literal["dummy", "linear", "gradient_boosting"]
 Problem = Literal["regression", "binary", "multiclass"]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
+Seconds = Annotated[float, Field(ge=0, le=1e9)]
 Share = Annotated[float, Field(ge=0, le=1)]
 ABSENT: Any = Field(default=None)  # where a key is there, it holds no null
 
@@ -62,8 +63,12 @@ class RunInfo(Form):
     processes: Count = 1
     threads: Count = 1
     rows: PartInfo
+    seconds: dict[str, Seconds] = ABSENT
     health: list[str] = ABSENT
     quick: bool
+    name: str = ""
+    note: str = ""
+    code: dict[str, Sha256] = ABSENT
     trained_from: str
     test_looks: Count
     streamed: bool = False
@@ -133,6 +138,23 @@ class Decisions(Form):
     saved_against: dict[Literal["nothing", "everyone"], Interval]
 
 
+class Doubt(Form):
+    """Why the result is too good to be believed as it is."""
+
+    kind: Literal["leak", "alone", "perfect"]
+    columns: Annotated[list[str], Field(min_length=1)]
+    score: float
+    measure: str
+    others: float = 0.0
+    model: Literal["model"] | Baseline = "model"
+
+
+class Explained(Form):
+    """How many rows were explained together."""
+
+    rows: Count
+
+
 class Metrics(Form):
     """metrics.json."""
 
@@ -143,13 +165,14 @@ class Metrics(Form):
     baselines: dict[Baseline, dict[str, Score]]
     beats: dict[Baseline, Literal["better", "worse", "undecided"]]
     validation: dict[str, float | None]
+    doubt: Doubt = ABSENT
     intervals: Intervals = ABSENT
     calibration: Calibration = ABSENT
     threshold: Threshold = ABSENT
     decisions: Decisions = ABSENT
     groups: dict[str, dict[str, Any]] = ABSENT
     slices: dict[str, Any] = ABSENT
-    explanation: dict[str, Any] = ABSENT
+    explanation: Explained = ABSENT
 
     @model_validator(mode="after")
     def the_metric_that_decides_is_there(self) -> Self:
@@ -196,6 +219,16 @@ class ServedMetric(Score):
     higher_is_better: bool
 
 
+class ExplanationPlan(Form):
+    """How the run explained its rows, so that a service explains them alike."""
+
+    columns: list[str]
+    exact: bool
+    orders: Annotated[int, Field(ge=1)]
+    seed: int
+    rows: Count
+
+
 class Serving(Form):
     """serving.json."""
 
@@ -208,6 +241,7 @@ class Serving(Form):
     known: dict[str, Any]
     steps: Steps
     background: dict[str, Annotated[list[str | float | None], Field(min_length=1)]]
+    explanation: ExplanationPlan = ABSENT
     project: ServedProject
     metric: ServedMetric
 

@@ -44,6 +44,7 @@ def describe_run(
         "ended": history.ended,
         "batch_size": history.batch_size,
         "git": git_state(root),
+        "code": code_files(root),
         "versions": installed_versions(),
         **describe_device(device),
         "threads": history.threads,
@@ -72,6 +73,15 @@ def training_identity(root: Path, settings: Settings, sha256: str) -> dict[str, 
     code = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(package.glob("*.py"))))
     names = {"the table's bytes": sha256, "your package's code": code.hexdigest()}
     return {**flatten(values), **names}
+
+
+def code_files(root: Path) -> dict[str, str]:
+    """The SHA-256 of each file of the student's package, by its name."""
+    package = root / "src" / package_name(root)
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(package.glob("*.py"))
+    }
 
 
 def installed_versions() -> dict[str, str]:

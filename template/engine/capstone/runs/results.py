@@ -88,14 +88,15 @@ def read_results(run: Run) -> RunResults:
     """
     check_whole(run)
     target = Target(**run.files.read_json(ARCHITECTURE, ModelDescription)["target"])
-    results = RunResults(run, read_settings(run), target, read_predictions(run), _read_history(run))
+    results = RunResults(run, read_settings(run), target, read_predictions(run), read_history(run))
     if "explanation" not in run.metrics:
         return results
     shap = read_csv(run, "shap.csv", {})
     return replace(results, shap=shap, shap_values=_read_parquet(run, "shap_values.parquet"))
 
 
-def _read_history(run: Run) -> pd.DataFrame:
+def read_history(run: Run) -> pd.DataFrame:
+    """history.csv, a line for each epoch. Raises CapstoneError."""
     history = read_csv(run, HISTORY, {})
     numbers = history.select_dtypes("number").columns
     if len(history) != run.info["epochs"] or not set(numbers) >= CURVES:

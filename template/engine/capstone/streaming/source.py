@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from capstone.core.errors import CapstoneError
 from capstone.core.settings import Data
 from capstone.data.packed_files import GROWS
-from capstone.data.parquet_files import column_names, plain_table, readable
+from capstone.data.parquet_files import column_names, readable, to_pandas
 from capstone.data.reading import (
     CSV,
     PARQUET,
@@ -92,7 +92,7 @@ class Source:
         return pd.concat(tables)
 
     def _as_table(self, batch: pa.RecordBatch, first: int) -> pd.DataFrame:
-        table = plain_table(batch)
+        table = to_pandas(batch)
         table = table.astype(dict.fromkeys(self.as_float, "float64"))
         table = table.astype(dict.fromkeys(self.as_object, object))
         table.index = pd.RangeIndex(first, first + len(table), name="row")

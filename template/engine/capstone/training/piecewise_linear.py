@@ -53,7 +53,7 @@ def fit_pieces(matrix: np.ndarray) -> PiecewiseLinear:
     start: list[float] = []
     width: list[float] = []
     most = min(PIECES, MOST_PIECES // matrix.shape[1])
-    for number in range(matrix.shape[1]):
+    for number in range(matrix.shape[1]) if most > 1 else ():
         edges = np.unique(np.quantile(matrix[:, number], np.linspace(0, 1, most + 1)))
         if len(edges) > 2:
             column += [number] * (len(edges) - 1)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 @dataclass
@@ -48,6 +51,39 @@ def follow_imports(sources: list[Path], starts: list[str], excluded: set[str]) -
             elif top not in sys.stdlib_module_names:
                 needed.libraries[path].add(top)
     return needed
+
+
+def unused_import(source: str, library: str) -> int | None:
+    """The line of a module that imports a library of which it uses nothing, not even in an annotation; else None.
+
+    Imports for type checkers alone cost nothing, and don't count.
+    """
+    tree = ast.parse(source)
+    texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, DOCUMENTED) and node.body and isinstance(node.body[0], ast.Expr)
+    }
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    for text in texts:  # annotations in quotes, names in __all__
+        if isinstance(text.value, str) and id(text) not in docstrings:
+            used |= set(re.findall(r"\w+", text.value))
+    for_types = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and ast.unparse(block.test).endswith("TYPE_CHECKING")
+        for node in block.body
+    }
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Import | ast.ImportFrom) or id(node) in for_types:
+            continue
+        for alias in node.names:
+            module = alias.name if isinstance(node, ast.Import) else node.module or ""
+            bound = alias.asname or alias.name.partition(".")[0]
+            if module.partition(".")[0] == library and bound not in used | {"*"}:
+                return node.lineno
+    return None
 
 
 def _file_of(sources: list[Path], module: str) -> Path | None:

@@ -15,8 +15,9 @@ from capstone.core.files import write_bytes, write_json
 from capstone.core.project import package_name
 from capstone.core.settings import Settings
 from capstone.core.student_code import features_sha256, load_module, student_code
-from capstone.evaluation.explanation import BACKGROUND, CANDIDATES
+from capstone.evaluation.explanation import CANDIDATES, Plan
 from capstone.evaluation.shapley import typical_places
+from capstone.export.bundle.imports import unused_import
 from capstone.export.onnx.preprocessing_graph import build_graph
 from capstone.export.onnx.steps_check import StepsCheck, StepsResult
 from capstone.runs.folder import GRAPH, SERVING
@@ -126,6 +127,9 @@ class ModelExport:
     ) -> Json:
         """What a service needs to know beside the graph."""
         target, metric = self.model.target, metrics["primary_metric"]
+        names = list(dict.fromkeys(self.model.preprocessor.origins))
+        plan = Plan.of_run(metrics, names, self.model.parameters())
+        train = len(self.rows.parts["train"])
         return {
             "format": SERVING_FORMAT,
             "problem": target.problem,
@@ -135,7 +139,13 @@ class ModelExport:
             "raw": kinds,
             "known": known,
             "steps": {**asdict(steps), "sha256": features_sha256(self.root)},
-            "background": self._background(),
+            "background": self._background(plan),
+            "explanation": {
+                "columns": names,
+                **asdict(plan),
+                "seed": self.settings.seed,
+                "rows": train,
+            },
             "project": self.settings.project.model_dump(include={"name", "question"}),
             "metric": {
                 "name": metric,
@@ -144,7 +154,7 @@ class ModelExport:
             },
         }
 
-    def _background(self) -> dict[str, list[Any]]:
+    def _background(self, plan: Plan) -> dict[str, list[Any]]:
         """Some training rows, spread over the predictions, as inputs of the graph."""
         train = self.rows.parts["train"]
         rng = np.random.default_rng(self.settings.seed)
@@ -152,7 +162,7 @@ class ModelExport:
         table = self.rows.table.loc[train[candidates], self.rows.features]
         prediction = self.model.predict(table)
         prediction = prediction[:, None] if prediction.ndim == 1 else prediction
-        chosen = table.iloc[typical_places(prediction, BACKGROUND)]
+        chosen = table.iloc[typical_places(prediction, plan.background)]
         inputs = frame_for_graph(chosen, self.columns)
         return {name: column.ravel().tolist() for name, column in inputs.items()}
 
@@ -196,8 +206,9 @@ def _predictions(session: OnnxSession, inputs: Arrays) -> np.ndarray | None:
 
 
 def _notes_on_imports(root: Path) -> list[str]:
-    """Whether features.py imports pandas, although its steps work without."""
-    if all(value is not pd for value in vars(load_module(root, "features")).values()):
-        return []
-    place = f"src/{package_name(root)}/features.py"
-    return [f"{place} imports pandas without need: take the line out, and a service starts quicker"]
+    """Whether features.py imports pandas, although nothing in it uses the name."""
+    features = Path(str(load_module(root, "features").__file__))
+    line = unused_import(features.read_text(encoding="utf-8-sig"), "pandas")
+    place = f"src/{package_name(root)}/features.py, line {line}"
+    without = "pandas is imported and never used; without it a service starts quicker"
+    return [f"{place}: {without}"] if line else []

@@ -54,7 +54,7 @@ def _costs(decisions: dict[str, Any]) -> Chart:
     drawing = charts.bars(
         table.set_index("rule")[f"cost in {unit}"],
         "costs",
-        f"cost on the test rows, {unit}",
+        f"cost, {unit}",
         table["rule"].iloc[0],
     )
     return Chart(title, drawing, table)
@@ -104,11 +104,14 @@ def _probabilities(results: RunResults, happened: np.ndarray, probability: np.nd
         {
             "rows that are": list(groups),
             "how many": [len(values) for values in groups.values()],
-            "middle probability": [float(np.median(values)) for values in groups.values()],
+            "median probability": [float(np.median(values)) for values in groups.values()],
         }
     )
-    middles = numbers["middle probability"]
-    title = f'Rows that are "{positive}" get {middles[1]:.0%} in the middle, the others {middles[0]:.0%}'
+    middles = numbers["median probability"]
+    title = (
+        f'The median probability is {middles[1]:.0%} for rows that are "{positive}", '
+        f"{middles[0]:.0%} for the others"
+    )
     return Chart(title, drawing, numbers)
 
 

@@ -20,7 +20,7 @@ from capstone.reporting.rendering import Chart
 from capstone.reporting.report.sentences import MEANINGS, METRIC_NAMES, better
 from capstone.runs.results import RunResults
 
-MOST_CURVES = 7  # of one chart
+MOST_CURVES = len(charts.COLOURS)  # of one chart
 MOST_BARS = 12
 MOST_POINTS = 40  # of a curve, in the numbers behind its chart
 # What metrics.json keeps of a threshold, in the words of the report, and how the number is written.
@@ -28,9 +28,9 @@ AT_A_THRESHOLD = {
     "true_positives": ("found (true positives)", ".0f"),
     "false_negatives": ("missed (false negatives)", ".0f"),
     "false_positives": ("false alarms (false positives)", ".0f"),
-    "true_negatives": ("rightly left alone (true negatives)", ".0f"),
-    "recall": ("recall: share of the cases that is found", ".3f"),
-    "precision": ("precision: share of the alarms that is right", ".3f"),
+    "true_negatives": ("correctly left alone (true negatives)", ".0f"),
+    "recall": ("recall: share of the cases that are found", ".3f"),
+    "precision": ("precision: share of the alarms that are right", ".3f"),
     "cost": ("cost", ".3g"),
 }
 
@@ -107,13 +107,13 @@ def _error_by_decile(deciles: pd.DataFrame) -> Chart:
     errors = deciles["mean absolute error"].set_axis(labels)
     return Chart(
         f"Errors are largest where {labels[errors.argmax()]} is predicted",
-        charts.bars(errors, "deciles", "average error in each tenth of the predictions"),
+        charts.bars(errors, "deciles", "average error"),
         deciles,
     )
 
 
 def _class_charts(results: RunResults) -> dict[str, Chart]:
-    """Of two classes the curves of the second, else those of the first seven."""
+    """Of two classes the curves of the second, else those of the first ones."""
     truth, prediction, classes = results.truth(), results.prediction(), results.target.classes
     model, errors = results.metrics["model"], results.metrics["calibration"]["ece"]
     numbers = [1] if len(classes) == 2 else range(min(len(classes), MOST_CURVES))
@@ -130,7 +130,7 @@ def _class_charts(results: RunResults) -> dict[str, Chart]:
             charts.lines(
                 _curves(roc, "false positive rate", "true positive rate"),
                 "roc",
-                ("false alarms among the others", "found among the true ones"),
+                ("false alarms among the others", "recall: cases found"),
                 ideal="guessing",
             ),
             _stacked(roc),
@@ -140,7 +140,7 @@ def _class_charts(results: RunResults) -> dict[str, Chart]:
             charts.lines(
                 _curves(precision, "recall", "precision"),
                 "precision",
-                ("recall: found among the true ones", "precision: right among the named"),
+                ("recall: cases found", "precision: alarms that are right"),
             ),
             _stacked(precision),
         ),
@@ -176,7 +176,7 @@ def _errors_by_class(results: RunResults) -> Chart:
     worst = shares.sort_values(ascending=False, kind="stable").head(MOST_BARS)
     return Chart(
         f'Of those that are "{worst.index[0]}", {worst.iloc[0]:.0%} are classified wrongly',
-        charts.bars(worst, "errors", "share classified wrongly, by true class"),
+        charts.bars(worst, "errors", "share classified wrongly"),
         worst.rename_axis("true class").reset_index(name="share classified wrongly"),
     )
 
@@ -226,6 +226,8 @@ def _training(results: RunResults) -> Chart:
         "history",
         ("epoch", "loss"),
         marked=(f"lowest: epoch {lowest}", lowest),
+        by_factors=True,
     )
     title = f"Training ended after {info['epochs']} epochs; the validation loss is lowest at epoch {lowest}"
-    return Chart(title, drawing, _thinned(history))
+    numbers = _thinned(history).rename(columns=lambda name: str(name).replace("_", " "))
+    return Chart(title, drawing, numbers)

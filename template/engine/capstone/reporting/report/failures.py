@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from capstone.core.decisions import PROBABILITY
 from capstone.core.text import MISSING, number
 from capstone.evaluation.error_analysis import FEWEST_IN_SLICE, row_errors
 from capstone.reporting import charts
 from capstone.reporting.rendering import Chart
+from capstone.reporting.report.sentences import RATE_NAMES
 from capstone.runs.results import RunResults
 
 RULES = {
@@ -41,7 +43,7 @@ def failures(results: RunResults) -> dict[str, object]:
         "groups": {
             name: Groups(
                 chart=_residuals(results, name, compared, f"group-{place}"),
-                scores=_scores(name, _in_order(compared["by_group"])),
+                scores=_scores(name, compared),
                 equal_treatment=_equal_treatment(compared["equal_treatment"]),
             )
             for place, (name, compared) in enumerate(results.metrics["groups"].items())
@@ -62,7 +64,7 @@ def _residuals(results: RunResults, name: str, compared: dict[str, Any], place: 
     drawing = charts.dots(
         residuals,
         place,
-        "truth minus prediction, with 95 % intervals: above 0, predicted too low",
+        "truth minus prediction",
         highlighted=finding["group"] if finding["clear"] else "",
         zero_line=True,
     )
@@ -106,15 +108,16 @@ def _start(label: str) -> float | None:
         return None
 
 
-def _scores(name: str, groups: list[dict[str, Any]]) -> pd.DataFrame:
+def _scores(name: str, compared: dict[str, Any]) -> pd.DataFrame:
     """A row for each group: how many rows it has, and each rate with its interval."""
+    names = RATE_NAMES | {"happened": f'share that is "{compared["finding"]["class"]}"'}
     lines = []
-    for group in groups:
+    for group in _in_order(compared["by_group"]):
         line = {name: group["group"], "rows": f"{group['rows']:,}"}
         for rate, score in group.items():
             if isinstance(score, dict) and rate != "residual":
                 low, high = number(score["low"]), number(score["high"])
-                line[rate.replace("_", " ")] = f"{number(score['value'])} ({low} to {high})"
+                line[names.get(rate, rate)] = f"{number(score['value'])} ({low} to {high})"
         if not group["judged"]:
             line["note"] = "too small to judge"
         lines.append(line)
@@ -126,7 +129,7 @@ def _equal_treatment(rules: list[dict[str, Any]]) -> pd.DataFrame | None:
         return None
     table = pd.DataFrame(rules)
     table["rule"] = [RULES.get(rule, rule) for rule in table["rule"]]
-    return table.rename(columns=lambda name: str(name).replace("_", " "))
+    return table.rename(columns=lambda name: RATE_NAMES.get(name, str(name).replace("_", " ")))
 
 
 def _slices(worst: list[dict[str, Any]], average: float, problem: str) -> Chart | None:
@@ -137,7 +140,7 @@ def _slices(worst: list[dict[str, Any]], average: float, problem: str) -> Chart 
     drawing = charts.bars(
         pd.Series([*table["error"], average], [*table["slice"], "all rows"]),
         "slices",
-        "average error" if problem == "regression" else "share of wrong answers",
+        "average error" if problem == "regression" else "share classified wrongly",
         "all rows",
     )
     factor = worst[0]["error"] / average if average else float("inf")
@@ -149,8 +152,11 @@ def _worst_rows(results: RunResults) -> pd.DataFrame:
     """The rows with the largest errors, or with the smallest probability of the true class."""
     truth, prediction = results.truth(), results.prediction()
     if results.problem == "regression":
-        errors = row_errors(truth, prediction, results.problem)
-    else:
-        errors = 1 - prediction[np.arange(len(truth)), truth]
-    worst = np.argsort(-errors, kind="stable")[:WORST_ROWS]
-    return results.rows.iloc[worst].drop(columns=["low", "high"], errors="ignore")
+        worst = np.argsort(-row_errors(truth, prediction, results.problem), kind="stable")
+        return results.rows.iloc[worst[:WORST_ROWS]].drop(columns=["low", "high"], errors="ignore")
+    of_truth = prediction[np.arange(len(truth)), truth]
+    worst = np.argsort(of_truth, kind="stable")[:WORST_ROWS]
+    shown = [name for name in results.rows if not str(name).startswith(PROBABILITY)]
+    rows = results.rows[shown].iloc[worst].copy()
+    rows["probability of the truth"] = [f"{share:.1%}" for share in of_truth[worst]]
+    return rows

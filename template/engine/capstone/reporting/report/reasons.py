@@ -10,9 +10,11 @@ from capstone.core.text import MISSING, cell_text
 from capstone.data.kinds import find_date_format, to_dates
 from capstone.reporting import charts
 from capstone.reporting.rendering import Chart, cell
+from capstone.reporting.report.sentences import METRIC_NAMES
 from capstone.runs.results import RunResults
 
-MOST_BARS, MOST_SWARMS, MOST_DEPENDENCE = 20, 10, 3
+MOST_BARS, MOST_SWARMS, MOST_DEPENDENCE = 9, 10, 3
+SHAP = "mean_abs_shap"  # in shap.csv; each class has a column of its own
 MOST_VALUES = 12  # of a column, shown one by one; more numbers are shown in tenths
 
 
@@ -42,13 +44,14 @@ class _Explained:
         return self.importance["column"].head(most).tolist()
 
 
-def reasons(results: RunResults) -> dict[str, Chart | list[Chart]] | None:
+def reasons(results: RunResults) -> dict[str, Chart | list[Chart] | str] | None:
     """The charts of the section "Why does it predict this?"; None where nothing was explained."""
     explained = _explained(results)
     if explained is None:
         return None
     return {
-        "importance": _importance(explained, averaged=len(results.target.classes) > 2),
+        "importance": _importance(explained),
+        "output": "each probability" if len(results.target.classes) > 2 else explained.output,
         "swarm": _swarm(explained),
         "dependence": [
             _dependence(explained, column, f"dependence-{number}")
@@ -92,17 +95,17 @@ def _class_to_show(results: RunResults) -> str:
     return findings[0]["class"] if findings else results.target.classes[0]
 
 
-def _importance(explained: _Explained, averaged: bool) -> Chart:
+def _importance(explained: _Explained) -> Chart:
     """The mean size of each column's SHAP values, of several classes the average over them."""
     importance = explained.importance
     first, last = importance["column"].iloc[0], importance["column"].iloc[-1]
-    of = "averaged over the classes" if averaged else explained.output
     drawing = charts.bars(
         importance.set_index("column")["mean_abs_shap"].head(MOST_BARS),
         "shap",
-        f"mean size of the SHAP value: {of}",
+        "mean size of the SHAP value",
     )
-    return Chart(f"{first} moves the predictions most, {last} least", drawing, importance)
+    title = f"{first} moves the predictions most, {last} least"
+    return Chart(title, drawing, _in_words(importance))
 
 
 def _swarm(explained: _Explained) -> Chart:
@@ -111,7 +114,7 @@ def _swarm(explained: _Explained) -> Chart:
     return Chart(
         f"How each column moves {explained.output}, row by row",
         charts.swarm(top, explained.shap, explained.values, "swarm", explained.axis),
-        explained.shap[top].describe().rename_axis("of the SHAP values").reset_index(),
+        explained.shap[top].describe().T.rename_axis("SHAP values of").reset_index(),
     )
 
 
@@ -185,7 +188,18 @@ def _permutation(importance: pd.DataFrame, metric: str) -> Chart:
     drawing = charts.bars(
         order.set_index("column")["permutation_importance"].head(MOST_BARS),
         "permutation",
-        f"how much {metric} gets worse when the column is shuffled",
+        f"how much {METRIC_NAMES[metric]} gets worse",
     )
     title = f"{'Also for' if same else 'But for'} the score, {first} matters most"
-    return Chart(title, drawing, order[["column", "permutation_importance"]])
+    return Chart(title, drawing, _in_words(order[["column", "permutation_importance"]]))
+
+
+def _in_words(importance: pd.DataFrame) -> pd.DataFrame:
+    """shap.csv with headings as people write them."""
+    names = {SHAP: "mean size of the SHAP value", "permutation_importance": "loss when shuffled"}
+    of_classes = {
+        name: f'of "{name.removeprefix(SHAP + "_")}"'
+        for name in importance
+        if name.startswith(f"{SHAP}_")
+    }
+    return importance.rename(columns=names | of_classes)

@@ -11,6 +11,7 @@ import pandas as pd
 from capstone.core.files import write_text
 from capstone.core.sealed_files import Unreadable, read_file
 from capstone.core.text import MODELS
+from capstone.evaluation.plausibility import doubt_sentence
 from capstone.reporting import charts
 from capstone.reporting.charts import Plotly
 from capstone.reporting.rendering import Chart, made_by_this_version, render_page
@@ -82,6 +83,8 @@ def report_page(results: RunResults, standalone: bool = False) -> str:
         "report/page.html",
         title=project.question or project.name,
         run_id=results.run.id,
+        name=results.run.name,
+        note=results.run.note,
         info=info,
         settings=results.settings,
         metrics=metrics,
@@ -90,11 +93,13 @@ def report_page(results: RunResults, standalone: bool = False) -> str:
         rows=len(results.rows),
         sampled=what_was_sampled(info),
         verdict=verdict(metrics["beats"]),
+        doubt=doubt_sentence(metrics, results.target.name),
         better_rule=better_rule(metrics["decisions"]),
         meanings=MEANINGS,
         metric_names=METRIC_NAMES,
         decided=decision_charts(results),
         models=_models(metrics, metrics["primary_metric"]),
+        better=better(metrics["primary_metric"]),
         plotly=charts.plotly_inside() if standalone else Plotly(path=f"../{charts.SCRIPT}"),
         reasons=reasons(results),
         **failures(results),
@@ -109,7 +114,7 @@ def _models(metrics: dict[str, Any], metric: str) -> Chart:
     drawing = charts.dots(
         scores,
         "models",
-        f"{METRIC_NAMES[metric]} on the test rows, with 95 % intervals ({better(metric)} is better)",
+        f"{METRIC_NAMES[metric]} on test rows",
         highlighted=MODELS["model"],
     )
     outcomes = list(metrics["beats"].values())

@@ -20,6 +20,12 @@ METRIC_NAMES = {
     "log_loss": "log loss",
     "brier": "Brier score",
 }
+# What people call what is measured in each group.
+RATE_NAMES = METRIC_NAMES | {
+    "selection_rate": "share chosen",
+    "true_positive_rate": "recall (true positive rate)",
+    "false_positive_rate": "false alarms (false positive rate)",
+}
 # What each metric says, for readers who never heard of it.
 MEANINGS = {
     "r2": "share of the differences between rows that is explained (1 is perfect)",

@@ -28,6 +28,7 @@ PAGE_FOLDER = Path(__file__).parents[1] / "page"
 PAGE_FILES = {
     "/": ("page.html", "text/html; charset=utf-8"),
     "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "/tokens.css": ("tokens.css", "text/css; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
 }
 

@@ -10,7 +10,8 @@ import numpy as np
 from capstone.evaluation.shapley import by_orders, exact
 from capstone.serving.inference.served_model import ServedModel
 
-MAX_PREDICTIONS = 20_000  # for one row
+MAX_PREDICTIONS = 500_000  # for one row whose column combinations are all tried
+USUAL_ORDERS = 200  # of the columns, where the run does not say how it explained its rows
 MAX_SECONDS = 3.0  # after that, the column orders walked so far must do
 
 
@@ -24,7 +25,8 @@ def explain_row(model: ServedModel, inputs: dict[str, np.ndarray]) -> dict[str, 
     values = {
         name: np.concatenate([inputs[name], column]) for name, column in model.background().items()
     }
-    names = list(values)
+    plan = model.serving.get("explanation", {"seed": 0, "rows": 0, "orders": USUAL_ORDERS})
+    names = plan.get("columns", list(values))
     this_row = np.zeros((1, len(names)), dtype=np.int32)
     background_rows = len(values[names[0]]) - 1
     numbers = np.arange(1, background_rows + 1, dtype=np.int32)
@@ -36,12 +38,15 @@ def explain_row(model: ServedModel, inputs: dict[str, np.ndarray]) -> dict[str, 
         result = model.predict(rows)
         return result[:, None] if result.ndim == 1 else result
 
-    if 2 ** len(names) * background_rows <= MAX_PREDICTIONS:
+    affordable = 2 ** len(names) * background_rows <= MAX_PREDICTIONS
+    if affordable and plan.get("exact", True):
         shap_values, method = exact(predict, this_row, background, columns), "exact"
     else:
-        rng = np.random.default_rng(0)  # the same row gets the same explanation
-        rounds = max(1, MAX_PREDICTIONS // (2 * (len(names) + 1) * background_rows))
-        starts = np.concatenate([rng.permutation(background) for _ in range(rounds)])
+        # The same draws as in the run, which took its background first: the same orders, so the same numbers.
+        rng = np.random.default_rng(plan["seed"])
+        rng.permutation(plan["rows"])
+        rounds = max(1, plan["orders"] // background_rows)
+        starts = np.repeat(background, rounds, axis=0)
         shap_values, used = by_orders(predict, this_row, starts, columns, rng, deadline)
         background, method = starts[:used], f"{2 * used} orders of the columns"
     prediction = predict(this_row)[0]

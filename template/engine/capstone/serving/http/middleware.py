@@ -36,7 +36,14 @@ Send = Callable[[Message], Awaitable[None]]
 Handlers = Mapping[str, Callable[[bytes], Awaitable[bytes]]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
-PUBLIC_PATHS = {"/", "/page.js", "/page.css", "/healthz", "/readyz"}  # the rest needs the key
+PUBLIC_PATHS = {
+    "/",
+    "/page.js",
+    "/page.css",
+    "/tokens.css",
+    "/healthz",
+    "/readyz",
+}  # the rest needs the key
 PATHS = PUBLIC_PATHS | {"/v1/predict", "/v1/explain", "/v1/model", "/metrics", "/openapi.json"}
 HOST = re.compile(rb"(?:\[([\da-f:.]{2,45})\]|([\w.-]{1,253}))(?::\d{1,5})?", re.IGNORECASE)
 # Headers that decide something here. Two of one would mean one thing to a proxy and another to us.
@@ -74,6 +81,7 @@ class Limits:
     rows: int = 10_000  # in one request
     body: int = 16 * 2**20  # bytes of one request
     bodies: int = 64 * 2**20  # bytes of all requests that are being read, and answers being sent
+    connections: int = 900  # open at once, in a process: most systems allow it 1,024 files
     requests: int = 512  # that wait for their turn: a tenth of a second, at 0.2 ms each
     waiting: int = 8  # large requests and explanations that wait for a thread
     seconds: float = 10.0  # for a client to send headers, or a body, and for the service to answer

@@ -8,7 +8,7 @@ from typing import Any
 
 from capstone.serving.http.middleware import Limits
 from capstone.serving.http.validation import InputSchema
-from capstone.serving.http.values import MAX_CATEGORY_LENGTH, MAX_NUMBER
+from capstone.serving.http.values import MAX_CATEGORY_LENGTH, MAX_NUMBER, number_range
 
 REFUSALS = {
     400: "The body is no valid JSON, or holds a key twice.",
@@ -104,7 +104,10 @@ def _columns(inputs: InputSchema) -> dict[str, Any]:
 def _column(column_info: dict[str, Any]) -> dict[str, Any]:
     kind = column_info["kind"]
     description = f"{kind}; missing in {column_info['missing']:.0%} in training"
-    if "low" in column_info:
+    if kind == "number":
+        low, high = number_range(column_info)
+        description += f"; training saw {low} to {high}"
+    if kind == "date":
         description += f"; training saw {column_info['low']} to {column_info['high']}"
     if "categories" in column_info:
         first = ", ".join(f'"{name}"' for name in column_info["categories"][:20])

@@ -21,6 +21,7 @@ MAX_HEAD = 64 * 2**10  # bytes of the request line and the headers
 MAX_ADDRESS = 8 * 2**10  # bytes of the address in the request line
 MAX_HEADERS = 100
 DRAIN_BYTES = 4 * 2**20  # that are read and thrown away after a refusal, so that the client sees it
+MAX_REFUSED = 50  # connections beyond the limit that are told so, before others are closed at once
 MAX_PIPELINED = 100  # requests that wait on one connection for the answer to an earlier one
 # Of a body in chunks: bytes of sizes, extensions and trailers for each byte of content, beyond those of a head.
 CHUNK_OVERHEAD = 2
@@ -44,7 +45,14 @@ class LimitedProtocol(HttpToolsProtocol):
         self.flow = PipelineFlow(self.transport, self.pipeline)
         self.transport.set_write_buffer_limits(high=UNREAD_BYTES)
         self.url = b""
-        self._start_head_timer()
+        too_many = len(self.connections) - self.app.limits.connections
+        if too_many > MAX_REFUSED:
+            self.transport.abort()
+        elif too_many > 0:
+            self.problem = TOO_MANY_CONNECTIONS
+            self.send_400_response("")
+        else:
+            self._start_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_head_timer()
@@ -184,6 +192,11 @@ HEAD_TOO_LARGE = Problem(
     431,
     f"The headers are over {MAX_HEAD:,} bytes, or more than {MAX_HEADERS}: send fewer.",
     headers=CLOSE,
+)
+TOO_MANY_CONNECTIONS = Problem(
+    503,
+    "Too many connections are open: close one, or try again in a second.",
+    headers=((b"retry-after", b"1"), *CLOSE),
 )
 CHUNKS_TOO_SMALL = Problem(
     413, "The body comes in too small chunks, or with too much beside them.", headers=CLOSE

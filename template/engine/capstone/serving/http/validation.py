@@ -13,12 +13,15 @@ import numpy as np
 import orjson
 
 from capstone.core.errors import did_you_mean
+from capstone.serving.http.middleware import LARGE_BODY
+from capstone.serving.http.outline import count_names, refuse_excess
 from capstone.serving.http.problem_details import ErrorList, Problem
 from capstone.serving.http.values import TYPES, ColumnRules, Values, as_objects
 from capstone.serving.inference.deadline import check_deadline
 
 ARRAY_ROWS = 500  # from so many values on, checking an array is quicker than checking a list
 MAX_NAME = 100  # letters of a name in a message
+MAX_UNKNOWN = 100  # names in a row, beyond those of the columns, that are refused one by one
 MAX_NAMES = 200  # of columns, among which the nearest is looked for
 NUMBER_TYPES = {*TYPES["number"][0], type(None)}
 
@@ -44,6 +47,8 @@ class InputSchema:
 
     def parse(self, body: bytes) -> tuple[dict[str, Values], list[dict[str, Any]]]:
         """The columns of a body, and warnings. Raises Problem. Columns are lists; long ones of numbers are arrays."""
+        if len(body) > LARGE_BODY:
+            refuse_excess(body, self.max_rows, len(self.schema) + MAX_UNKNOWN)
         try:
             # orjson refuses NaN, Infinity, 1e400, half surrogates, deep nesting and wrong UTF-8.
             content = orjson.loads(body)
@@ -52,16 +57,16 @@ class InputSchema:
         if isinstance(content, dict) and len(content) == 1:
             form, value = next(iter(content.items()))
             if form == "rows" and isinstance(value, list):
-                columns, colons = self._from_rows(value)
-                return self._check(body, columns, colons + 1)
+                columns, names = self._from_rows(value)
+                return self._check(body, columns, names + 1)
             if form == "columns" and isinstance(value, dict):
                 columns = self._from_columns(value)
-                return self._check(body, columns, _count_colons(columns) + 1)
+                return self._check(body, columns, len(columns) + 1)
         message = 'The body must be {"rows": [{"column": value, ...}, ...]} or {"columns": {"column": [...], ...}}.'
         raise Problem(422, message)
 
     def _from_rows(self, rows: list[Any]) -> tuple[dict[str, Values], int]:
-        """Rows turned into columns, and how many colons their keys make."""
+        """Rows turned into columns, and how many names they hold."""
         self._check_count(len(rows))
         first = rows[0]
         if isinstance(first, dict):
@@ -69,7 +74,7 @@ class InputSchema:
             try:
                 columns: dict[str, Values] = {name: [row[name] for row in rows] for name in names}
                 if set(map(len, rows)) == {len(names)}:
-                    return columns, _count_colons(names) * len(rows)
+                    return columns, len(names) * len(rows)
             except (KeyError, TypeError, IndexError):
                 pass  # some row is not like the first one: find out which
         return self._from_mixed_rows(rows)
@@ -87,7 +92,7 @@ class InputSchema:
         errors.raise_if_any()
         names = [*self.required, *(name for name in self.optional if name in present)]
         columns: dict[str, Values] = {name: [row.get(name) for row in rows] for name in names}
-        return columns, sum(map(_count_colons, rows))
+        return columns, sum(map(len, rows))
 
     def _from_columns(self, columns: dict[str, Any]) -> dict[str, Values]:
         errors = ErrorList()
@@ -127,14 +132,14 @@ class InputSchema:
                 errors.add(f"{place}.{short}", f"is not known{hint}")
 
     def _check(
-        self, body: bytes, columns: dict[str, Values], colons: int
+        self, body: bytes, columns: dict[str, Values], names: int
     ) -> tuple[dict[str, Values], list[dict[str, Any]]]:
         """The columns, and warnings of values that training did not see. Raises Problem for keys, types and ranges.
 
-        colons  how many colons the parsed keys make in the body
+        names  how many the parsed objects hold
         """
         types = {name: set(map(type, values)) for name, values in columns.items()}
-        self._check_keys(body, columns, types, colons)
+        _refuse_repeated_names(body, names)
         errors, warnings = ErrorList(), []
         for name, values in columns.items():
             rules = self.rules[name]
@@ -143,29 +148,6 @@ class InputSchema:
             warnings.append(rules.check(values, types[name], errors))
         errors.raise_if_any()
         return columns, [warning for warning in warnings if warning]
-
-    def _check_keys(
-        self, body: bytes, columns: dict[str, Values], types: dict[str, set[type]], colons: int
-    ) -> None:
-        """Refuse a repeated key: the parser silently keeps the last one.
-
-        Each key has one colon. So where the body has as many colons as the parsed keys and texts, no key is repeated;
-        only where it has not is the body read again, by a slower parser that can tell.
-        """
-        found = body.count(b":")
-        escaped = b"\\" in body and b"\\u003" in body  # a colon written as its number
-        if found == colons and not escaped:
-            return  # and none in the texts
-        for name, values in columns.items():
-            if str in self.rules[name].types:
-                words = values if types[name] == {str} else [v for v in values if type(v) is str]
-                colons += "".join(words).count(":")
-        if found == colons and not escaped:
-            return
-        try:
-            json.loads(body, object_pairs_hook=_refuse_repeated_keys)
-        except (RecursionError, ValueError):
-            raise Problem(400, "The body holds more than rows of plain values.") from None
 
 
 def as_arrays(columns: dict[str, Values], schema: dict[str, Any]) -> dict[str, np.ndarray]:
@@ -182,12 +164,20 @@ def as_arrays(columns: dict[str, Values], schema: dict[str, Any]) -> dict[str, n
     return arrays
 
 
-def _count_colons(names: Iterable[str]) -> int:
-    """How many colons these keys make in the body: the one behind each key, and those inside it."""
-    return sum(1 + name.count(":") for name in names)
+def _refuse_repeated_names(body: bytes, names: int) -> None:
+    """Refuse a name that stands twice in an object: the parser silently keeps the last one.
+
+    Only where the body holds more names than the parsed objects is it read again, by a slower parser that can tell.
+    """
+    if count_names(body) == names:
+        return
+    try:
+        json.loads(body, object_pairs_hook=_named_once)
+    except (RecursionError, ValueError):
+        raise Problem(400, "The body holds more than rows of plain values.") from None
 
 
-def _refuse_repeated_keys(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+def _named_once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     check_deadline()
     content: dict[str, Any] = {}
     for name, value in pairs:

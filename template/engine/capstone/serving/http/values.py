@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,6 +43,8 @@ class ColumnRules:
         if is_date:
             limits = as_objects([column_info["low"], column_info["high"]])
             self.earliest, self.latest = to_seconds(limits, None)
+        elif self.kind == "number":
+            self.low, self.high = number_range(column_info)
         elif self.kind == "category":
             self.seen = {normalized(category) for category in column_info["categories"]}
 
@@ -68,7 +71,7 @@ class ColumnRules:
         return None
 
     def _check_numbers(self, values: Values, errors: ErrorList) -> dict[str, Any] | None:
-        low, high = self.column_info["low"], self.column_info["high"]
+        low, high = self.low, self.high
         if isinstance(values, np.ndarray):  # a missing value, NaN, is neither below nor above
             outside = np.flatnonzero((values < low) | (values > high)).tolist()
         else:
@@ -116,6 +119,12 @@ class ColumnRules:
     def _warning(self, rows: list[int], message: str) -> dict[str, Any]:
         shown = rows[:MAX_ROWS_IN_WARNING]
         return {"column": self.name, "message": message, "rows": shown, "count": len(rows)}
+
+
+def number_range(column_info: dict[str, Any]) -> tuple[float, float]:
+    """The lowest and the highest number that training saw; JSON has null for one that is infinite."""
+    low, high = column_info["low"], column_info["high"]
+    return -math.inf if low is None else low, math.inf if high is None else high
 
 
 def normalized(category: str) -> str:

@@ -29,6 +29,12 @@ function make(tag, properties = {}, ...children) {
 
 const choose = (choice) => make("option", { value: choice, textContent: choice });
 
+/** What people call each metric. */
+const METRICS = {
+  r2: "R²", rmse: "RMSE", mae: "MAE", roc_auc: "ROC AUC", pr_auc: "PR AUC",
+  accuracy: "accuracy", f1: "F1", log_loss: "log loss", brier: "Brier score",
+};
+
 /** A number that a person can read: 1,766,300 rather than 1766300.2512. */
 function short(value) {
   if (value === null || !Number.isFinite(value)) return "–";
@@ -36,6 +42,9 @@ function short(value) {
   if (Math.abs(value) >= 1000) return String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ",");
   return String(Number(value.toPrecision(4)));
 }
+
+/** A score as the report writes it. */
+const score = (value) => (value === null || Math.abs(value) >= 1000 ? short(value) : value.toFixed(3));
 
 const percent = (share) => `${(share * 100).toFixed(1)} %`;
 
@@ -86,7 +95,7 @@ function control(field) {
 }
 
 function hint(field) {
-  if (field.kind === "number") return `training saw ${field.low} to ${field.high}`;
+  if (field.kind === "number") return `training saw ${field.low ?? "-∞"} to ${field.high ?? "∞"}`;
   if (field.kind === "date") return `training saw ${field.low.slice(0, 10)} to ${field.high.slice(0, 10)}`;
   if (field.choices && !field.complete) return "one of the words from training, or a new one";
   return "";
@@ -238,8 +247,9 @@ function showModel() {
   model.form.forEach((field, place) => Object.assign(field, { id: `field-${place}` })); // a name may hold spaces
   $("fields").replaceChildren(...model.form.map(control));
   const { name, value, low, high } = model.metric;
+  const metric = METRICS[name] ?? name;
   $("run").textContent =
-    `Model of run ${model.run}. On test rows: ${name} ${short(value)} (95 % interval ${short(low)} to ${short(high)}).`;
+    `Model of run ${model.run}. On test rows: ${metric} ${score(value)} (95 % interval: ${score(low)} to ${score(high)}).`;
   $("trouble").textContent = model.notes.join(" ");
   $("desk").hidden = false;
   showProgram();

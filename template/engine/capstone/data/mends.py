@@ -20,8 +20,11 @@ from capstone.data.spellings import MOSTLY, number_format, same_words
 from capstone.data.words import PLACEHOLDERS
 
 LONGEST_LINE = 100
+LONGEST_IN_SENTENCE = 300  # characters of code
 INDENT = "    "
+IMPORTS = ("to_date", "to_number", "unify_text")  # of what the lines call
 # Numbers that stand for "unknown" where they lie far from all others.
+SCALE = 5  # -1 to 4 may be a scale
 BELOW, ABOVE = (-1, -9, -99, -999, -9999), (99, 999, 9999, 99999, 999999)
 
 
@@ -38,9 +41,11 @@ class Mend:
     reason : str
         What is wrong, as a sentence without the column's name.
     code : str
-        What is assigned to the column in `clean()`.
+        What is assigned to the column in `clean()`, in one line.
     result : Series
         The column after it.
+    broken : str
+        The code as ruff would break it, where it is too long for a line.
     """
 
     column: str
@@ -48,11 +53,45 @@ class Mend:
     reason: str
     code: str
     result: pd.Series
+    broken: str = ""
 
     @property
     def line(self) -> str:
         """The line of `clean()`, broken as ruff would break it."""
-        return f"table[{quoted(self.column)}] = {self.code}"
+        return f"table[{quoted(self.column)}] = {self.broken or self.code}"
+
+    @property
+    def line_for_target(self) -> str:
+        """The same for the target, which rows to be predicted don't have."""
+        return f"if {quoted(self.column)} in table:\n{INDENT}" + self.line.replace(
+            "\n", f"\n{INDENT}"
+        )
+
+
+def in_a_sentence(mends: list[Mend], is_target: bool = False, place: str = "") -> str:
+    """What is wrong with a column and the line for `clean()`, to end a sentence with; "" without mends.
+
+    place  the file that clean() is in
+    """
+    if not mends:
+        return ""
+    name = quoted(mends[0].column)
+    reasons = "; ".join(mend.reason for mend in mends)
+    lines = "; ".join(f"table[{name}] = {mend.code}" for mend in mends)
+    lines = f"if {name} in table: {lines}" if is_target else lines
+    where = f"clean() ({place})" if place else "clean()"
+    if len(lines) > LONGEST_IN_SENTENCE:
+        return f"{reasons}; `capstone data` prints the line for {where}"
+    return f"{reasons}; write in {where}: {lines} ({needed_imports(lines)})"
+
+
+def needed_imports(code: str) -> str:
+    """What features.py has to import for lines of `clean()`."""
+    names = ", ".join(name for name in IMPORTS if f"{name}(" in code)
+    lines = [f"from capstone import {names}"] * bool(names) + ["import numpy as np"] * (
+        "np." in code
+    )
+    return " and ".join(f"with `{line}`" for line in lines)
 
 
 def find_mends(table: pd.DataFrame) -> tuple[pd.DataFrame, list[Mend]]:
@@ -94,16 +133,20 @@ def numbers_in_text(column: pd.Series) -> Mend | None:
     found = number_format(known)
     if found is None:
         return None
-    decimal, share = found
+    decimal = found.decimal
     readable = known.map(lambda text: parse_number(text, decimal) is not None)
     example = _most_telling(known[readable])
     form = "" if decimal == "." else ', decimal=","'
+    read = ""
+    if found.unclear:
+        example = next(text for text in known[readable] if re.search(r"\d[.,]\d", text))
+        read = f", read as {parse_number(example, decimal):g} (change decimal if the mark is a decimal sign)"
     rest = texts[~texts.isin(known[readable])]
     lost = f"; the rest becomes missing: {_counted(rest)}" if len(rest) else ""
     return Mend(
         str(column.name),
         "numbers",
-        f"{share_in_words(share * len(known) / len(texts))} are numbers written as {quoted(example)}{lost}",
+        f"{share_in_words(found.share * len(known) / len(texts))} are numbers written as {quoted(example)}{read}{lost}",
         f"to_number(table[{quoted(column.name)}]{form})",
         to_number(column, decimal),
     )
@@ -129,14 +172,11 @@ def spellings_and_placeholders(column: pd.Series) -> Mend | None:
     if len(spellings) > 1:
         reasons = [f"{len(spellings)} words are spelt in several ways: {reasons[0]}"]
     if missing:
-        reasons.append(f"{_counted(texts[texts.isin(missing)])} stands for a missing value")
-    return Mend(
-        str(column.name),
-        "words",
-        "; ".join(reasons),
-        _unify_code(str(column.name), spellings, missing),
-        unify_text(column, spellings, missing),
-    )
+        stand = "stands" if len(missing) == 1 else "stand"
+        reasons.append(f"{_counted(texts[texts.isin(missing)])} {stand} for a missing value")
+    code, broken = _unify_code(str(column.name), spellings, missing)
+    result = unify_text(column, spellings, missing)
+    return Mend(str(column.name), "words", "; ".join(reasons), code, result, broken)
 
 
 def dates_in_several_ways(column: pd.Series) -> Mend | None:
@@ -190,12 +230,13 @@ def numbers_for_unknown(column: pd.Series) -> Mend | None:
     table = f"table[{quoted(column.name)}]"
     numbers = ", ".join(f"{value:g}" for value in found)
     rest = values[~values.isin(found)]
-    times = int(values.isin(found).sum())
+    times, means = int(values.isin(found).sum()), "means" if len(found) == 1 else "mean"
     test = f"{table} != {found[0]:g}" if len(found) == 1 else f"~np.isin({table}, [{numbers}])"
     return Mend(
         str(column.name),
         "unknown",
-        f'{numbers} ({times} times) stands for "unknown": the others lie between {rest.min():g} and {rest.max():g}',
+        f'{numbers} ({times_in_words(times)}) probably {means} "unknown": '
+        f"the others lie between {rest.min():g} and {rest.max():g}",
         f"np.where({test}, {table}, np.nan)",
         column.where(~column.isin(found)).astype("float64"),
     )
@@ -203,10 +244,14 @@ def numbers_for_unknown(column: pd.Series) -> Mend | None:
 
 def stand_for_unknown(values: pd.Series) -> list[float]:
     """The numbers of a column that stand for "unknown", if there are any."""
+    if values.empty or not (values.min() in BELOW or values.max() in ABOVE):
+        return []
     different = np.unique(values.to_numpy(dtype="float64"))
     found = []
     negative = different[different < 0]
-    if len(negative) == 1 and negative[0] in BELOW and len(different) > 2:
+    # -1, 0 and 1 are a scale: only where the others go far beyond does -1 stand out.
+    stands_out = different[-1:] >= (SCALE if len(negative) and negative[0] == -1 else 1)
+    if len(negative) == 1 and negative[0] in BELOW and len(different) > 2 and stands_out.all():
         found.append(float(negative[0]))
     others = different[~np.isin(different, found)]
     if (
@@ -234,6 +279,11 @@ def share_in_words(share: float) -> str:
     return "all cells" if share == 1 else f"{min(int(share * 100 + 0.5), 99)} % of the cells"
 
 
+def times_in_words(count: int) -> str:
+    """ "once", or how many times."""
+    return "once" if count == 1 else f"{count:,} times"
+
+
 def _texts(column: pd.Series) -> pd.Series:
     """The texts of a column that holds nothing else; else none."""
     present = column.dropna()
@@ -248,11 +298,13 @@ def _most_telling(texts: pd.Series) -> str:
 def _counted(texts: pd.Series) -> str:
     """ "k.A." (12 times), "-" (3 times)."""
     counts = texts.value_counts()
-    return short_list([f"{quoted(word)} ({count} times)" for word, count in counts.items()], most=3)
+    return short_list(
+        [f"{quoted(word)} ({times_in_words(count)})" for word, count in counts.items()], most=3
+    )
 
 
-def _unify_code(name: str, spellings: dict[str, list[str]], missing: list[str]) -> str:
-    """The call of `unify_text`, one word a line where it would be too long."""
+def _unify_code(name: str, spellings: dict[str, list[str]], missing: list[str]) -> tuple[str, str]:
+    """The call of `unify_text` in one line, and one word a line where that is too long."""
     lines = [
         f"{quoted(word)}: [{', '.join(map(quoted, others))}]" for word, others in spellings.items()
     ]
@@ -264,10 +316,9 @@ def _unify_code(name: str, spellings: dict[str, list[str]], missing: list[str]) 
     ]
     code = f"unify_text({', '.join(arguments)})"
     if len(code) + len(f"{INDENT}table[{quoted(name)}] = ") <= LONGEST_LINE:
-        return code
+        return code, ""
     deeper = INDENT * 2
     inner = "".join(f"{deeper}{INDENT}{line},\n" for line in lines)
     arguments[1] = "{\n" + inner + deeper + "}" if lines else "{}"
-    return (
-        "unify_text(\n" + "".join(f"{deeper}{argument},\n" for argument in arguments) + INDENT + ")"
-    )
+    broken = "".join(f"{deeper}{argument},\n" for argument in arguments)
+    return code, f"unify_text(\n{broken}{INDENT})"

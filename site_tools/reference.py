@@ -73,7 +73,7 @@ def _question(name: str, question: dict[str, Any]) -> str:
 def _asked(question: dict[str, Any]) -> str:
     condition = str(question.get("when", ""))
     if "data_source == 'own'" in condition:
-        return "Asked for your own table only."
+        return "Asked after `show_all`, for your own table only: `capstone use` asks it better."
     if "ci == 'github'" in condition:
         return "Asked after `show_all`, with GitHub Actions only."
     return "Asked after `show_all` only." if "show_all" in condition else "Always asked."

@@ -24,7 +24,7 @@ BUDGETS = {
     "core": 1520,  # the four doors: student code, a run's files, files written, text shown
     "data": 2410,  # whatever a student calls a table, one sentence where it is none, and what clean() should mend
     "profiling": 500,
-    "training": 1980,  # with the form of model.json, which it reads itself
+    "training": 1990,  # with the form of model.json, which it reads itself
     "evaluation": 1540,
     "runs": 950,  # a third of it is the forms of a run's JSON files; what differs between runs, too
     "reporting": 2390,
@@ -33,7 +33,7 @@ BUDGETS = {
     "streaming": 1100,
     "checks": 900,
     "drafts": 400,
-    "commands": 2250,
+    "commands": 2270,  # each command says what comes next, and a run what is under way
 }
 # From the command to the update of a weight, in the order in which they are read.
 PATH = ("commands/run", "pipeline", "training/fit", "training/loop", "training/ensemble")
@@ -82,7 +82,7 @@ def test_the_path_from_the_command_to_a_weight_reads_in_a_sitting() -> None:
         name: lines_apart_from_docstrings(path) - comment_lines(path) - empty[name]
         for name, path in files.items()
     }
-    assert sum(lines.values()) <= 666, lines
+    assert sum(lines.values()) <= 676, lines
 
 
 def test_the_path_teaches_where_it_is_read() -> None:

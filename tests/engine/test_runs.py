@@ -17,7 +17,7 @@ from rich.console import Console
 from safetensors.torch import save
 from sklearn import datasets
 
-from capstone.commands.console import training_progress
+from capstone.commands.console import run_progress
 from capstone.training.history import Epoch
 from tests.support.helpers import PROBLEMS, SMALL, Capstone, CopyWithRun, Render, RunCapstone, run
 from tests.support.runs import as_release_0_1_0
@@ -216,9 +216,12 @@ def test_progress_is_drawn_in_a_terminal_and_not_in_ci(
 ) -> None:
     monkeypatch.setenv("CI", ci)
     out = StringIO()
-    with training_progress(Console(file=out, force_terminal=True, width=150)) as on_epoch:
-        on_epoch(Epoch(3, 9, 0.5, 0.25, 0.003, 0.1))
-    assert ("3/9" in out.getvalue() and "best 0.2500" in out.getvalue()) == drawn
+    with run_progress(Console(file=out, force_terminal=True, width=150)) as progress:
+        progress.epoch(Epoch(3, 9, 0.5, 0.25, 0.003, 0.1))
+        progress.progress.refresh()
+        progress.step("evaluate: simpler models")
+    words = ("epoch 3 of 9", "best 0.2500", "evaluate: simpler models")
+    assert all(word in out.getvalue() for word in words) == drawn
     assert drawn or out.getvalue() == ""
 
 

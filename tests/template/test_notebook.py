@@ -1,5 +1,6 @@
 """The notebook of each project: every cell runs, and NumPy and torch agree."""
 
+import ast
 import json
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,20 @@ def test_it_holds_no_output(cells: list[dict[str, Any]]) -> None:
 def test_its_cells_run_and_both_networks_agree(cells: list[dict[str, Any]]) -> None:
     printed = printed_by(code_of(cells))
     assert "AND: 100% right, XOR: 50% right" in printed
+    assert "XOR learnt: [0. 1. 1. 0.]" in printed
     assert "The gradients agree." in printed
     difference = float(printed.rpartition("greatest difference in 500 updates: ")[2])
     assert difference < 1e-6
+
+
+def test_it_draws_what_it_tells(cells: list[dict[str, Any]]) -> None:
+    """A cell that draws ends with its figure, so that Jupyter shows it."""
+    last = [ast.parse(code_of([cell])).body[-1] for cell in cells if cell["cell_type"] == "code"]
+    shown = [ast.unparse(line) for line in last if isinstance(line, ast.Expr)]
+    drawn = [line for line in shown if line.startswith(("px.", "figure", "draw_boundary"))]
+    assert (
+        len(drawn) == 6
+    )  # XOR by hand and learnt, activations, loss, gradients by layer, both losses
 
 
 def test_a_wrong_derivative_would_be_noticed(cells: list[dict[str, Any]]) -> None:

@@ -40,6 +40,19 @@ def test_every_question_is_a_sentence_with_a_default(name: str) -> None:
     assert question["help"].rstrip()[-1] in ".?"
 
 
+def test_an_own_table_brings_no_question_that_capstone_use_asks_better() -> None:
+    """Without "Show all options" a project with an own table is asked what every other one is asked."""
+    own = [question for question in ASKED.values() if "own" in str(question.get("when", ""))]
+    assert len(own) == 5
+    assert all("(show_all or" in question["when"] for question in own)
+
+
+def test_it_is_said_once_what_typing_does_to_an_answer_that_stands_there() -> None:
+    config = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
+    said = config["_message_before_copy"]
+    assert "Enter takes it" in said and "added to its end" in said and "Ctrl+U" in said
+
+
 def test_only_a_few_questions_are_asked_of_everyone() -> None:
     for_everyone = [name for name, question in ASKED.items() if "when" not in question]
     assert len(for_everyone) <= 8
@@ -59,6 +72,8 @@ def test_only_a_few_questions_are_asked_of_everyone() -> None:
         ("🏠", "my_capstone"),
         ("{{ 7*7 }}", "project_7_7"),
         ("x" * 70, "x" * 32),
+        ("A study of how people move between cities", "a_study_of_how_people_move"),
+        ("Wer kündigt? Abwanderung bei Mobilfunk", "wer_kuendigt_abwanderung_bei"),
     ],
 )
 def test_the_package_name_comes_from_the_title(render: Render, title: str, package: str) -> None:
@@ -135,6 +150,10 @@ REFUSED = [
     *(
         ({**OWN, "data_path": path}, "must lie inside the project")
         for path in ("/etc/passwd", "../x.csv", "data/../../x.csv", "C:/x.csv", "~/x.csv", "..")
+    ),
+    *(
+        ({**OWN, "data_path": f"data/raw/my_table.csv{typed}"}, "looks like two paths")
+        for typed in ("data/raw/x.csv", "/home/me/x.csv", "C:\\x.xlsx", "x.parquet", " y.csv")
     ),
     ({**OWN, "data_path": "data\\raw\\x.csv"}, "forward slashes: data/raw/x.csv"),
     *(

@@ -16,7 +16,7 @@ from capstone.core.project import package_name
 from capstone.core.sealed_files import SealedFiles, hash_files
 from capstone.core.settings import Settings
 from capstone.core.step import step
-from capstone.core.text import say
+from capstone.core.text import count, say
 from capstone.data.kinds import feature_columns
 from capstone.data.preprocessing import Preprocessor
 from capstone.data.reading import fingerprint, patience, read_table
@@ -120,6 +120,7 @@ class CapstonePipeline:
     ) -> None:
         self.settings, self.root = settings, Path(root)
         self.options, self.say = options, say
+        self.show: Callable[[str], object] = lambda what: None  # told what is under way
         self.callbacks: list[Callback] = []  # told when an epoch of training ends
         self.rehearsed = False
         self.seconds: dict[str, float] = {}
@@ -153,7 +154,7 @@ class CapstonePipeline:
         path = self.root / data.path
         table, how = read_table(path, data)
         self.sha256 = fingerprint(path)
-        size = f"{len(table):,} rows, {len(table.columns):,} columns"
+        size = f"{count(len(table), 'row')}, {count(len(table.columns), 'column')}"
         return table, f"{size} from {data.path} ({how}){patience(len(table.columns))}"
 
     @step
@@ -192,10 +193,12 @@ class CapstonePipeline:
         # by that.
         self.folds = assign_folds(self.table, self.target, self.parts["train"], self.settings)
         said = ", ".join(f"{part} {len(rows):,}" for part, rows in self.parts.items())
-        unknown = f"; {without_target:,} rows without a target left out" if without_target else ""
+        unknown = f"; left out without a target: {without_target:,}" if without_target else ""
         copies = len(self.table) - sum(map(len, self.parts.values()))
         later = f"; {copies:,} copies of earlier rows left out" if copies else ""
-        return f"{said} rows ({self.settings.split.method}){unknown}{later}"
+        held_out = "; each network keeps its own part of train for validation"
+        held_out = "" if self.folds is None else held_out
+        return f"{said} rows ({self.settings.split.method}){held_out}{unknown}{later}"
 
     @step
     def train(self) -> str:
@@ -204,15 +207,16 @@ class CapstonePipeline:
         callbacks = [*self._checkpoints(), *self.callbacks]
         # The next stop on the path: train_model in training/fit.py.
         with self.training_data(builder.preprocessor, builder.target) as data:
-            self._tell(settings.training.notes(len(data.train)))
+            # A quick run's three epochs are too few for early stopping, as they should be.
+            self._tell([] if self.options.quick else settings.training.notes(len(data.train)))
             self.model, self.history = train_model(
                 builder, data, settings, self.options.trainer, callbacks, self._tell
             )
         self._check_health()
         return (
-            f"{len(self.history.epochs)} epochs on {self.device}, "
-            f"best {self.history.best_epoch} ({self.history.ended}); "
-            f"{len(builder.inputs)} inputs, {self.model.parameters():,} parameters"
+            f"{count(len(self.history.epochs), 'epoch')} on {self.device}, "
+            f"best epoch {self.history.best_epoch} ({self.history.ended}); "
+            f"{self.model.parameters():,} parameters in all"
         )
 
     def prepare(self) -> NetworkBuilder:
@@ -275,6 +279,7 @@ class CapstonePipeline:
         self.prediction = self.model.predict_matrix(self.matrices["test"])
         test = PredictedRows(self.table.loc[self.parts["test"]], truth["test"], self.prediction)
         train = (self.matrices["train"], truth["train"])
+        self.show("evaluate: simpler models to compare with")
         # A score means little by itself: would a mean, a straight line or boosted trees have done as well?
         baselines = baseline_predictions(*train, self.matrices["test"], problem, settings.seed)
         # Each score gets an interval: with other test rows it would have come out a little different.
@@ -294,6 +299,7 @@ class CapstonePipeline:
         known, tested = self.target[seen.index], len(test.truth)
         if doubt := find_doubt(seen, known, self.metrics, tested, settings.data):
             self.metrics["doubt"] = doubt
+        self.show("evaluate: errors, groups and the SHAP values of each column")
         # A score says how good; this says why, for whom, and what following decisions.py would have cost.
         self.analysis = analyze(self.model, settings, self.root, train, validation, test)
         self.metrics |= self.analysis.metrics
@@ -323,6 +329,7 @@ class CapstonePipeline:
             self._tell(export.write(folder, self.analysis.context, self.metrics))
             # Who reads a file later compares it with its SHA-256 here: an edited score is not believed.
             info["files"] = hash_files(folder)
+            self.show("save: the report")
             write_report(Run(SealedFiles(folder, info), self.metrics))
             write_json(folder / "run.json", info | {"files": hash_files(folder)})
         self.checkpoint.remove()

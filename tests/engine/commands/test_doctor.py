@@ -81,7 +81,7 @@ def test_an_ill_is_found_with_its_remedy(healthy: Path, capstone: Capstone, name
     harm(healthy)
     code, said, error = capstone(healthy, "doctor")
     assert (code, error.count("\n")) == (2, 1)
-    assert "1 thing(s) to mend" in error
+    assert "1 thing to mend" in error
     wrong = next(line for line in said.splitlines() if line.startswith("WRONG"))
     assert found in wrong
     assert remedy in said

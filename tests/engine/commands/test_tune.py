@@ -51,10 +51,10 @@ def test_the_search_goes_on_where_it_was_left(poor: Path, capstone: Capstone) ->
     first = losses(capstone(poor, "tune", "--trials", "2", *FEW)[1])
     code, said, _ = capstone(poor, "tune", "--trials", "4", *FEW)
     assert code == 0
-    assert "2 trials were made before" in said
+    assert "goes on from 2 earlier trials" in said
     assert re.findall(r"^trial +(\d+)", said, re.M) == ["3", "4"]
     again = capstone(poor, "tune", "--trials", "4", *FEW)[1]
-    assert "4 trials were made before" in again
+    assert "goes on from 4 earlier trials" in again
     assert losses(again) == []
     assert "Best of 4 trials" in again
     assert len(first) == 2
@@ -79,7 +79,7 @@ def test_ctrl_c_keeps_what_was_tried(
     assert code == 0
     assert "Stopped; the same command goes on from here." in said
     assert "Best of 2 trials" in said
-    assert "2 trials were made before" in capstone(poor, "tune", "--trials", "3", *FEW)[1]
+    assert "goes on from 2 earlier trials" in capstone(poor, "tune", "--trials", "3", *FEW)[1]
 
 
 def test_other_data_are_another_search(poor: Path, capstone: Capstone) -> None:
@@ -90,7 +90,7 @@ def test_other_data_are_another_search(poor: Path, capstone: Capstone) -> None:
 def test_settings_that_can_not_be_bettered_are_kept(poor: Path, capstone: Capstone) -> None:
     code, said, _ = capstone(poor, "tune", "--trials", "1", *FEW)
     assert code == 0
-    assert "No trial was better than your settings: keep them." in said
+    assert "No trial was better than your settings: keep them. Next: `capstone run`." in said
 
 
 def test_a_damaged_store_is_one_sentence(poor: Path, capstone: Capstone) -> None:

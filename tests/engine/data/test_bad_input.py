@@ -214,7 +214,7 @@ LIVED_WITH: dict[str, tuple[bytes, tuple[str, ...], str]] = {
         (),
         r'separated by ";", decimal comma',
     ),
-    "rows without a target": (changed(y=at(9, None, "y")), (), r"1 rows without a target left out"),
+    "rows without a target": (changed(y=at(9, None, "y")), (), r"left out without a target: 1"),
 }
 
 

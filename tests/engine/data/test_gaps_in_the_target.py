@@ -41,7 +41,7 @@ def test_classes_of_any_type_may_have_gaps(own_project: OwnProject, values: list
     target[3] = None
     good_table().assign(y=target).to_csv(reads(project, "table.csv"), index=False)
     keep_promise(project, "data", code=0)
-    assert "1 rows without a target left out" in keep_promise(project, *QUICK_RUN, code=0).out
+    assert "left out without a target: 1" in keep_promise(project, *QUICK_RUN, code=0).out
 
 
 @pytest.mark.parametrize("problem", TARGETS)

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from html import unescape
 from pathlib import Path
@@ -16,7 +17,7 @@ from capstone.reporting.report.report import report_page
 from capstone.reporting.report.sentences import verdict
 from capstone.runs.folder import read_run
 from capstone.runs.results import read_results
-from tests.support.helpers import Capstone, Render
+from tests.support.helpers import Capstone, Render, must_run, python_path
 from tests.support.promise import command
 from tests.support.runs import reseal
 
@@ -246,7 +247,22 @@ def test_the_notebook_runs_from_top_to_bottom(own: Finished) -> None:
     notebook.cells.insert(0, start)
     resources = {"metadata": {"path": str(project / "notebooks")}}
     NotebookClient(notebook, timeout=120, kernel_name="python3", resources=resources).execute()
-    assert "living_area_m2" in str(notebook.cells[-1].outputs)
+    assert "shap of " in str(notebook.cells[-1].outputs)
+    drawn = sum("application/vnd.plotly" in str(cell.get("outputs")) for cell in notebook.cells)
+    # Distributions, against the target, the loss, predictions, errors by group and slice, SHAP.
+    assert drawn == 3 + 2 + 1 + 1 + 2 + 3
+
+
+@pytest.mark.parametrize("problem", ["binary", "multiclass"])
+def test_the_notebook_counts_errors_as_the_run_does(own: Finished, problem: str) -> None:
+    project = own(problem)
+    notebook = nbformat.read(project / "notebooks" / "explore.ipynb", as_version=4)
+    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    code += '\nprint(error.mean(), slices["all"]["error"])'
+    folder = project / "notebooks"
+    said = must_run(sys.executable, "-c", code, cwd=folder, PYTHONPATH=python_path(project))
+    drawn, counted = map(float, said.splitlines()[-1].split())
+    assert drawn == pytest.approx(counted)
 
 
 @pytest.mark.parametrize(

@@ -314,7 +314,7 @@ def test_a_suggestion_is_looked_for_a_few_times_at_most(
         answer = desk.ask("POST", "/v1/predict", body)
         assert answer.status == 422
         assert len(answer.json["errors"]) == 20
-        assert answer.json["detail"].startswith("At least 1,000 value(s) can't be used.")
+        assert answer.json["detail"].startswith("At least 1,000 values can't be used.")
     assert 1 <= len(looks) <= 60
     assert max(map(len, looks)) <= 100
 

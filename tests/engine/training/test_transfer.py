@@ -93,7 +93,7 @@ def test_several_members_and_pieces_are_taken_over_too(few_rows: Path, capstone:
     start = ("--set", f"training.start_from=runs/{before}", *FROZEN, "--set", "training.epochs=2")
     code, said, error = capstone(few_rows, "run", *several, *start)
     assert code == 0, error
-    assert "numbers encoded as in that run" in said
+    assert "numbers: encoded as in that run" in said
     old, new = weights(few_rows, before), weights(few_rows, latest(few_rows))
     changed = {name.rpartition(".")[0] for name in old if not torch.equal(old[name], new[name])}
     assert changed == {"1.network.layers.4"}, "the heads alone"

@@ -16,6 +16,7 @@ from capstone.checks.project_state import ProjectState
 from capstone.core.errors import short_list
 from capstone.core.files import temporary_folder, write_text
 from capstone.core.git import git
+from capstone.core.text import count
 
 LARGEST = 10 * 2**20  # bytes; the same as in .pre-commit-config.yaml
 # Where no secret is looked for, the same as in .pre-commit-config.yaml.
@@ -78,7 +79,7 @@ def no_secret(project: ProjectState) -> str:
                 raise Open(
                     f"detect-secrets fails: {done.stderr.strip()[-200:]}", "mend what it says"
                 )
-    return f"no password, key or token in {len(names)} files"
+    return f"no password, key or token in {count(len(names), 'file')}"
 
 
 def no_large_file(project: ProjectState) -> str:

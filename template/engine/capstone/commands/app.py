@@ -10,8 +10,10 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
+from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from capstone.commands.card import card
@@ -33,22 +35,48 @@ from capstone.core.text import LONGEST_WORD, cut, one_line, printable
 from capstone.export.command import export
 from capstone.serving.command import serve
 
+if TYPE_CHECKING:
+    from typer._click import Context, HelpFormatter
+
 TRACEBACK = "--traceback"  # behind any command
 INTERRUPTED = 130  # Ctrl-C, as Typer hands it on
 
+# What one wants to do, and the commands for it, in the order in which they are needed.
+GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Begin": (start, use, data, doctor),
+    "Train": (run, tune, reproduce),
+    "Understand the result": (report, explain, compare),
+    "Use the model": (predict, serve, export),
+    "Hand in": (card, check),
+}
+
+
+class GroupedCommands(TyperGroup):
+    """Lists the commands by what one wants to do."""
+
+    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
+        """Each with the first line of its help."""
+        for purpose, commands in GROUPS.items():
+            with formatter.section(purpose):
+                formatter.write_dl([(it.__name__, _first_line(it)) for it in commands])
+
+
+def _first_line(command: Callable[..., None]) -> str:
+    return (command.__doc__ or "").partition("\n")[0]
+
+
 app = typer.Typer(
+    cls=GroupedCommands,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="From a table of data to a trained, evaluated and saved model.",
+    epilog="Each command has a --help of its own, for example: capstone run --help",
 )
-COMMANDS: tuple[Callable[..., None], ...] = (
-    *(start, use, data, run, reproduce, compare, explain, report, card, check),
-    *(serve, export, tune, predict, doctor),
-)
-for command in COMMANDS:
-    app.command()(command)
+for each in GROUPS.values():
+    for command in each:
+        app.command()(command)
 
 
 def main() -> None:
@@ -56,6 +84,9 @@ def main() -> None:
 
     0 when all is well, 2 for what a user can mend, 130 after Ctrl-C, 1 for a fault of the engine itself.
     """
+    # Read when PyTorch is imported. Else a thread that waits for another keeps its core busy: where the machine has
+    # other work too, for longer than all the computing takes.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = [word for word in sys.argv[1:] if word != TRACEBACK]
     with lasting_streams() as output:
         stopped = "Stopped. No run was saved."

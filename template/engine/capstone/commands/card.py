@@ -6,7 +6,7 @@ from capstone.commands.options import NEWEST, RunOption
 
 
 def card(run_id: RunOption = NEWEST) -> None:
-    """Write a run's numbers into docs/model_card.md, and the table's facts into data/README.md."""
+    """Write a run's numbers into model card and datasheet."""
     from capstone.core.project import find_root
     from capstone.core.settings_file import load_settings
     from capstone.core.text import say, say_each
@@ -21,3 +21,4 @@ def card(run_id: RunOption = NEWEST) -> None:
     say_each(write_cards(root, run, data, table, sample))
     if run.info.get("quick"):
         say("Note: this was a quick run; its numbers say nothing about the model.")
+    say("Next: answer what is left in both files; `capstone check` says what else is open.")

@@ -24,7 +24,10 @@ def check(
         bool, typer.Option("--json", help="Print one JSON object, for programs.")
     ] = False,
 ) -> None:
-    """Say what is done and what is open. Exit code 2: harm was found, or --final and something is open."""
+    """See what is done and what is still open.
+
+    Exit code 2: something must be mended now, or, with --final, is still open.
+    """
     from capstone.checks.project_state import ProjectState
     from capstone.checks.rules import check_rules
     from capstone.commands.console import print_json
@@ -44,8 +47,15 @@ def check(
     done = sum(outcome.state == "done" for outcome in outcomes)
     say()
     say(f"{done} of {len(outcomes)} done, {len(undone)} open.")
+    say(_what_next(len(undone), final))
     if failing:
         names = ", ".join(outcome.rule for outcome in failing)
         raise CapstoneError(
             f"this must be mended{' before you hand in' if final else ' now'}: {names}."
         )
+
+
+def _what_next(undone: int, final: bool) -> str:
+    if undone:
+        return "Next: do what the arrows say, then `capstone check` again."
+    return "Next: hand in." if final else "Next: `capstone check --final` runs the tests too."

@@ -11,7 +11,7 @@ if TYPE_CHECKING:  # heavy libraries are imported where they are used
 
 
 def compare() -> None:
-    """List the finished runs: scores, notes, and what changed between them."""
+    """List the finished runs: scores, notes, and what changed."""
     from capstone.core.files import write_text
     from capstone.core.project import find_root
     from capstone.reporting.charts import write_script
@@ -28,6 +28,9 @@ def compare() -> None:
     write_text(target, comparison_page(runs))
     say()
     say(f"The same as a page, with learning curves: {target.relative_to(root)}")
+    say(
+        'Next: change one thing and run again, such as `capstone run --name "150 epochs" --set training.epochs=150`.'
+    )
 
 
 def run_in_lines(compared: ComparedRun, before: ComparedRun | None) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -14,10 +14,10 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
+    SpinnerColumn,
     TextColumn,
-    TimeRemainingColumn,
+    TimeElapsedColumn,
 )
 from rich.table import Table
 from rich.text import Text
@@ -28,6 +28,7 @@ from capstone.training.history import Epoch
 
 NARROWEST = 60  # characters a line: on a terminal that is narrower still, tables would be pillars of letters
 LONGEST_CELL = 80
+WIDEST_WHOLE = 18  # characters of a cell that stay on one line, such as "1,234.5 to 2,345.6"
 
 
 def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -43,11 +44,13 @@ def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]
         Its cells. They may be anything: names and values as they came from a table.
     """
     table = Table(title=_shown(title), box=SIMPLE, padding=(0, 1, 0, 0))
-    for name in columns:
-        # Too wide a cell goes on below: nothing of it is lost.
-        table.add_column(_shown(name), overflow="fold")
-    for row in rows:
-        table.add_row(*map(_shown, row))
+    cells = [[_shown(cell) for cell in row] for row in rows]
+    for place, name in enumerate(columns):
+        # A heading is broken before a number is. Too wide a cell goes on below: nothing of it is lost.
+        widest = max((len(row[place]) for row in cells), default=0)
+        table.add_column(_shown(name), overflow="fold", min_width=min(widest, WIDEST_WHOLE))
+    for row in cells:
+        table.add_row(*row)
     terminal().print(table)
 
 
@@ -116,27 +119,35 @@ def epoch_as_json(epoch: Epoch) -> None:
     print_json({"event": "epoch", **asdict(epoch)})
 
 
+class RunProgress:
+    """The last line of a terminal, while a run is under way: the step, in training the epoch and its losses."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress, self.lowest = progress, float("inf")
+        self.task = progress.add_task("", total=None)
+
+    def step(self, what: str) -> None:
+        """Something else is under way now; how long it takes, nobody knows."""
+        self.progress.reset(self.task, total=None, description=what)
+
+    def epoch(self, epoch: Epoch) -> None:
+        """An epoch of training has ended."""
+        self.lowest = min(self.lowest, epoch.validation_loss)
+        losses = f"loss {epoch.train_loss:.4f}, validation {epoch.validation_loss:.4f}, best {self.lowest:.4f}"
+        words = f"train: epoch {epoch.epoch} of {epoch.of}, {losses}"
+        self.progress.update(self.task, completed=epoch.epoch, total=epoch.of, description=words)
+
+
 @contextmanager
-def training_progress(console: Console) -> Iterator[Callable[[Epoch], None]]:
-    """A function to call after each epoch; it draws a bar in a terminal and nothing in a log or in CI."""
+def run_progress(console: Console) -> Iterator[RunProgress]:
+    """What to tell how far a run is; it draws a line in a terminal and nothing in a log or in CI."""
     # Some CI pretends to be a terminal, for the colours.
     quiet = not console.is_terminal or os.environ.get("CI", "").lower() not in ("", "0", "false")
     columns = (
-        TextColumn("  epoch"),
-        MofNCompleteColumn(),
-        BarColumn(),
+        SpinnerColumn(),
         TextColumn("{task.description}"),
-        TimeRemainingColumn(),
+        BarColumn(bar_width=16),
+        TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, transient=True, disable=quiet) as progress:
-        task = progress.add_task("", total=None)
-        lowest = float("inf")
-
-        def show(epoch: Epoch) -> None:
-            nonlocal lowest
-            lowest = min(lowest, epoch.validation_loss)
-            losses = f"loss {epoch.train_loss:.4f}, validation {epoch.validation_loss:.4f}, best {lowest:.4f}"
-            losses += f", {epoch.seconds:.2f} s an epoch"
-            progress.update(task, completed=epoch.epoch, total=epoch.of, description=losses)
-
-        yield show
+        yield RunProgress(progress)

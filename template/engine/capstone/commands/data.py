@@ -17,7 +17,7 @@ MOST_LINES = 60  # columns in the terminal
 
 
 def data() -> None:
-    """Look at the table before any training: kinds, gaps, copies, suspected leaks."""
+    """Look at the table before training, here and as a page."""
     from capstone.core.files import write_text
     from capstone.core.project import find_root
     from capstone.core.settings_file import load_settings
@@ -42,6 +42,7 @@ def data() -> None:
     write_text(target, data_page(overview, table, shown, settings))
     say()
     say(f"The same as a page, with a chart of each column: {target.relative_to(root)}")
+    say("Next: `capstone run --quick` tries every step in seconds.")
 
 
 def clean_if_possible(
@@ -84,6 +85,6 @@ def print_notes(overview: Overview, problem: str) -> None:
     if not left:
         say("Nothing is left to look at." if overview.answered else "Nothing odd was found.")
     for alert in overview.answered:
-        say(f"✓ clean() has answered: {alert.text}")
+        say(f"✓ mended by your clean(): {alert.text}")
     if problem:
         say(f"clean() can't be tried yet: {problem}")

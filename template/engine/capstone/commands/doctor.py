@@ -13,7 +13,7 @@ from pathlib import Path
 
 from capstone.core.errors import CapstoneError
 from capstone.core.git import git
-from capstone.core.text import say
+from capstone.core.text import count, say
 
 LEAST_FREE = 2 * 1024**3  # bytes
 CUDA_BUILDS = "https://download.pytorch.org/whl/cu130"  # torch's own index, for CUDA 13.0
@@ -41,7 +41,7 @@ class Diagnosis:
 
 
 def doctor() -> None:
-    """Look for what is wrong with this machine or project, and say how to mend it."""
+    """Find what is wrong with this machine or project."""
     from capstone.core.project import find_root
 
     wrong = 0
@@ -51,8 +51,8 @@ def doctor() -> None:
             say(f"       -> {diagnosis.remedy}")
             wrong += 1
     if wrong:
-        raise CapstoneError(f"{wrong} thing(s) to mend; see the arrows above.")
-    say("All is well.")
+        raise CapstoneError(f"{count(wrong, 'thing')} to mend: do what the arrows above say.")
+    say("All is well. Next: `capstone run`.")
 
 
 def examine(root: Path) -> Iterator[Diagnosis]:

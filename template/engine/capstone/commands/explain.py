@@ -25,7 +25,7 @@ def explain(
     ],
     run_id: RunOption = NEWEST,
 ) -> None:
-    """Why the model predicts what it predicts for one row: what each column adds."""
+    """Show how each column moved the prediction of one row."""
     from capstone.commands.console import show_table
     from capstone.core.files import write_text
     from capstone.core.project import find_root
@@ -47,6 +47,7 @@ def explain(
     target = run.folder / f"explain_{name}.html"
     write_text(target, explanation_page(explanation, run.name))
     say(f"The same as a page: {target.relative_to(root)}")
+    say("Next: `capstone serve` lets you change the row's values and watch.")
 
 
 def explain_row(root: Path, run: Run, wanted: str) -> RowExplanation:

@@ -10,7 +10,7 @@ import typer
 
 from capstone.commands.options import NEWEST, RunOption
 from capstone.core.errors import CapstoneError
-from capstone.core.text import quoted, say
+from capstone.core.text import count, quoted, say
 
 if TYPE_CHECKING:  # heavy libraries are imported where they are used
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ def predict(
     file: Annotated[Path, typer.Argument(help="A table with the columns of the training data.")],
     run_id: RunOption = NEWEST,
 ) -> None:
-    """Predict every row of FILE and write a table with the predictions and what to do about each."""
+    """Predict every row of another table, with the action for each."""
     from capstone.core.project import find_root
     from capstone.runs.folder import read_run
 
@@ -38,11 +38,10 @@ def predict(
     target, actions, notes = predict_file(file, run, root)
     for note in notes:
         say(f"Note: {note}.")
-    rows = actions.total()
-    say(f"{rows:,} {'row' if rows == 1 else 'rows'} predicted with the model of run {run.id}.")
+    say(f"{count(actions.total(), 'row')} predicted with the model of run {run.id}.")
     if done := ", ".join(f"{quoted(name)} for {n:,}" for name, n in actions.most_common() if name):
         say(f"decisions.py recommends {done}.")
-    say(f"Written to {target}: your rows, the prediction, and the action that is recommended.")
+    say(f"Next: open {target}: your rows, the prediction, and the action that is recommended.")
 
 
 def place_for_predictions(path: Path, root: Path) -> Path:

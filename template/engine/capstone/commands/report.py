@@ -18,7 +18,7 @@ def report(
         ),
     ] = False,
 ) -> None:
-    """Write a run's report.html again."""
+    """Write a run's report again, or as one file to send."""
     from capstone.core.project import find_root
     from capstone.core.text import say
     from capstone.reporting.report.report import write_report
@@ -30,4 +30,4 @@ def report(
     written = write_report(run, standalone)
     if note := note_on_hashes(run):
         say(f"Note: {note}.")
-    say(f"The report of {run.id}: {written.relative_to(root)}")
+    say(f"The report of {run.id}. Next: open {written.relative_to(root)} in a browser.")

@@ -30,7 +30,7 @@ class Reproduction:
 
 
 def reproduce(run_id: RunArgument = NEWEST) -> None:
-    """Run again with a run's settings and say whether every bit came out the same."""
+    """Repeat a run: does every bit come out the same?"""
     from capstone.core.project import find_root
     from capstone.runs.folder import read_run
 
@@ -42,6 +42,7 @@ def reproduce(run_id: RunArgument = NEWEST) -> None:
     if not result.identical:
         raise CapstoneError(f"{run.id} was not reproduced: {'; '.join(result.differences)}.")
     say(f"{run.id} is identical: the same weights, metrics and predictions, bit by bit.")
+    say("Next: `capstone check` says what else is open.")
 
 
 def run_again(root: Path, run: Run, say: Callable[[str], Any] = say) -> Reproduction:

@@ -12,6 +12,7 @@ import typer
 
 from capstone.commands.options import NameOption, NoteOption, SetOption
 from capstone.core.errors import Stopped
+from capstone.core.text import say
 
 if TYPE_CHECKING:  # heavy libraries are imported where they are used
     from capstone.core.settings import Settings
@@ -38,7 +39,7 @@ def run(
     note: NoteOption = "",
     set_: SetOption = None,
 ) -> None:
-    """Load, clean, engineer, split, train, evaluate and save: one run."""
+    """Train, evaluate and save a model: the seven steps, once."""
     from capstone.core.project import find_root
     from capstone.core.settings_file import QUICK, load_settings
 
@@ -51,6 +52,10 @@ def run(
     if several:
         # Read when PyTorch is imported: else each of them warns that the network uses all its weights.
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    elif not json_lines:
+        say(
+            f'Predicting "{settings.data.target}" in {settings.data.path}. Loading the libraries ...'
+        )
     # Only now, so that a slip in the settings is named at once: these take seconds.
     from capstone.pipeline import RunOptions
     from capstone.runs.folder import name_the_start
@@ -89,7 +94,6 @@ def run_seeds(
     from capstone.commands.console import print_json, show_seeds
     from capstone.commands.seeds import FILE, over_seeds
     from capstone.core.files import write_csv
-    from capstone.core.text import say
 
     in_words, results = one_run is run_in_words, []
     # Another seed is another split, other first weights, another order of rows: what differs between these runs is
@@ -117,14 +121,15 @@ def run_seeds(
 
 def run_in_words(settings: Settings, root: Path, options: RunOptions) -> dict[str, Any]:
     """One run, printed for people; returns its metrics."""
-    from capstone.commands.console import show_results, terminal, training_progress
-    from capstone.core.text import say, verdict_sentence
+    from capstone.commands.console import run_progress, show_results, terminal
+    from capstone.core.text import verdict_sentence
     from capstone.evaluation.plausibility import doubt_sentence
     from capstone.streaming.pipeline import open_pipeline
 
     pipeline = open_pipeline(settings, root, options)
-    with training_progress(terminal()) as show_epoch:
-        run_pipeline(pipeline, show_epoch)
+    with run_progress(terminal()) as progress:
+        pipeline.show = progress.step
+        run_pipeline(pipeline, progress.epoch)
     say()
     # Look at the intervals before the scores: where two of them overlap widely, the better score may be luck.
     show_results(pipeline.metrics)
@@ -132,9 +137,9 @@ def run_in_words(settings: Settings, root: Path, options: RunOptions) -> dict[st
     if options.quick:
         say("This was a quick run, to see that every step works; `capstone run` trains for real.")
     folder = pipeline.folder.relative_to(root)
-    say(f"Open {folder / 'report.html'} in a browser; everything about this run is beside it.")
+    say(f"Next: open {folder / 'report.html'} in a browser; all else about the run is beside it.")
     doubt = doubt_sentence(pipeline.metrics, settings.data.target)
-    say(f"CAREFUL: {doubt}" if doubt else "Try its model on a page: `capstone serve`.")
+    say(f"CAREFUL: {doubt}" if doubt else "Then try its model on a page: `capstone serve`.")
     return pipeline.metrics
 
 

@@ -23,7 +23,7 @@ MESSAGE = "Start the capstone project"
 
 
 def start() -> None:
-    """Set up git and its hooks, and make the first commit. Safe to run twice."""
+    """Set up git and its hooks, and make the first commit."""
     from capstone.core.project import find_root
 
     set_up(find_root())
@@ -125,7 +125,7 @@ def _say_what_next(root: Path, data: Data, say: Callable[[str], None]) -> None:
     say("")
     say("What to do next:")
     if not (root / data.path).exists():
-        say(f"  put your table at {data.path} (its target column is {data.target})")
+        say("  capstone use PATH       begin with your own table; PATH is where it lies now")
     say("  capstone data           look at the table before any training")
     say("  capstone run --quick    see every step work, in seconds")
     say("  capstone run            train, evaluate and save the model")

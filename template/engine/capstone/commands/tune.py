@@ -11,7 +11,7 @@ import typer
 from capstone.commands.options import SetOption
 from capstone.core.errors import CapstoneError, TrainingDiverged
 from capstone.core.files import database, told
-from capstone.core.text import number, say, say_each
+from capstone.core.text import count, number, say, say_each
 
 if TYPE_CHECKING:  # heavy libraries are imported where they are used
     import optuna
@@ -40,7 +40,7 @@ def tune(
     ] = 30,
     set_: SetOption = None,
 ) -> None:
-    """Search for better settings on the validation part; the test part is not looked at."""
+    """Search for better settings on the validation part."""
     from capstone.core.project import find_root
     from capstone.core.settings_file import load_settings
 
@@ -67,7 +67,7 @@ def search(root: Path, settings: Settings, trials: int, say: Callable[[str], Any
         study.enqueue_trial(_knobs(settings))  # the settings as they are, to compare with
     done = len(_ended(study))
     if done:
-        say(f"{done} trials were made before; the search goes on from there.")
+        say(f"This search goes on from {count(done, 'earlier trial')}.")
 
     def objective(trial: Trial) -> float:
         pipeline.settings = with_knobs(settings, suggest(trial, settings))
@@ -165,12 +165,16 @@ def _conclusion(study: optuna.Study, settings: Settings) -> list[str]:
     if not finished:
         return ["No trial was finished, so there is nothing to advise."]
     best, first = min(finished, key=lambda trial: trial.values[0]), finished[0]
-    lines = [f"Best of {len(_ended(study))} trials: validation loss {best.value:.4f}."]
+    trials = count(len(_ended(study)), "trial")
+    lines = [f"Best of {trials}: validation loss {best.value:.4f}."]
     if first.params == _knobs(settings):
         lines[0] = f"{lines[0][:-1]}; {first.value:.4f} with your settings."
         if first is best:
-            return [*lines, "No trial was better than your settings: keep them."]
-    lines += ["To use its settings, put this into capstone.toml:"]
+            return [
+                *lines,
+                "No trial was better than your settings: keep them. Next: `capstone run`.",
+            ]
+    lines += ["Next: put these settings into capstone.toml, then `capstone run`:"]
     for section, values in patch(best.params).items():
         lines += ["", f"[{section}]", *(f"{key} = {value}" for key, value in values.items())]
     return lines

@@ -40,7 +40,7 @@ def use(
         bool, typer.Option("--overwrite", help="Also replace files that you have worked on.")
     ] = False,
 ) -> None:
-    """Start with your own table: look at it, and draft settings, clean(), decisions and datasheet."""
+    """Begin with your own table: draft settings, clean() and more."""
     from capstone.core.project import find_root
     from capstone.drafts.choices import Looked, suggested, what_stops_a_run
     from capstone.drafts.files import make_drafts, write_drafts
@@ -135,7 +135,7 @@ def ask(looked: Looked, choices: Choices, reasons: dict[str, str], target_known:
     columns = list(map(str, looked.clean))
     say()
     if not target_known:
-        target = one_of("Which column shall be predicted?", columns, choices.target)
+        target = one_of("Which column should be predicted?", columns, choices.target)
         if target != choices.target:
             choices, reasons = suggested(looked, choices.path, target)
     kinds = ", ".join(f"{name} ({words})" for name, words in PROBLEMS.items())
@@ -183,7 +183,7 @@ def ask_class(target: pd.Series, suggestion: str) -> str:
         )
     likely, reason = class_to_detect(target)
     return one_of(
-        f"Which class shall be detected, {names[0]} or {names[1]}? ({reason}.)",
+        f"Which class should be detected, {names[0]} or {names[1]}? ({reason}.)",
         names,
         suggestion or likely,
     )

@@ -14,10 +14,14 @@ STEPS = ("load", "clean", "engineer", "split", "train", "evaluate", "save")
 
 
 class HasSteps(Protocol):
-    """What a pipeline needs: the seconds that its finished steps took, and how to say something."""
+    """What a pipeline needs: the seconds that its finished steps took, and how to say something.
+
+    `show` is told what is under way, for a terminal; `say` gets the lines that stay.
+    """
 
     seconds: dict[str, float]
     say: Callable[[str], object]
+    show: Callable[[str], object]
 
 
 Pipeline = TypeVar("Pipeline", bound=HasSteps)
@@ -34,6 +38,7 @@ def step(work: Callable[[Pipeline], str]) -> Callable[[Pipeline], Pipeline]:
             raise CapstoneError(
                 f"{name}() needs {missing[0]}() first; the order is {', '.join(STEPS)}."
             )
+        self.show(name)
         start = time.perf_counter()
         try:
             with student_code():  # network.py is called from within training, evaluation and export

@@ -175,5 +175,10 @@ def count(number: int, thing: str) -> str:
 
 def verdict_sentence(metrics: dict[str, Any], subject: str = MODELS["model"]) -> str:
     """Whether the network beats each baseline, in words."""
-    verdicts = [f"{VERDICTS[how]} {MODELS[name]}" for name, how in metrics["beats"].items()]
+    beats = metrics["beats"]
+    verdicts = [
+        f"{words} {' and '.join(MODELS[name] for name, how in beats.items() if how == verdict)}"
+        for verdict, words in VERDICTS.items()
+        if verdict in beats.values()
+    ]
     return f"By {metrics['primary_metric']}, {subject} is {', '.join(verdicts)}."

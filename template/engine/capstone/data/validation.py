@@ -7,7 +7,7 @@ import pandas as pd
 from capstone.columns import tidy_text
 from capstone.core.errors import CapstoneError, did_you_mean, short_list
 from capstone.core.settings import Data
-from capstone.core.text import number, quoted, short
+from capstone.core.text import count, number, quoted, short
 from capstone.data.kinds import DATE_FORMATS, column_kind, possible_formats, read_as_dates
 from capstone.data.mends import column_mends, find_mends, in_a_sentence, numbers_in_text
 from capstone.data.spellings import number_format
@@ -160,11 +160,11 @@ def check_target(target: pd.Series, data: Data) -> pd.Series:
     if len(counts) > (2 if problem == "binary" else FEW_CLASSES):
         _refuse_many_classes(target, problem)
     if counts.iloc[-1] < FEWEST_PER_CLASS:
-        rare = counts.index[-1]
+        rare, rows = counts.index[-1], count(int(counts.iloc[-1]), "row")
         remedy = "merge it with another or drop it in clean()"
         mends = [mend for mend in column_mends(target) if rare not in set(mend.result)]
         raise CapstoneError(
-            f'Target "{name}": class {quoted(rare)} has {counts.iloc[-1]} {"row" if counts.iloc[-1] == 1 else "rows"}, '
+            f'Target "{name}": class {quoted(rare)} has {rows}, '
             f"but each class needs {FEWEST_PER_CLASS} or more: {in_a_sentence(mends, True) or remedy}."
         )
     if data.positive != "" and str(data.positive) not in map(str, counts.index):

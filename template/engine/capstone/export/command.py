@@ -19,16 +19,15 @@ def export(
         Path | None, typer.Option("--to", metavar="FOLDER", help="Where to; dist/RUN if none.")
     ] = None,
 ) -> None:
-    """Write everything that a server needs to serve a run's model, and nothing else, into one folder."""
+    """Pack the model into one folder for a server."""
     from capstone.core.project import find_root
-    from capstone.core.text import say
+    from capstone.core.text import count, say
     from capstone.export.bundle.service import export_service
 
     result = export_service(find_root(), run_id, to, zipped)
     for note in result.notes:
         say(f"Note: {note}.")
     size = f"{result.size / 1e6:.1f} MB"
-    say(f"{result.target}: {result.files} files, {size}, for {result.libraries} libraries")
-    say(
-        "Its README.md says how to start it, with Docker and without; sbom.cdx.json lists what is in it."
-    )
+    say(f"{result.target}: {count(result.files, 'file')}, {size}")
+    say(f"It needs {result.libraries} libraries, which its sbom.cdx.json lists.")
+    say("Next: its README.md says how to start it, with Docker and without.")

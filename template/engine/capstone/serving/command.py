@@ -33,7 +33,7 @@ def serve(
         float, typer.Option("--time-limit", min=0.1, max=600, help="Seconds for one request.")
     ] = 10.0,
 ) -> None:
-    """Serve a run's model: a page to try it, and an API for programs."""
+    """Try the model on a page; an API for programs beside it."""
     from capstone.core.project import find_root
     from capstone.serving.http.middleware import Limits
     from capstone.serving.http.server import ServiceOptions, run_server

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from capstone.core.errors import CapstoneError, is_out_of_memory, too_little_memory
 
+ROWS_FOR_THREADS = 4_000  # of fewer, several threads would only wait for one another
+
 
 def choose_device(name: str = "auto") -> torch.device:
     """The device to train on: CUDA, then MPS, then CPU for "auto"; else the one that is named."""
@@ -66,7 +68,7 @@ def describe_device(device: torch.device) -> dict[str, Any]:
 def use_threads_for(rows: int) -> int:
     """Use one thread for small batches, which several would only wait for, else all; returns how many."""
     here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # processes on this machine, says torchrun
-    torch.set_num_threads(1 if rows < 10_000 else max((os.cpu_count() or 1) // here, 1))
+    torch.set_num_threads(1 if rows < ROWS_FOR_THREADS else max((os.cpu_count() or 1) // here, 1))
     return torch.get_num_threads()
 
 

@@ -1,8 +1,9 @@
-"""Whether numbers are cut into pieces: a short training of both decides, by the loss on rows that were held out."""
+"""Whether numbers get a piecewise-linear encoding: a short training of both decides, by the loss on held-out rows."""
 
 from __future__ import annotations
 
 from capstone.core.settings import Settings
+from capstone.core.text import count
 from capstone.training.batches import RowsInMemory, batch_size_for, epochs_for
 from capstone.training.loop import Trainer
 from capstone.training.network import NetworkBuilder
@@ -10,6 +11,7 @@ from capstone.training.piecewise_linear import PiecewiseLinear, fit_pieces
 from capstone.training.training_data import TrainingData, encoded_once, some_members
 from capstone.training.transfer import adopt_pieces
 
+ENCODED = "piecewise-linear encoding"
 SHARE_OF_EPOCHS, MOST_EPOCHS = 5, 20  # a trial takes a fifth of the epochs, and at most so many
 
 
@@ -31,16 +33,19 @@ def choose_encoding(
     """
     numbers = settings.preprocessing.numbers
     if builder.source is not None:
-        return adopt_pieces(builder.inputs, builder.source), "numbers encoded as in that run"
+        return adopt_pieces(builder.inputs, builder.source), "numbers: encoded as in that run"
     if numbers == "plain":
-        return None, "numbers as they are"
+        return None, "numbers: used as they are"
     trial = some_members(data.trial or data)
     assert isinstance(trial.train, RowsInMemory)
     pieces = fit_pieces(trial.train.inputs.cpu().numpy())
     if not len(pieces.column):
-        return None, "numbers as they are: no column has bends to learn, or there are too many"
+        return (
+            None,
+            "numbers: used as they are; no column has bends to learn, or there are too many columns",
+        )
     if numbers == "piecewise":
-        return pieces, f"numbers cut into {len(pieces.column)} pieces"
+        return pieces, f"numbers: {ENCODED}"
     training = settings.training
     size = batch_size_for(len(trial.train), training.batch_size)
     epochs = epochs_for(len(trial.train), size, training.epochs)
@@ -57,9 +62,8 @@ def choose_encoding(
         return history.best_loss
 
     plain, piecewise = best_loss(None), best_loss(pieces)
-    losses = (
-        f"validation loss {plain:.4f} as they are, {piecewise:.4f} in pieces, after {epochs} epochs"
-    )
+    losses = f"validation loss {piecewise:.3f} with it, {plain:.3f} without"
+    reason = f"{losses}, in a trial of {count(epochs, 'epoch')}"
     if piecewise < plain:
-        return pieces, f"numbers cut into {len(pieces.column)} pieces ({losses})"
-    return None, f"numbers as they are ({losses})"
+        return pieces, f"numbers: {ENCODED} ({reason})"
+    return None, f"numbers: used as they are, not with a {ENCODED} ({reason})"

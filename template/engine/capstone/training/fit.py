@@ -68,5 +68,5 @@ def train_model(
 
 def describe(model: TrainedModel, members: int) -> list[str]:
     """The layers of a model as a small table for the terminal."""
-    several = f"{members} networks side by side, each of these layers:"
-    return [*([several] if members > 1 else []), *summary_lines(model.layers())]
+    several = f"An ensemble of {members} networks. Each one:"
+    return [*([several] if members > 1 else []), *summary_lines(model.layers(), model.inputs())]

@@ -34,9 +34,17 @@ def describe_layers(network: nn.Module, inputs: Tensor) -> list[dict[str, Any]]:
     ]
 
 
-def summary_lines(layers: list[dict[str, Any]]) -> list[str]:
-    """The layers as a small table for the terminal."""
+def summary_lines(layers: list[dict[str, Any]], inputs: tuple[int, int]) -> list[str]:
+    """The layers as a small table for the terminal, below what goes into the first.
+
+    inputs  how many come from the columns, and how many from the segments of a piecewise-linear encoding
+    """
+    plain, segments = inputs
     lines = [f"{'layer':<12}{'outputs':>8}{'parameters':>12}"]
+    note = f"   {plain:,} from the columns + {segments:,} segments of their numbers"
+    lines.append(
+        f"{'(input)':<12}{plain + segments:>8,}{'':>12}{note if segments else ''}".rstrip()
+    )
     for layer in layers:
         lines.append(f"{layer['layer']:<12}{layer['outputs']:>8,}{layer['parameters']:>12,}")
     return lines

@@ -77,6 +77,11 @@ class TrainedModel:
         """How many weights and biases the network has."""
         return sum(weights.numel() for weights in self.network.parameters())
 
+    def inputs(self) -> tuple[int, int]:
+        """How many numbers reach the first layer: from the columns, and by the encoding of numbers."""
+        pieces = self.architecture["pieces"]
+        return self.architecture["inputs"], len(pieces["column"]) if pieces else 0
+
     def layers(self) -> list[dict[str, Any]]:
         """The layers of the network; of one member, when there are several."""
         device = next(self.network.parameters()).device

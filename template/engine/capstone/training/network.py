@@ -113,7 +113,10 @@ def build_model(
     arguments = {name: value for name, value in architecture.items() if name not in OURS}
     if encoding:
         arguments["inputs"] += len(encoding.column)
-    networks = [build_network(root, arguments) for _ in range(architecture["members"])]
+    network_class, place = load_attribute(root, "network", "NeuralNetwork"), network_place(root)
+    networks = [
+        build_network(network_class, arguments, place) for _ in range(architecture["members"])
+    ]
     if prepare:
         for number, network in enumerate(networks):
             prepare(network, number)
@@ -121,10 +124,11 @@ def build_model(
     return nn.Sequential(encoding, model) if encoding else model
 
 
-def build_network(root: Path, architecture: dict[str, Any]) -> nn.Module:
+def build_network(
+    network_class: Callable[..., Any], architecture: dict[str, Any], place: str
+) -> nn.Module:
     """The student's NeuralNetwork with these arguments, checked on two rows of zeros."""
-    place = network_place(root)
-    network = call_student(load_attribute(root, "network", "NeuralNetwork"), **architecture)
+    network = call_student(network_class, **architecture)
     if not isinstance(network, nn.Module):
         raise CapstoneError(f"{place} is no network: write `class NeuralNetwork(nn.Module):`.")
     with student_code(place):

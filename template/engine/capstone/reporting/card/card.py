@@ -8,6 +8,7 @@ import pandas as pd
 
 from capstone.core.files import write_text
 from capstone.core.settings import Data
+from capstone.core.text import count
 from capstone.data.reading import fingerprint
 from capstone.reporting.card.datasheet import DATASHEET, table_facts
 from capstone.reporting.card.front_matter import check_front_matter
@@ -60,4 +61,4 @@ def _what_is_left(text: str) -> str:
     lines = open_points(text)
     if not lines:
         return "; nothing is left to answer"
-    return f"; {len(lines)} questions still to answer (first: line {lines[0]})"
+    return f"; {count(len(lines), 'question')} still to answer (first: line {lines[0]})"

@@ -9,6 +9,8 @@ from typing import Any
 
 import orjson
 
+from capstone.core.text import count
+
 PROBLEM_TYPE = b"application/problem+json"
 INTERNAL_ERROR = "Something is wrong in the service; its log says what."
 MAX_ERRORS = 20  # listed in one answer
@@ -70,5 +72,5 @@ class ErrorList:
         if self.count:
             more = f" The first {MAX_ERRORS} are named." if self.count > MAX_ERRORS else ""
             least = "At least " if self.count == MAX_COUNTED else ""
-            detail = f"{least}{self.count:,} value(s) can't be used.{more}"
+            detail = f"{least}{count(self.count, 'value')} can't be used.{more}"
             raise Problem(422, detail, self.errors)

@@ -192,6 +192,10 @@ def test_title_tile_and_sentence_say_the_same_about_money(
     decisions = run.metrics["decisions"]
     for saved in decisions["saved_against"].values():
         saved.update(low=low, high=high)
+    cost = decisions["cost"]
+    cost["followed"] = (
+        min(cost["nothing"], cost["everyone"]) - 10
+    )  # where both are equal, it says so
     page = " ".join(unescape(report_page(read_results(run))).split())
     to_do = page[page.index("<b>What to do</b>") :]
     assert sentence in to_do[: to_do.index("</p>")]

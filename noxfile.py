@@ -104,7 +104,6 @@ def docs(session: nox.Session) -> None:
 def pictures(session: nox.Session) -> None:
     """Make the site's pictures again, from real runs; `nox -s pictures -- class` makes one stage's. Needs Chromium."""
     install_for_tests(session)
-    session.install(*group("pictures"))
     env = {"PYTHONPATH": os.pathsep.join([str(HERE), str(HERE / "template" / "engine")])}
     env["PYTHONDONTWRITEBYTECODE"] = "1"
     session.run("python", "-m", "site_tools.make_pictures", *session.posargs, env=env)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
-from site_tools import gym, pictures, stage
+from site_tools import gym, stage
 from site_tools.camera import chromium, draw_terminal, scroll_to, take
-from site_tools.pictures import FOLDER
+from site_tools.pictures import FOLDER, fingerprint, record
 
 REPORT = 1120  # as high as its first four charts
 
@@ -24,9 +24,12 @@ def main(chosen: list[str]) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name in chosen or STAGES:
         picture, scenes = STAGES[name]
+        made_from = {
+            scene: fingerprint(scene) for scene in scenes
+        }  # as it is before, should it change meanwhile
         with tempfile.TemporaryDirectory() as folder, chromium() as browser:
             picture(browser, Path(folder))
-        pictures.record(scenes)
+        record(made_from)
 
 
 def picture_houses(browser: Browser, folder: Path) -> None:
@@ -44,7 +47,7 @@ def picture_houses(browser: Browser, folder: Path) -> None:
         take(browser, address, FOLDER / "service", predict, phone=True)
     project.run("card")
     draw(project, "check")
-    project.run("run", "--set", "network.activation=relu")
+    project.run("run", "--set", "network.activation=relu", "--name", "relu")
     project.run("compare")
     take(browser, page(project, "compare.html"), FOLDER / "compare")
 

@@ -18,20 +18,26 @@ FOLDER = ROOT / "docs" / "assets" / "pictures"
 MADE_FROM = FOLDER / "made_from.json"
 
 ENGINE = "template/engine/capstone"
-PAGES = f"{ENGINE}/reporting/templates"
+REPORTING = f"{ENGINE}/reporting"
+PAGES = f"{REPORTING}/templates"
 LOOK = (f"{PAGES}/style.css", f"{PAGES}/*base.html", f"{PAGES}/macros.html")
+REPORT = (*LOOK, f"{PAGES}/report/*.html", f"{REPORTING}/report/*.py", f"{REPORTING}/charts.py")
+FINDINGS = f"{ENGINE}/profiling/*.py"
 # Scene: the files whose words and forms it shows. Numbers are not among them: they change with every library.
 SCENES: dict[str, tuple[str, ...]] = {
-    "report": (*LOOK, f"{PAGES}/report/*.html", f"{ENGINE}/reporting/charts.py"),
-    "gym": (*LOOK, f"{PAGES}/report/*.html", f"{ENGINE}/reporting/charts.py"),
-    "data": (*LOOK, f"{PAGES}/data.html"),
-    "explanation": (*LOOK, f"{PAGES}/explanation.html"),
-    "compare": (*LOOK, f"{PAGES}/comparison.html"),
+    "report": REPORT,
+    "gym": REPORT,
+    "data": (*LOOK, f"{PAGES}/data.html", f"{REPORTING}/*_cards.py", FINDINGS),
+    "explanation": (*LOOK, f"{PAGES}/explanation.html", f"{REPORTING}/explanation_page.py"),
+    "compare": (*LOOK, f"{PAGES}/comparison.html", f"{REPORTING}/comparison_page.py"),
     "service": (f"{ENGINE}/serving/page/*",),
-    "class": ("cohort/output/templates/*",),
-    "terminal-use": (f"{ENGINE}/commands/use.py", f"{ENGINE}/drafts/*.py"),
-    "terminal-data": (f"{ENGINE}/commands/data.py",),
-    "terminal-run": (f"{ENGINE}/commands/run.py", f"{ENGINE}/commands/console.py"),
+    "class": ("cohort/output/templates/*", "cohort/projects/report.py"),
+    "terminal-use": (f"{ENGINE}/commands/use.py", f"{ENGINE}/drafts/*.py", FINDINGS),
+    "terminal-data": (f"{ENGINE}/commands/data.py", FINDINGS),
+    "terminal-run": (
+        *(f"{ENGINE}/commands/{name}.py" for name in ("run", "console")),
+        *(f"{ENGINE}/{name}.py" for name in ("pipeline", "core/text")),
+    ),
     "terminal-check": (f"{ENGINE}/commands/check.py", f"{ENGINE}/checks/*.py"),
 }
 
@@ -48,10 +54,9 @@ def recorded() -> dict[str, str]:
     return found
 
 
-def record(scenes: list[str]) -> None:
-    """Write down what the pictures of these scenes were made from, just now."""
-    before = recorded() if MADE_FROM.exists() else {}
-    now = before | {scene: fingerprint(scene) for scene in scenes}
+def record(made_from: dict[str, str]) -> None:
+    """Write down the fingerprints that the pictures of some scenes were made from."""
+    now = (recorded() if MADE_FROM.exists() else {}) | made_from
     text = json.dumps({scene: now[scene] for scene in SCENES if scene in now}, indent=2)
     MADE_FROM.write_text(text + "\n", encoding="utf-8")
 

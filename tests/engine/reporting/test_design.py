@@ -125,5 +125,7 @@ def test_a_style_has_no_colour_and_no_token_of_its_own(path: Path) -> None:
     """What is printed is black on white, so paper may say so."""
     css = re.sub(r"@media print \{.*", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
     assert re.findall(r"#[0-9a-fA-F]{3,8}\b(?=[;, )])|rgba?\(", css) == []
-    known = set(re.findall(r"--([\w-]+):", TOKENS.read_text(encoding="utf-8"))) | {"run"}
+    set_where_they_are_used = {"run", "surface"}
+    known = set(re.findall(r"--([\w-]+):", TOKENS.read_text(encoding="utf-8")))
+    known |= set_where_they_are_used
     assert set(re.findall(r"var\(--([\w-]+)\)", path.read_text(encoding="utf-8"))) <= known

@@ -171,7 +171,8 @@ def bars(values: pd.Series, name: str, axis: str, highlighted: str = "") -> str:
     )
     # Room for the figures beside the bars, on whichever side they point.
     ends = min(0.0, float(values.min())), max(0.0, float(values.max()))
-    room = 0.25 * ((ends[1] - ends[0]) or 1)
+    longest = max(map(len, alike(values.tolist())), default=0)
+    room = (0.05 + 0.035 * longest) * ((ends[1] - ends[0]) or 1)
     figure.update_xaxes(range=[ends[0] - 2 * room * (ends[0] < 0), ends[1] + room])
     figure.update_layout(bargap=max(0.25, 1 - 0.12 * len(labels)))
     return _with_labels(figure, name, axis, labels)
@@ -352,7 +353,7 @@ def waterfall(labels: list[str], moves: list[float], base: float, name: str, axi
         hoverinfo="skip",
     )
     # Not from zero: beside a base of 300,000, what moves a prediction by 2,000 could not be seen.
-    figure.update_xaxes(range=[steps.min() - 0.1 * width, steps.max() + 0.4 * width])
+    figure.update_xaxes(range=[steps.min() - 0.1 * width, steps.max() + 0.5 * width])
     figure.update_layout(showlegend=False)
     return _with_labels(figure, name, axis, rows)
 

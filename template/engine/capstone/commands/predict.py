@@ -10,7 +10,7 @@ import typer
 
 from capstone.commands.options import NEWEST, RunOption
 from capstone.core.errors import CapstoneError
-from capstone.core.text import quoted, say
+from capstone.core.text import count, quoted, say
 
 if TYPE_CHECKING:  # heavy libraries are imported where they are used
     from collections.abc import Iterator
@@ -38,9 +38,9 @@ def predict(
     target, actions, notes = predict_file(file, run, root)
     for note in notes:
         say(f"Note: {note}.")
-    rows = actions.total()
-    say(f"{rows:,} {'row' if rows == 1 else 'rows'} predicted with the model of run {run.id}.")
-    if done := ", ".join(f"{quoted(name)} for {n:,}" for name, n in actions.most_common() if name):
+    say(f"{count(actions.total(), 'row')} predicted with the model of run {run.id}.")
+    chosen = [(name, rows) for name, rows in actions.most_common() if name]
+    if done := ", ".join(f"{quoted(name)} for {count(rows, 'row')}" for name, rows in chosen):
         say(f"decisions.py recommends {done}.")
     say(f"Written to {target}: your rows, the prediction, and the action that is recommended.")
 

@@ -147,7 +147,7 @@ def test_predictions_for_new_rows_are_those_of_the_run(
     done = capstone(project, "predict", "new.csv")
     assert done[0] == 0, done[2]
     told = pd.read_csv(project / "new_predictions.csv")
-    actions = dict(re.findall(r'"([^"]+)" for ([\d,]+)', done[1]))
+    actions = dict(re.findall(r'"([^"]+)" for ([\d,]+) rows?', done[1]))
     counted = told["action"].value_counts()
     assert {name: f"{number:,}" for name, number in counted.items()} == actions
     assert len(told) == len(new)

@@ -39,7 +39,8 @@ def predict(
     for note in notes:
         say(f"Note: {note}.")
     say(f"{count(actions.total(), 'row')} predicted with the model of run {run.id}.")
-    if done := ", ".join(f"{quoted(name)} for {n:,}" for name, n in actions.most_common() if name):
+    chosen = [(name, rows) for name, rows in actions.most_common() if name]
+    if done := ", ".join(f"{quoted(name)} for {count(rows, 'row')}" for name, rows in chosen):
         say(f"decisions.py recommends {done}.")
     say(f"Next: open {target}: your rows, the prediction, and the action that is recommended.")
 

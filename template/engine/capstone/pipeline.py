@@ -267,7 +267,7 @@ class CapstonePipeline:
         held_out = "validation" if self.folds is None else "train"
         predictions = self.model.predict_matrix(self.matrices[held_out], self.folds)
         # Networks are often too sure of themselves. A temperature divides their scores: which class comes first stays
-        # the same, but then about 80 % of the rows that get 80 % come true.
+        # the same, but then about 80% of the rows that get 80% come true.
         self.model.target = calibrate(
             self.model.target, truth[held_out], predictions, settings.seed
         )
@@ -305,7 +305,7 @@ class CapstonePipeline:
         self.metrics |= self.analysis.metrics
         self._tell(self.analysis.notes)
         score = self.metrics["model"][self.primary]
-        return f"{self.primary} {score['value']:.3f} (95 % interval {score['low']:.3f} to {score['high']:.3f})"
+        return f"{self.primary} {score['value']:.3f} (95% interval {score['low']:.3f} to {score['high']:.3f})"
 
     @step
     def save(self) -> str:

@@ -65,7 +65,7 @@ def test_the_answer_comes_first_and_a_defeat_before_it(finished: Finished) -> No
     assert headings == [
         "What it would have cost",
         "How sure are we?",
-        "Whom does it fail?",
+        "Where the model is wrong",
         "Why does it predict this?",
         "What it can't tell",
         "The details",

@@ -41,7 +41,7 @@ def run_in_lines(compared: ComparedRun, before: ComparedRun | None) -> list[str]
     interval = f"{number(score['low'])} to {number(score['high'])}"
     named = f"{run.id}  {run.name}" if run.name != run.id else run.id
     lines = [
-        f"{named}  {metric} {number(score['value'])} (95 % interval {interval})"
+        f"{named}  {metric} {number(score['value'])} (95% interval {interval})"
         + ("  quick run" if run.info["quick"] else "")
     ]
     if run.note:

@@ -68,7 +68,7 @@ def _shown(text: str) -> Text:
 def show_results(metrics: dict[str, Any]) -> None:
     """The test part's metrics: one row per metric, one column per model."""
     baselines = metrics["baselines"]
-    models = [MODELS["model"], "95 % interval", *(MODELS[name] for name in baselines)]
+    models = [MODELS["model"], "95% interval", *(MODELS[name] for name in baselines)]
     rows = [
         [
             metric,

@@ -281,7 +281,7 @@ def quoted(value: object) -> str:
 
 def share_in_words(share: float) -> str:
     """ "all cells", or the share of them in per cent, never rounded to all."""
-    return "all cells" if share == 1 else f"{min(int(share * 100 + 0.5), 99)} % of the cells"
+    return "all cells" if share == 1 else f"{min(int(share * 100 + 0.5), 99)}% of the cells"
 
 
 def times_in_words(count: int) -> str:

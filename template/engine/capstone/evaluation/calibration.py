@@ -254,7 +254,7 @@ def fit_intervals(
 
 
 def share(flags: np.ndarray) -> dict[str, float]:
-    """How many are true, as a share with its 95 % interval (Wilson's, right for few rows too).
+    """How many are true, as a share with its 95% interval (Wilson's, right for few rows too).
 
     Parameters
     ----------

@@ -119,7 +119,7 @@ def check_decisions(root: Path, target: Target, truth: np.ndarray, costs: Decisi
 
 
 def _saving(saved: np.ndarray) -> dict[str, float]:
-    """The sum over the rows, with its 95 % interval."""
+    """The sum over the rows, with its 95% interval."""
     total = float(saved.sum())
     error = 1.96 * float(saved.std(ddof=1)) * math.sqrt(len(saved)) if len(saved) > 1 else 0.0
     return {"value": total, "low": total - error, "high": total + error}

@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from capstone.core.errors import CapstoneError, did_you_mean
 from capstone.evaluation.metrics import LOWER_IS_BETTER, METRICS
 
-INTERVAL = (2.5, 97.5)  # percentiles of the bootstrap: a 95 % interval
+INTERVAL = (2.5, 97.5)  # percentiles of the bootstrap: a 95% interval
 BINS = (15, 255)  # that boosting sorts each input's values into: at least and at most,
 MOST_BINS = 510_000  # and in all, for it keeps that many sums for each leaf of a tree
 ROWS_FOR_THREADS = 200_000  # boosted trees of fewer rows are quickest with one thread
@@ -101,7 +101,7 @@ def evaluate_model(
     resamples: int,
     seed: int,
 ) -> dict[str, Any]:
-    """Metrics with 95 % intervals for each model, and whether the network beats each of the others.
+    """Metrics with 95% intervals for each model, and whether the network beats each of the others.
 
     Every model is measured on the same resamples, so that a difference is judged pair by pair.
 
@@ -158,7 +158,7 @@ def point_metrics(truth: np.ndarray, prediction: np.ndarray, problem: str) -> di
 
 
 def verdict(lead: np.ndarray) -> str:
-    """`better` or `worse` when the 95 % interval of the lead leaves out zero, else `undecided`."""
+    """`better` or `worse` when the 95% interval of the lead leaves out zero, else `undecided`."""
     low, high = np.nanpercentile(lead, INTERVAL)
     return "better" if low > 0 else "worse" if high < 0 else "undecided"
 

@@ -94,7 +94,7 @@ def compare_groups(
     Returns
     -------
     dict
-        `by_group`: rows, error, rates and mean residual of each group with 95 % intervals; `gaps` between
+        `by_group`: rows, error, rates and mean residual of each group with 95% intervals; `gaps` between
         them, and the `finding`: the group that is farthest off. Of classes `happened` and `residual` are of the
         class in the finding, the one with the largest gap. With fewer than two groups to compare: a `note`.
     """
@@ -227,7 +227,7 @@ def _add_rates(lines: list[dict[str, Any]], decided: GroupedRows) -> None:
 
 
 def _mean(values: np.ndarray) -> dict[str, float]:
-    """A mean with its 95 % interval."""
+    """A mean with its 95% interval."""
     middle, error = float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
     return {"value": middle, "low": middle - 1.96 * error, "high": middle + 1.96 * error}
 

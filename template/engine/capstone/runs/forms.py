@@ -77,7 +77,7 @@ class RunInfo(Form):
 
 
 class Score(Form):
-    """A number with its 95 % interval; None where it can't be computed."""
+    """A number with its 95% interval; None where it can't be computed."""
 
     value: float | None
     low: float | None

@@ -53,7 +53,7 @@ def _scores(results: RunResults) -> pd.DataFrame:
             {
                 "metric": f"{METRIC_NAMES[name]}: {MEANINGS[name]}; {better(name)} is better",
                 MODELS["model"]: number(score["value"]),
-                "95 % interval": f"{number(score['low'])} to {number(score['high'])}",
+                "95% interval": f"{number(score['low'])} to {number(score['high'])}",
                 **{
                     MODELS[other]: number(scores[name]["value"])
                     for other, scores in metrics["baselines"].items()

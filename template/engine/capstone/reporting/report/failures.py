@@ -37,7 +37,7 @@ class Groups:
 
 
 def failures(results: RunResults) -> dict[str, object]:
-    """What the section "Whom does it fail?" shows; `groups` of the columns where some can be judged."""
+    """What the section "Where the model is wrong" shows; `groups` of the columns where some can be judged."""
     average = results.metrics["slices"]["all"]["error"]
     return {
         "groups": {

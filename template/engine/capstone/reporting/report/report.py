@@ -122,7 +122,7 @@ def _models(metrics: dict[str, Any], metric: str) -> Chart:
         {
             "model": list(scores),
             METRIC_NAMES[metric]: [score["value"] for score in scores.values()],
-            "95 % interval from": [score["low"] for score in scores.values()],
+            "95% interval from": [score["low"] for score in scores.values()],
             "to": [score["high"] for score in scores.values()],
             "your network is": ["-", *outcomes],
         }

@@ -46,7 +46,7 @@ function short(value) {
 /** A score as the report writes it. */
 const score = (value) => (value === null || Math.abs(value) >= 1000 ? short(value) : value.toFixed(3));
 
-const percent = (share) => `${(share * 100).toFixed(1)} %`;
+const percent = (share) => `${(share * 100).toFixed(1)}%`;
 
 /** Ask the service; what it refuses becomes an error with its sentence. */
 async function ask(path, body) {
@@ -249,7 +249,7 @@ function showModel() {
   const { name, value, low, high } = model.metric;
   const metric = METRICS[name] ?? name;
   $("run").textContent =
-    `Model of run ${model.run}. On test rows: ${metric} ${score(value)} (95 % interval: ${score(low)} to ${score(high)}).`;
+    `Model of run ${model.run}. On test rows: ${metric} ${score(value)} (95% interval: ${score(low)} to ${score(high)}).`;
   $("trouble").textContent = model.notes.join(" ");
   $("desk").hidden = false;
   showProgram();

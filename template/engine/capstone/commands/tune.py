@@ -174,7 +174,7 @@ def _conclusion(study: optuna.Study, settings: Settings) -> list[str]:
                 *lines,
                 "No trial was better than your settings: keep them. Next: `capstone run`.",
             ]
-    lines += ["Next: put these settings into capstone.toml, then `capstone run`:"]
+    lines += ["Next: `capstone run`, after you have put these settings into capstone.toml:"]
     for section, values in patch(best.params).items():
         lines += ["", f"[{section}]", *(f"{key} = {value}" for key, value in values.items())]
     return lines

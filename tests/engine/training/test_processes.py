@@ -58,7 +58,7 @@ def test_two_processes_learn_what_one_does(copy_of: Render) -> None:
     for launcher in ((sys.executable,), TORCHRUN):
         done = run(*launcher, *short, cwd=project, **environment(project))
         assert done.returncode == 0, done.stderr
-        assert done.stdout.count("Open runs") == 1, "one process prints"
+        assert done.stdout.count("report.html in a browser") == 1, "one process prints"
         assert "Warning" not in done.stderr
         weights.append(load_file(newest(project) / "model.safetensors"))
         history = pd.read_csv(newest(project) / "history.csv")

@@ -540,7 +540,7 @@ def test_what_a_file_changes_for_the_whole_process_is_put_back(
     steps = "".join(PASS.format(name=step) for step in ("clean", "engineer"))
     write("features", code + steps)
     ended = quick(project, code=0)
-    assert "Open runs" in ended.out
+    assert "report.html in a browser" in ended.out
 
 
 def test_a_stream_stays_open_when_a_file_closes_it(project: Path, write: Write) -> None:

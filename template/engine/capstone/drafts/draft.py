@@ -46,7 +46,9 @@ def draft_settings(text: str, choices: Choices) -> str:
         raise CapstoneError(f"capstone.toml can't be edited ({error}): mend it first.") from None
     project = _section(document, "project")
     if re.fullmatch(GIVEN_QUESTIONS, str(project.get("question", ""))):
-        project["question"] = f"How well can {choices.target} be predicted from the other columns?"
+        project["question"] = (
+            f'How well can "{choices.target}" be predicted from the other columns?'
+        )
     data = _section(document, "data")
     for key, value in asdict(choices).items():
         data[key] = value

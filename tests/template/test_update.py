@@ -187,18 +187,18 @@ MATRIX = [
 def test_a_project_of_a_recorded_release_becomes_as_a_fresh_one(
     releases: Path, tmp_path: Path, old: str, answers: dict[str, Any]
 ) -> None:
-    project = tmp_path / "project"
-    for folder, version in ((project, old), (tmp_path / "fresh", NOW)):
-        copier.run_copy(
-            str(releases), folder, vcs_ref=version, data=answers, defaults=True, quiet=True
-        )
+    project, fresh = tmp_path / "project", tmp_path / "fresh"
+    template = str(releases)
+    copier.run_copy(template, project, vcs_ref=old, data=answers, defaults=True, quiet=True)
     must_run("git", "init", "--quiet", cwd=project)
     commit(project, "Start")
-    # Answers to questions that the old release did not ask; the others are remembered.
+    # What the old release asked is remembered, also where the new one asks it only on request.
     asked = yaml.safe_load((project / ".copier-answers.yml").read_text(encoding="utf-8"))
+    remembered = {name: answer for name, answer in asked.items() if not name.startswith("_")}
     more = {name: answer for name, answer in answers.items() if name not in asked}
+    copier.run_copy(template, fresh, vcs_ref=NOW, data=remembered | more, defaults=True, quiet=True)
     copier.run_update(project, vcs_ref=NOW, data=more, defaults=True, overwrite=True, quiet=True)
-    same_as_fresh(project, tmp_path / "fresh")
+    same_as_fresh(project, fresh)
 
 
 def test_a_students_file_is_never_looked_at_by_an_update() -> None:

@@ -145,7 +145,7 @@ def parse_number(text: str, decimal: str = ".") -> float | None:
 def number_pattern(decimal: str) -> re.Pattern[str]:
     """How numbers are written with this decimal sign: its groups are the parts of a cell."""
     if decimal not in PATTERNS:
-        raise ValueError(f'decimal is {decimal!r}, but numbers are written with "." or ","')
+        raise ValueError(f'decimal is "{decimal}", but numbers are written with "." or ","')
     return PATTERNS[decimal]
 
 

@@ -129,7 +129,7 @@ def test_a_project_in_which_everything_is_done_passes(done: Path, capstone: Caps
     assert (exit_code, err) == (0, ""), out
     lines = out.splitlines()
     assert [re.split("[ :]", line)[1] for line in lines[: len(RULES)]] == list(RULES)
-    assert {line[0] for line in lines if line and ":" in line} == {"✓"}
+    assert {line[0] for line in lines[: len(RULES)]} == {"✓"}
     assert must_run("git", "status", "--porcelain", cwd=done) == "", "a check changes nothing"
 
 
@@ -143,7 +143,7 @@ OPEN: dict[str, tuple[str, Break, str]] = {
     "a question of the datasheet is open": (
         "data",
         edited(DATASHEET, "## 5. Uses", f"{TODO}\n\n## 5. Uses"),
-        r"questions still open: 1, the first in line \d+ -> replace each",
+        r"1 question still to answer, the first in line \d+ -> replace each",
     ),
     "a section of the datasheet is gone": (
         "data",
@@ -282,7 +282,7 @@ OPEN: dict[str, tuple[str, Break, str]] = {
     "a question of the card is open": (
         "card",
         edited(CARD, "As good as it can be.", TODO, 2),
-        r"questions still open: 2, the first in line \d+",
+        r"2 questions still to answer, the first in line \d+",
     ),
     "a section of the card is gone": (
         "card",
@@ -357,7 +357,7 @@ OPEN: dict[str, tuple[str, Break, str]] = {
     "a question of the checklist is not answered": (
         "ethics",
         edited(ETHICS, ANSWER, "\n- [ ] Evidence:", 1),
-        r"questions still open: 1 of 21; A.1 is not answered -> tick it",
+        r"1 of 21 questions still to answer: A.1 is not answered -> tick it",
     ),
     "a question is ticked without evidence": (
         "ethics",
@@ -501,7 +501,7 @@ def test_it_is_red_when(what: str, done: Path, capstone: Capstone) -> None:
     break_it(done)
     exit_code, out, err = capstone(done, "check", "--final", "--only", rule)
     assert re.search(rf"^✗ {rule}: .*{said}", out, re.MULTILINE), out
-    assert out.endswith("\n\n0 of 1 done, 1 open.\n")
+    assert "\n\n0 of 1 done, 1 open.\nNext: do what the arrows say" in out
     assert exit_code == 2
     assert err == f"Error: this must be mended before you hand in: {rule}.\n"
 
@@ -806,6 +806,6 @@ def test_a_fresh_project_does_no_harm(copy_of: Render, capstone: Capstone) -> No
     rules = [word for rule in RULES if rule != "secrets" for word in ("--only", rule)]
     exit_code, out, err = capstone(project, "check", *rules)
     assert (exit_code, err) == (0, "")
-    assert re.search(r"✗ data: data/README.md: questions still open: \d+", out)
+    assert re.search(r"✗ data: data/README.md: \d+ questions still to answer", out)
     assert "✗ leaks: data/raw/my_table.csv does not exist: put your table there" in out
     assert "✗ run: There is no finished run" in out

@@ -11,6 +11,7 @@ from capstone.checks.outcome import Open
 from capstone.checks.personal_data import suspected_columns
 from capstone.checks.project_state import ProjectState
 from capstone.core.errors import short_list
+from capstone.core.text import count
 from capstone.reporting.card.datasheet import DATASHEET, MOST_COLUMNS, table_facts
 from capstone.reporting.card.front_matter import check_front_matter
 from capstone.reporting.card.markdown_blocks import (
@@ -118,7 +119,7 @@ def ethics_is_answered(project: ProjectState) -> str:
     path = project.root / CHECKLIST
     if items := open_items(project.root):
         raise Open(
-            f"{path}: questions still open: {len(items)} of {len(ITEMS)}; {short_list(items, 2)}",
+            f"{path}: {len(items)} of {len(ITEMS)} questions still to answer: {short_list(items, 2)}",
             "tick it with a link to evidence, or write `N/A:` and a reason",
         )
     return f"all {len(ITEMS)} questions in {path} are answered"
@@ -132,7 +133,7 @@ def _is_answered(text: str, path: Path, sections: tuple[str, ...]) -> None:
         )
     if lines := open_points(text):
         raise Open(
-            f"{path}: questions still open: {len(lines)}, the first in line {lines[0]}",
+            f"{path}: {count(len(lines), 'question')} still to answer, the first in line {lines[0]}",
             "replace each [More Information Needed] by your answer",
         )
 

@@ -207,8 +207,7 @@ class CapstonePipeline:
         callbacks = [*self._checkpoints(), *self.callbacks]
         # The next stop on the path: train_model in training/fit.py.
         with self.training_data(builder.preprocessor, builder.target) as data:
-            # A quick run's three epochs are too few for early stopping, as they should be.
-            self._tell([] if self.options.quick else settings.training.notes(len(data.train)))
+            self._tell(settings.training.notes(len(data.train), self.options.quick))
             self.model, self.history = train_model(
                 builder, data, settings, self.options.trainer, callbacks, self._tell
             )

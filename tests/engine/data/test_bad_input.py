@@ -20,7 +20,7 @@ import pytest
 from capstone.core.errors import CapstoneError
 from capstone.core.settings_file import load_settings
 from capstone.data.reading import read_table
-from tests.support.helpers import Capstone, Render, small_disk
+from tests.support.helpers import SMALL, Capstone, Render, small_disk
 
 ROWS = 200
 rng = np.random.default_rng(0)
@@ -195,11 +195,6 @@ LIVED_WITH: dict[str, tuple[bytes, tuple[str, ...], str]] = {
         ("--set", "training.batch_size=1"),
         r"train     3 epochs",
     ),
-    "patience beyond the epochs": (
-        TEXT.encode(),
-        ("--set", "training.patience=500"),
-        r"patience \(500\) is not below epochs \(3\)",
-    ),
     "a ZIP named .csv": (zipped(), (), r"200 rows, 3 columns .*utf-8"),
     "a byte-order mark": (TEXT.encode("utf-8-sig"), (), r"200 rows, 3 columns .*utf-8"),
     "UTF-16": (TEXT.encode("utf-16"), (), r"200 rows, 3 columns .*utf-16"),
@@ -267,6 +262,18 @@ def test_it_is_lived_with_and_said(capstone: Capstone, own: Path, table: Path, n
     code, said, error = capstone(own, "run", "--quick", *options)
     assert code == 0, error
     assert re.search(note, said), said
+
+
+def test_a_patience_beyond_the_epochs_is_said_unless_the_run_is_quick(
+    capstone: Capstone, own: Path, table: Path
+) -> None:
+    table.write_bytes(TEXT.encode())
+    changes = (*SMALL, "training.epochs=2", "training.patience=500")
+    options = [word for change in changes for word in ("--set", change)]
+    for quick, said in (((), True), (("--quick",), False)):
+        code, out, error = capstone(own, "run", *quick, *options)
+        assert code == 0, error
+        assert ("patience (500) is not below epochs (2): no early stopping" in out) is said
 
 
 @pytest.mark.parametrize("name", [*REFUSED, *LIVED_WITH])

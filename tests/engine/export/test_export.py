@@ -474,11 +474,11 @@ def test_a_file_is_predicted_in_chunks_as_it_was_at_once(
     raw.to_csv(tmp_path / "german.csv", index=False, sep=";", decimal=",", encoding="cp1252")
     raw.to_parquet(tmp_path / "new.parquet", index=False)
     for name in ("new.csv", "german.csv", "new.parquet"):
-        written, rows, notes = predict_file(
+        written, actions, notes = predict_file(
             tmp_path / name, read_run(project / "runs", folder.name), project
         )
         told = pd.read_csv(written)
-        assert (rows, len(told)) == (500, 500)
+        assert (actions.total(), len(told)) == (500, 500)
         np.testing.assert_allclose(
             told.filter(regex="^probability_"), expected, atol=1e-6, err_msg=name
         )

@@ -145,10 +145,13 @@ class Training(Section):
         """Whether only the head learns in this epoch (from 1)."""
         return self.freeze == "body" and (not self.unfreeze_after or epoch <= self.unfreeze_after)
 
-    def notes(self, rows: int) -> list[str]:
-        """What is allowed but has no effect when there are so many training rows."""
+    def notes(self, rows: int, quick: bool = False) -> list[str]:
+        """What is allowed but has no effect when there are so many training rows.
+
+        A quick run's few epochs are too few for early stopping, as they should be.
+        """
         notes = []
-        if isinstance(self.epochs, int) and self.patience >= self.epochs:
+        if not quick and isinstance(self.epochs, int) and self.patience >= self.epochs:
             notes.append(
                 f"patience ({self.patience}) is not below epochs ({self.epochs}): no early stopping"
             )

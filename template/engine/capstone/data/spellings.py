@@ -14,6 +14,7 @@ import pandas as pd
 from capstone.columns import number_pattern, parse_number
 from capstone.data.words import NO, SHORT_NO, SHORT_YES, YES
 
+FEW_OTHERS = 10  # different texts that may stand among numbers, such as "k.A." and "see note"
 MOSTLY = 0.6  # share of the cells that has to be of one kind, for the others to be slips
 CLOSE = 1e-6  # relative: between a number and the same one with fewer bits
 UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "æ": "ae", "å": "aa"})
@@ -50,6 +51,8 @@ def number_format(texts: pd.Series) -> NumberFormat | None:
         }
         if len(around - {""}) > 1:
             continue  # "5a" and "7b" are house numbers, not amounts
+        if len(counts) - len(found) > max(FEW_OTHERS, len(found) // 4):
+            continue  # some codes look like numbers ("0e00ff"); whoever types numbers has few words beside them
         shares[decimal] = float(counts[list(found)].sum()) / max(len(texts), 1)
     decimal = max(shares, key=lambda sign: shares[sign], default=".")
     if shares.get(decimal, 0.0) < MOSTLY:

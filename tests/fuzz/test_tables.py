@@ -94,7 +94,9 @@ def as_bytes(table: pd.DataFrame, form: str) -> bytes:
         table.to_parquet(buffer) if form == "parquet" else table.to_excel(buffer, index=False)
     except Exception:  # e.g. whole numbers of more than 64 bits; control characters in Excel
         buffer = io.BytesIO()
-        table.astype(object).map(repr).to_parquet(buffer)
+        # Without brackets: what looks like Python is to be ours, not the table's own.
+        as_text = table.astype(object).map(lambda cell: str(cell).replace("(", "["))
+        as_text.to_parquet(buffer)
     return buffer.getvalue()
 
 

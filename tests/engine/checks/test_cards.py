@@ -357,7 +357,7 @@ OPEN: dict[str, tuple[str, Break, str]] = {
     "a question of the checklist is not answered": (
         "ethics",
         edited(ETHICS, ANSWER, "\n- [ ] Evidence:", 1),
-        r"1 of 21 questions still to answer: A.1 is not answered -> tick it",
+        r"1 of 21 questions still to answer: A.1 is not answered -> tick each",
     ),
     "a question is ticked without evidence": (
         "ethics",

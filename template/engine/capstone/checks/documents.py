@@ -120,7 +120,7 @@ def ethics_is_answered(project: ProjectState) -> str:
     if items := open_items(project.root):
         raise Open(
             f"{path}: {len(items)} of {len(ITEMS)} questions still to answer: {short_list(items, 2)}",
-            "tick it with a link to evidence, or write `N/A:` and a reason",
+            "tick each with a link to evidence, or write `N/A:` and a reason",
         )
     return f"all {len(ITEMS)} questions in {path} are answered"
 

@@ -150,6 +150,7 @@ def test_a_run_names_what_is_not_mended(values: list[object], named: bool) -> No
         ("a;b\n41,89;1\nk.A.;2\n", "41,89", "separated by"),
         ("a;b\n15.01.2015;1\n16.02.2015;2\n", "15.01.2015", "separated by"),
         ("a;b\n0.123;1\n5.678;2\n", 0.123, 'separated by ";"'),
+        ("a;b\n12;1\n;2\n", 12, 'separated by ";"'),  # whole numbers with a gap
     ],
 )
 def test_only_what_is_unmistakable_is_read_as_numbers(

@@ -243,8 +243,8 @@ def _either_way(table: pd.DataFrame, text: str, delimiter: str) -> str:
     able = [
         name
         for name in table.select_dtypes("float64")
-        if table[name].abs().between(1, 1000, "left").where(table[name].notna(), True).all()
-        and (table[name] % 1 != 0).any()
+        if table[name].dropna().abs().between(1, 1000, "left").all()
+        and (table[name].dropna() % 1 != 0).any()
     ]
     if not able:
         return ""

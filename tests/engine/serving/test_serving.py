@@ -509,6 +509,12 @@ def test_steps_that_can_not_be_served_are_named_at_the_start(own: Path) -> None:
         Desk(own)
 
 
+def test_a_background_that_does_not_fit_the_graph_is_told_at_the_start(own: Path) -> None:
+    rewrite(own, lambda serving: serving["background"]["rooms"].pop())
+    with pytest.raises(CapstoneError, match=r"model.onnx.* and serving.json are not of one run"):
+        Desk(own)
+
+
 def test_steps_that_changed_since_the_run_are_told(own: Path) -> None:
     features = own / "src" / "my_capstone" / "features.py"
     features.write_text(features.read_text(encoding="utf-8") + "\n# An idea.\n", encoding="utf-8")

@@ -126,6 +126,10 @@ class ServedModel:
             raise self.files.unusable(
                 GRAPH, f"and {SERVING} are not of one run ({error})"
             ) from None
+        except Exception as error:  # onnxruntime has many, and no base of its own
+            raise self.files.unusable(
+                GRAPH, f"and {SERVING} are not of one run ({type(error).__name__})"
+            ) from None
         if shape != ((len(self.classes),) if self.classes else ()):
             raise self.files.unusable(GRAPH, f"and {SERVING} have not the same classes")
 

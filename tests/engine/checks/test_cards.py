@@ -657,7 +657,7 @@ def test_programs_get_json(done: Path, capstone: Capstone) -> None:
         ("ethics", "open"),
         ("seed", "done"),
     ]
-    assert told["rules"][0]["to_do"].startswith("tick it")
+    assert told["rules"][0]["to_do"].startswith("tick each")
     assert capstone(done, "check", "--json", "--only", "ethics")[0] == 0
 
 

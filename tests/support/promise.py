@@ -18,7 +18,8 @@ MAY_WRITE = re.compile(
     r"runs/(LATEST|seeds\.csv|plotly\.min\.js|\w+\.html|tuning\.db)$|(docs/model_card|data/README)\.md$"
 )
 NEVER = re.compile(
-    r"Traceback \(most recent call last\)|\b(np\.\w+|Timestamp|Timedelta|Decimal|datetime\.\w+)\(|\bNoneType\b"
+    r"Traceback \(most recent call last\)|\bNoneType\b|\b(Timestamp|Timedelta|Decimal|datetime\.\w+)\(|"
+    r"\bnp\.(u?int|float|complex|bool|str|bytes|datetime|timedelta)\w*\("  # np.where() may stand in advice
 )
 # What Python says of an error in a student's file is quoted as it is.
 QUOTED = re.compile(r": \w+: .{1,300} \((in .{1,200}; )?--traceback shows the whole story\)")

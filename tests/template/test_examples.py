@@ -130,7 +130,7 @@ def test_houses_in_riverside_cost_less_and_vary_more_at_equal_features() -> None
     assert spread.pop("Riverside") == pytest.approx(houses.DISCOUNT_NOISE, rel=0.1)
     assert mean.to_list() == pytest.approx([0, 0, 0, 0], abs=0.02)
     assert spread.to_list() == pytest.approx([houses.NOISE] * 4, rel=0.1)
-    assert f"price is {houses.DISCOUNT * 100:g} % lower at equal" in datasheet("house_prices")
+    assert f"price is {houses.DISCOUNT * 100:g}% lower at equal" in datasheet("house_prices")
 
 
 def test_seniors_churn_more_at_equal_features() -> None:

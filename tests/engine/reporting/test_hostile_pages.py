@@ -32,6 +32,9 @@ def test_the_charts_of_a_run_show_every_name(hostile: Callable[[str], Path], bro
     for name in ("report.html", "explain_r1.html"):  # a chart holds the columns that count most
         page = opened(browser, (run_of(project) / name).as_uri(), wrong)
         page.wait_for_selector(".js-plotly-plot .ytick text")
+        page.wait_for_function(  # the others are drawn one after another
+            "[...document.querySelectorAll('.js-plotly-plot')].every((one) => one.querySelector('text'))"
+        )
         words = page.locator(".js-plotly-plot text").all_text_contents()
         texts += "\n".join("".join(text.split()) for text in words) + "\n"
         page.close()
